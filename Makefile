@@ -1,0 +1,84 @@
+# Tidegate. `make` builds build/tidegate, `make demo` shows it, `make test` proves it.
+# Everything a target needs is installed by the target `deps`.
+
+BUILD     ?= build
+CC        ?= gcc
+SAN       ?=
+# Lowest layer first; a module may include only what stands before it (tests/tools/layers.sh).
+MODULES   := base net kube api rollout judge schedule signal traffic reconcile serve cli
+LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
+
+VERSION   := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
+WARN      := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
+             -Wpointer-arith -Wwrite-strings -Werror
+HARDEN    := -fstack-protector-strong -fPIE -fno-strict-aliasing
+ifeq ($(SAN),1)
+OPT       := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDOPT     := -fsanitize=address,undefined
+else
+OPT       := -O2 -g -D_FORTIFY_SOURCE=2
+LDOPT     := -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
+HARDEN    += -ffunction-sections -fdata-sections
+endif
+CFLAGS    := -std=gnu17 $(OPT) $(HARDEN) $(WARN) -MMD -MP -Iinclude -D_GNU_SOURCE \
+             -DTIDEGATE_VERSION='"$(VERSION)"' $(CFLAGS_EXTRA)
+
+src       = $(wildcard controller/$(1)/*.c)
+obj       = $(patsubst %.c,$(BUILD)/obj/%.o,$(call src,$(1)))
+# The libraries that module $(1) may use, itself first (link order: highest layer first).
+upto      = $(if $(filter $(1),$(firstword $(2))),$(1),$(firstword $(2)) $(call upto,$(1),$(wordlist 2,99,$(2))))
+reverse   = $(if $(1),$(call reverse,$(wordlist 2,99,$(1))) $(firstword $(1)))
+archives  = $(patsubst %,$(BUILD)/lib/%.a,$(call reverse,$(call upto,$(1),$(MODULES))))
+
+BINARY    := $(BUILD)/tidegate
+BED       := $(patsubst tests/bed/%/main.c,$(BUILD)/bed/%,$(wildcard tests/bed/*/main.c))
+
+.PHONY: all bed clean
+all: $(BINARY)
+bed: $(BED)
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c -o $@ $<
+
+define module_rules
+$(BUILD)/lib/$(1).a: $(call obj,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
+
+$(BINARY): $(BUILD)/obj/controller/main.o $(call archives,$(lastword $(MODULES)))
+	$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
+
+# A program of the test bed is a folder under tests/bed; it may use every layer up to api.
+define bed_rules
+$(BUILD)/bed/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/bed/$(1)/*.c)) $(call archives,api)
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ $(LIBS)
+endef
+$(foreach b,$(notdir $(BED)),$(eval $(call bed_rules,$(b))))
+
+# --- tests -----------------------------------------------------------------------------------
+# tests/unit/<module>/test_*.c, each a cmocka program linked with its module and the layers below.
+unit_bins = $(patsubst tests/unit/$(1)/%.c,$(BUILD)/unit/$(1)/%,$(wildcard tests/unit/$(1)/test_*.c))
+define unit_rules
+$(BUILD)/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(call archives,$(1))
+	@mkdir -p $$(@D)
+	$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ -lcmocka $(LIBS)
+.PHONY: unit-$(1)
+unit-$(1): $(call unit_bins,$(1))
+	@sh tests/unit/run.sh $$^
+endef
+$(foreach m,$(MODULES),$(eval $(call unit_rules,$(m))))
+.PHONY: unit unit-bins
+unit-bins: $(foreach m,$(MODULES),$(call unit_bins,$(m)))
+unit: unit-bins
+	@sh tests/unit/run.sh $(foreach m,$(MODULES),$(call unit_bins,$(m)))
+.SECONDARY:
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

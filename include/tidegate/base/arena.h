@@ -1,0 +1,36 @@
+/*
+ * Arena: many small allocations with one lifetime (a reconcile, a request, a
+ * decoded object), freed together.
+ *
+ * Ownership: everything handed out lives until arena_reset() or arena_release().
+ * An arena may have a byte limit; passing it aborts, so bound inputs first.
+ */
+#ifndef TIDEGATE_BASE_ARENA_H
+#define TIDEGATE_BASE_ARENA_H
+
+#include <stddef.h>
+
+struct arena_block;
+
+struct arena {
+	struct arena_block *head;
+	size_t block_size;
+	size_t used; /* bytes handed out since the last reset */
+};
+
+/* block_size 0 = 4096. Nothing is allocated before first use. */
+void arena_init(struct arena *a, size_t block_size);
+void arena_release(struct arena *a);
+/* Forgets everything; keeps one block for the next round. */
+void arena_reset(struct arena *a);
+/* 16-byte aligned, zeroed. n may be 0. */
+void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull));
+void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
+char *arena_strdup(struct arena *a, const char *s); /* NULL stays NULL */
+char *arena_strndup(struct arena *a, const char *s, size_t n);
+char *arena_printf(struct arena *a, const char *fmt, ...)
+        __attribute__((format(printf, 2, 3), returns_nonnull));
+
+#define cleanup_arena __attribute__((cleanup(arena_release)))
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * Growable byte buffer with a hard maximum, always NUL-terminated.
+ *
+ * The only buffer that grows: whatever comes from a network or a file is
+ * collected in one, and passing the maximum is an error, not an allocation.
+ * Never keep a pointer into `data` across a call that may add: keep an offset.
+ *
+ * Ownership: buf_release() frees; buf_detach() hands the memory to the caller.
+ * Errors: the adders return -1 when the maximum would be passed; the content is
+ * then unchanged.
+ */
+#ifndef TIDEGATE_BASE_BUF_H
+#define TIDEGATE_BASE_BUF_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+struct buf {
+	char *data; /* never NULL after buf_init(): "" when empty */
+	size_t len;
+	size_t cap;
+	size_t max; /* longest content in bytes, the NUL not counted */
+};
+
+void buf_init(struct buf *b, size_t max);
+void buf_release(struct buf *b);
+/* Empties it, keeps the memory (gives it back when it had grown beyond 64 kB). */
+void buf_reset(struct buf *b);
+int buf_add(struct buf *b, const void *p, size_t n);
+int buf_addstr(struct buf *b, const char *s);
+int buf_addch(struct buf *b, char c);
+int buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Drops the first n bytes (n <= len). */
+void buf_consume(struct buf *b, size_t n);
+/* Cuts to n bytes (n <= len). */
+void buf_truncate(struct buf *b, size_t n);
+/* The content as a malloc'ed string; the buffer is empty and usable afterwards. */
+char *buf_detach(struct buf *b);
+
+#define cleanup_buf __attribute__((cleanup(buf_release)))
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * JSON in and out.
+ *
+ * Reading: json_parse() builds a tree inside an arena (cJSON with arena hooks;
+ * single-threaded by design) that lives as long as the arena; project it into a
+ * struct and drop it, never keep it. Look-ups are case-sensitive. Numbers: a
+ * 64-bit integer beyond 2^53 is refused by json_i64() rather than rounded.
+ *
+ * Writing: struct json_writer streams into a struct buf and escapes only what
+ * JSON requires, because the API server's YAML parser rejects other escapes.
+ * It never writes a number through a double.
+ */
+#ifndef TIDEGATE_BASE_JSON_H
+#define TIDEGATE_BASE_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidegate/base/arena.h"
+#include "tidegate/base/buf.h"
+#include "tidegate/base/err.h"
+
+struct cJSON;
+
+/* Whole input must be one JSON value. Depth is limited to 100. NULL and *err on failure. */
+const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err);
+
+/* All getters accept NULL for the object and answer as if the key were missing. */
+const struct cJSON *json_get(const struct cJSON *o, const char *key);
+/* json_path(o, "status", "conditions", NULL) */
+const struct cJSON *json_path(const struct cJSON *o, ...) __attribute__((sentinel));
+/* NULL when missing or of another type. The text lives in the arena. */
+const char *json_str(const struct cJSON *o, const char *key);
+bool json_bool(const struct cJSON *o, const char *key, bool fallback);
+/* fallback when missing, of another type, not whole, or beyond +-2^53. */
+int64_t json_i64(const struct cJSON *o, const char *key, int64_t fallback);
+double json_double(const struct cJSON *o, const char *key, double fallback);
+bool json_has(const struct cJSON *o, const char *key); /* present and not null */
+
+bool json_is_object(const struct cJSON *v);
+bool json_is_array(const struct cJSON *v);
+bool json_is_string(const struct cJSON *v);
+bool json_is_number(const struct cJSON *v);
+bool json_is_bool(const struct cJSON *v);
+const char *json_value_str(const struct cJSON *v);             /* NULL when not a string */
+int64_t json_value_i64(const struct cJSON *v, int64_t fallback);
+double json_value_double(const struct cJSON *v, double fallback);
+bool json_value_bool(const struct cJSON *v, bool fallback);
+const char *json_key(const struct cJSON *v); /* name of a member, NULL for an array element */
+size_t json_size(const struct cJSON *v);     /* members or elements, 0 for others */
+
+const struct cJSON *json_first(const struct cJSON *v);
+const struct cJSON *json_next(const struct cJSON *v);
+#define json_for_each(it, parent) for ((it) = json_first(parent); (it); (it) = json_next(it))
+
+/* Compact text of a value, e.g. to keep a user's pod template as it was written. */
+int json_write_value(struct buf *out, const struct cJSON *v);
+
+struct json_writer {
+	struct buf *out;
+	bool failed;       /* the buffer's maximum was passed; checked once, by jw_end() */
+	uint64_t has_item; /* one bit a level: a comma is due */
+	unsigned depth;
+};
+
+/* key is NULL inside an array and at the top. */
+void jw_init(struct json_writer *w, struct buf *out);
+void jw_object(struct json_writer *w, const char *key);
+void jw_end_object(struct json_writer *w);
+void jw_array(struct json_writer *w, const char *key);
+void jw_end_array(struct json_writer *w);
+void jw_str(struct json_writer *w, const char *key, const char *v); /* NULL v: nothing written */
+void jw_strn(struct json_writer *w, const char *key, const char *v, size_t n);
+void jw_i64(struct json_writer *w, const char *key, int64_t v);
+void jw_bool(struct json_writer *w, const char *key, bool v);
+void jw_null(struct json_writer *w, const char *key);
+/* Shortest text that reads back the same; NaN and infinities become null. For reports only. */
+void jw_double(struct json_writer *w, const char *key, double v);
+void jw_strf(struct json_writer *w, const char *key, const char *fmt, ...)
+        __attribute__((format(printf, 3, 4)));
+/* Ready JSON text, trusted to be valid. */
+void jw_raw(struct json_writer *w, const char *key, const char *json);
+/* A parsed value copied as it is. */
+void jw_value(struct json_writer *w, const char *key, const struct cJSON *v);
+/* 0, or -1 when the buffer's maximum was passed or a level was left open. */
+int jw_end(struct json_writer *w);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * Hash map from string to pointer, open addressing, insertion order not kept.
+ *
+ * Ownership: keys are copied; values belong to the caller. Iteration tolerates
+ * removal of the current entry only.
+ */
+#ifndef TIDEGATE_BASE_MAP_H
+#define TIDEGATE_BASE_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct map_slot {
+	char *key; /* NULL = free, MAP_TOMB = deleted */
+	void *value;
+	uint32_t hash;
+};
+
+struct map {
+	struct map_slot *slots;
+	size_t cap; /* 0 or a power of two */
+	size_t len;
+	size_t used; /* live and deleted */
+};
+
+void map_init(struct map *m);
+/* free_value may be NULL. */
+void map_release(struct map *m, void (*free_value)(void *));
+void *map_get(const struct map *m, const char *key);
+/* Returns the value that was there before, or NULL. value must not be NULL. */
+void *map_set(struct map *m, const char *key, void *value);
+/* Returns the removed value, or NULL. */
+void *map_del(struct map *m, const char *key);
+
+/* Iteration: size_t it = 0; while (map_next(m, &it, &key, &value)) ... */
+bool map_next(const struct map *m, size_t *it, const char **key, void **value);
+
+#endif

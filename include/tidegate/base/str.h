@@ -1,0 +1,46 @@
+/*
+ * Small string helpers that the C library lacks or gets wrong (locale, errno).
+ * Nothing here allocates. NULL is allowed where a comment says so.
+ */
+#ifndef TIDEGATE_BASE_STR_H
+#define TIDEGATE_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* NULL equals NULL only. */
+bool str_eq(const char *a, const char *b);
+/* NULL and "" are both empty. */
+bool str_empty(const char *s);
+bool str_starts(const char *s, const char *prefix);
+bool str_ends(const char *s, const char *suffix);
+/* NULL sorts first. */
+int str_cmp(const char *a, const char *b);
+/* s, or fallback when s is NULL. */
+const char *str_or(const char *s, const char *fallback);
+/* Copies with truncation, always terminates; returns false when it was cut. */
+bool str_copy(char *dst, size_t size, const char *src);
+
+/* Whole-string decimal parse, no blanks, no locale. False on anything else or overflow. */
+bool str_to_i64(const char *s, int64_t *out);
+bool str_to_u64(const char *s, uint64_t *out);
+/* Whole-string, C locale; accepts "NaN", "+Inf", "-Inf" as Prometheus writes them. */
+bool str_to_double(const char *s, double *out);
+
+/* FNV-1a 64 bit; chain by passing the last result as seed, STR_HASH_SEED first. */
+#define STR_HASH_SEED 0xcbf29ce484222325ULL
+uint64_t str_hash(uint64_t seed, const void *p, size_t n);
+/* Writes `n` characters of the vowel-free alphabet Kubernetes uses for hashes, and a NUL. */
+void str_safe_encode(uint64_t v, char *out, size_t n);
+
+/* Standard base64; decode accepts newlines. Returns bytes written or -1 (bad input, no room). */
+long base64_decode(const char *in, size_t n, unsigned char *out, size_t cap);
+/* out needs 4*((n+2)/3)+1 bytes. */
+void base64_encode(const void *in, size_t n, char *out);
+
+/* RFC 1123 label / subdomain, as the API server checks names. */
+bool str_is_dns_label(const char *s);
+bool str_is_dns_subdomain(const char *s);
+
+#endif

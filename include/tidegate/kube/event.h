@@ -1,0 +1,32 @@
+/*
+ * Events (events.k8s.io/v1) with aggregation; never blocks a reconcile.
+ *
+ * Same type, action, reason, reporter and object = one series: the first is a POST, the
+ * second a PATCH with series.count 2, later ones only count locally and are written
+ * out every 30 min and when the series ends (6 min of silence).
+ * At most 1000 wait; what comes beyond is dropped and counted.
+ */
+#ifndef TIDEGATE_KUBE_EVENT_H
+#define TIDEGATE_KUBE_EVENT_H
+
+#include <stdbool.h>
+
+#include "tidegate/kube/client.h"
+
+struct event_ref {
+	const char *api_version, *kind;
+	const char *namespace, *name, *uid;
+};
+
+struct event_recorder;
+struct event_recorder *event_recorder_new(struct kube_client *c, const char *controller,
+                                          const char *instance);
+/* Drops what waits; call event_flush() first. */
+void event_recorder_free(struct event_recorder *r);
+/* warning: type Warning, else Normal. note is cut at 1024 bytes. */
+void event_emit(struct event_recorder *r, bool warning, const struct event_ref *about,
+                const char *reason, const char *action, const char *note);
+/* Writes pending series counts; done is called when all are written or failed. */
+void event_flush(struct event_recorder *r, void (*done)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Framing: cuts a byte stream into JSON objects without parsing them.
+ *
+ * Two shapes: a watch body (objects one after the other, any white space between)
+ * and a list body (the elements of the top-level "items" array one by one, then the
+ * rest of the list object, without items, as the tail). Depth and string state are
+ * tracked byte by byte, so the input may be split anywhere, newlines or none.
+ * A frame longer than max_frame, or bytes that cannot be JSON structure, are an
+ * error: the reflector then lists again. A 10,000-object list never stands in
+ * memory whole: only one item does.
+ */
+#ifndef TIDEGATE_KUBE_FRAME_H
+#define TIDEGATE_KUBE_FRAME_H
+
+#include <stddef.h>
+
+#include "tidegate/base/buf.h"
+#include "tidegate/base/err.h"
+
+enum frame_mode { FRAME_WATCH, FRAME_LIST };
+enum frame_part { FRAME_OBJECT, FRAME_ITEM, FRAME_TAIL };
+
+#define FRAME_MAX_DEFAULT (8u << 20)
+
+/* Returns -1 (with *err set) to stop. `json` is NUL-terminated and valid during the call. */
+typedef int (*frame_fn)(void *arg, enum frame_part part, const char *json, size_t len,
+                        struct err *err);
+
+struct frame {
+	enum frame_mode mode;
+	size_t max_frame;
+	frame_fn fn;
+	void *arg;
+	struct buf cur;  /* the object or item being collected */
+	struct buf tail; /* list mode: the list object with "items" emptied */
+	unsigned depth;
+	unsigned state; /* of the scanner, see frame.c */
+	unsigned keypos;
+	unsigned char in_string, escape;
+};
+
+void frame_init(struct frame *f, enum frame_mode mode, size_t max_frame, frame_fn fn, void *arg);
+void frame_release(struct frame *f);
+int frame_feed(struct frame *f, const char *data, size_t len, struct err *err);
+/* End of stream: an error when an object is half received, or a list had no tail. */
+int frame_finish(struct frame *f, struct err *err);
+
+#endif

@@ -1,0 +1,80 @@
+/*
+ * What all cached objects have in common, and what a kind must bring along.
+ *
+ * A cached object is one malloc'ed projection of the JSON: a struct that starts
+ * with `struct object` and ends with its own strings, so that freeing it is one
+ * free(). The JSON tree is dropped as soon as it is projected.
+ */
+#ifndef TIDEGATE_KUBE_OBJECT_H
+#define TIDEGATE_KUBE_OBJECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tidegate/base/arena.h"
+#include "tidegate/base/err.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/list.h"
+
+struct object {
+	const char *namespace; /* "" for cluster-scoped kinds */
+	const char *name;
+	const char *uid;
+	const char *resource_version;
+	const char *owner_uid;  /* controller owner reference, NULL when none */
+	const char *owner_kind; /* its kind, NULL when none */
+	const char *owner_name;
+	int64_t generation;
+	int64_t created_ms; /* creationTimestamp, wall */
+	int64_t deleted_ms; /* deletionTimestamp, 0 when not being deleted */
+	/* the store's own */
+	char *key; /* "ns/name" or "name" */
+	struct list owner_link;
+	uint32_t mark;
+};
+
+/* A resource to list and watch, and how to project its objects. */
+struct object_kind {
+	const char *kind;     /* "Pod" */
+	const char *api;      /* "/api/v1" or "/apis/apps/v1" */
+	const char *resource; /* "pods" */
+	bool cluster_scoped;
+	/*
+	 * Projects one object. Returns malloc'ed memory whose first member is struct object
+	 * (filled with object_meta_decode()), or NULL with *err set. `scratch` is reset
+	 * after the call.
+	 */
+	struct object *(*decode)(const struct cJSON *json, struct arena *scratch, struct err *err);
+	/* NULL = free(). */
+	void (*free)(struct object *o);
+	/*
+	 * True when the two versions differ in nothing that a handler looks at (e.g. only
+	 * managedFields): handlers are then not called. NULL = never.
+	 */
+	bool (*same)(const struct object *a, const struct object *b);
+};
+
+/*
+ * Packs strings behind a struct in one allocation: first pass counts, second copies.
+ *     struct pod *p = object_pack(sizeof(*p), fill, ctx)
+ * calls fill(p, packer, ctx) twice; pack_str() returns the address in the final block.
+ */
+struct packer {
+	char *base; /* NULL in the counting pass */
+	size_t used;
+};
+const char *pack_str(struct packer *p, const char *s); /* NULL stays NULL */
+const char *pack_strn(struct packer *p, const char *s, size_t n);
+/* Aligned room for n elements; NULL in the counting pass (do not write then). */
+void *pack_array(struct packer *p, size_t n, size_t size);
+void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const void *ctx),
+                  const void *ctx);
+
+/* Fills the common part from metadata; -1 when name or uid is missing. Call it from `fill`. */
+int object_meta_check(const struct cJSON *json, struct err *err);
+void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *json);
+
+/* Compare resource versions (KEP-5504): longer is greater, else strcmp. NULL or "" is smallest. */
+int rv_cmp(const char *a, const char *b);
+
+#endif

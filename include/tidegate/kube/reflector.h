@@ -1,0 +1,45 @@
+/*
+ * Reflector: keeps a store equal to a resource of the API server, by WatchList
+ * (KEP-3157) where the server can, else paged LIST and WATCH.
+ *
+ * The state machine and its constants are client-go's: page size 500, watch
+ * timeout uniform in [5, 10) min, back-off 0.8 s doubling to 30 s with jitter,
+ * reset after 2 min of peace. Our own additions: a deadline on
+ * WatchList (some servers and proxies never send the end marker), a last-byte stall
+ * timer on every watch, and first list with resourceVersion="" where stale reads would
+ * be dangerous.
+ * Error handling follows enum err_class; see reflector.c's table.
+ *
+ * Log lines: one when a resource becomes unavailable (with the reason and the way
+ * out: missing CRD, RBAC, unreachable server), one when it is back; not one a try.
+ * Metrics: tidegate_reflector_{lists_total,watches_total,relists_total{reason},last_byte_age_seconds}.
+ */
+#ifndef TIDEGATE_KUBE_REFLECTOR_H
+#define TIDEGATE_KUBE_REFLECTOR_H
+
+#include <stdbool.h>
+
+#include "tidegate/kube/client.h"
+#include "tidegate/kube/store.h"
+
+struct reflector_options {
+	const char *namespace;      /* NULL = all */
+	const char *label_selector; /* NULL = none */
+	const char *field_selector;
+	bool quorum_first_list; /* first list with resourceVersion="" */
+	bool no_watch_list;     /* start with LIST; for tests and servers known to misbehave */
+	int stall_ms;           /* 0 = 150 s (bookmarks come about once a minute) */
+	int watch_list_deadline_ms; /* 0 = 30 s without an event, 5 min in all */
+	unsigned seed;          /* of the jitter; 0 = from the clock */
+};
+
+struct reflector;
+struct reflector *reflector_new(struct kube_client *c, struct store *s,
+                                const struct reflector_options *o);
+void reflector_start(struct reflector *r);
+/* Stops without delivering anything more. */
+void reflector_free(struct reflector *r);
+/* Wall text of what is wrong right now, NULL when the watch runs. For /readyz and the log. */
+const char *reflector_trouble(const struct reflector *r);
+
+#endif
