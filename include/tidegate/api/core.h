@@ -1,0 +1,165 @@
+/*
+ * The core kinds that we watch, as compact projections. Each is one allocation
+ * (kube/object.h). Only what a decision needs is kept: about 300 bytes a pod.
+ * Units: cpu in milli, memory and other resources in whole units (bytes, cards).
+ */
+#ifndef TIDEGATE_API_CORE_H
+#define TIDEGATE_API_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tidegate/kube/object.h"
+
+struct label {
+	const char *key, *value;
+};
+/* NULL when absent. */
+const char *label_get(const struct label *l, unsigned n, const char *key);
+
+/* --- scheduling terms, shared by pods ---------------------------------------------------- */
+enum selector_op { SEL_IN, SEL_NOT_IN, SEL_EXISTS, SEL_NOT_EXISTS, SEL_GT, SEL_LT };
+struct selector_req {
+	const char *key;
+	enum selector_op op;
+	const char *const *values;
+	unsigned nvalues;
+	bool field; /* matchFields: key is metadata.name */
+};
+struct selector_term { /* ANDed; an empty term matches nothing */
+	const struct selector_req *reqs;
+	unsigned nreqs;
+	int weight; /* preferred terms only */
+};
+enum taint_effect { TAINT_NO_SCHEDULE, TAINT_PREFER_NO_SCHEDULE, TAINT_NO_EXECUTE };
+struct taint {
+	const char *key, *value;
+	enum taint_effect effect;
+};
+struct toleration {
+	const char *key, *value;
+	bool exists;     /* operator Exists; else Equal */
+	bool any_effect;
+	enum taint_effect effect;
+};
+struct extended { /* extended resource */
+	const char *name;
+	int64_t amount;
+};
+
+/* --- Pod --------------------------------------------------------------------------------- */
+enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOWN };
+
+struct pod_port {
+	int port;
+	char protocol; /* 'T', 'U', 'S' */
+	const char *ip;
+};
+
+struct pod {
+	struct object meta;
+	const struct label *labels;
+	unsigned nlabels;
+	enum pod_phase phase;
+	bool ready, initialized, scheduled, containers_ready;
+	bool gate_model_ready_set;  /* spec.readinessGates names ours */
+	bool gate_model_ready;      /* status condition True */
+	int64_t ready_since_ms;     /* transition of Ready to True, 0 when not ready */
+	const char *ip;
+	const char *node;           /* spec.nodeName, NULL when unbound */
+	const char *nominated_node;
+	const char *scheduler;
+	const char *reason;         /* status.reason, or the waiting reason of the first container that waits */
+	const char *message;
+	int restarts;
+	int priority;
+	bool preempt_never;
+	bool gated;                 /* spec.schedulingGates not empty */
+	/* annotations of ours */
+	int64_t leaving_since_ms;
+	int max_per_node;
+	int deletion_cost;
+	const char *placement;
+	/* effective request (sum, init and sidecar rules, overhead) */
+	int64_t cpu_milli, memory, ephemeral;
+	const struct extended *extended;
+	unsigned nextended;
+	/* constraints; NULL when none */
+	const struct label *node_selector;
+	unsigned nnode_selector;
+	const struct selector_term *required;  /* ORed */
+	unsigned nrequired;
+	bool has_required;                     /* required affinity present, even with no terms */
+	const struct selector_term *preferred;
+	unsigned npreferred;
+	const struct toleration *tolerations;
+	unsigned ntolerations;
+	const struct pod_port *host_ports;
+	unsigned nhost_ports;
+	/* A constraint that the in-process scheduler does not implement: its field path; NULL = none.
+	 * Such a pod is refused with a condition, never placed wrongly. */
+	const char *unsupported;
+};
+extern const struct object_kind pod_kind;
+
+/* --- Node -------------------------------------------------------------------------------- */
+struct node {
+	struct object meta;
+	const struct label *labels;
+	unsigned nlabels;
+	const char *zone; /* topology.kubernetes.io/zone, "" when unlabelled */
+	bool unschedulable, ready;
+	const struct taint *taints;
+	unsigned ntaints;
+	int64_t cpu_milli, memory, ephemeral, pods; /* allocatable */
+	const struct extended *extended;
+	unsigned nextended;
+};
+extern const struct object_kind node_kind;
+
+/* --- ReplicaSet -------------------------------------------------------------------------- */
+struct replicaset {
+	struct object meta;
+	const char *name, *revision, *zone; /* labels of ours; NULL when not ours */
+	const char *model_version;          /* annotation */
+	int64_t revision_no;
+	int replicas;                       /* spec */
+	int status_replicas, ready_replicas, available_replicas;
+	int64_t observed_generation;
+	uint64_t apply_hash;                /* annotation, 0 when absent */
+	const char *failure;                /* message of ReplicaFailure=True, NULL */
+};
+extern const struct object_kind replicaset_kind;
+
+/* --- Service ----------------------------------------------------------------------------- */
+struct service {
+	struct object meta;
+	uint64_t apply_hash;
+};
+extern const struct object_kind service_kind;
+
+/* --- HTTPRoute --------------------------------------------------------------------------- */
+struct route_backend {
+	const char *name; /* of a Service; NULL for another kind */
+	int weight;
+	int port;
+};
+struct route_rule {
+	const struct route_backend *backends;
+	unsigned nbackends;
+	unsigned nmatch_headers; /* header matches over all matches: an audience rule has some */
+};
+struct httproute {
+	struct object meta;
+	uint64_t apply_hash;
+	bool ours; /* label managed-by=tidegate */
+	const struct route_rule *rules;
+	unsigned nrules;
+	/* From status.parents: all parents that answered accept this generation. */
+	unsigned nparents;      /* spec.parentRefs */
+	unsigned nanswered;     /* parents with Accepted=True and ResolvedRefs=True at this generation */
+	const char *problem;    /* first reason: message that is False at this generation; NULL */
+};
+extern const struct object_kind httproute_kind;
+
+#endif

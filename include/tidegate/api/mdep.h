@@ -1,0 +1,270 @@
+/*
+ * ModelDeployment as the controller keeps it: a projection of spec, annotations
+ * and the part of status that is needed to go on after a restart.
+ *
+ * The CRD (crds/) bounds every list and string, so the fixed maxima here are the
+ * schema's. What the schema cannot check (e.g. steps strictly increasing on old
+ * servers) mdep_validate() does; its findings become the Stalled condition.
+ * Units: weights in percent, times in wall milliseconds, durations in milliseconds.
+ * Ownership: one allocation (kube/object.h), strings inside it.
+ */
+#ifndef TIDEGATE_API_MDEP_H
+#define TIDEGATE_API_MDEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tidegate/base/json.h"
+#include "tidegate/kube/object.h"
+
+#define MDEP_ZONES_MAX     8
+#define MDEP_STEPS_MAX     32
+#define MDEP_PRODUCTS_MAX  16
+#define MDEP_HEADERS_MAX   8
+#define MDEP_REVISIONS_MAX 12 /* kept in status */
+#define MDEP_ORDERS_MAX    8  /* one a verb */
+#define MDEP_REVISION_LEN  10 /* characters of a revision name */
+
+/* An int-or-percent as written; resolve with mdep_resolve_up()/_down(). */
+struct int_or_percent {
+	int value;
+	bool percent;
+};
+
+enum mdep_zone_role { ZONE_ACTIVE, ZONE_STANDBY };
+struct mdep_zone {
+	const char *name;
+	int weight; /* 1..100, default 1 */
+	enum mdep_zone_role role;
+};
+
+struct mdep_header {
+	const char *name, *exact;
+};
+
+struct mdep_step {
+	int weight;       /* 0..100, -1 = as before */
+	int64_t hold_ms;  /* 0 = none */
+	bool approval;    /* approval: Required */
+	const struct mdep_header *headers; /* audience; NULL = none */
+	unsigned nheaders;
+};
+
+enum mdep_runtime {
+	RUNTIME_CUSTOM,
+	RUNTIME_TENSORFLOW_SERVING,
+	RUNTIME_TORCHSERVE,
+	RUNTIME_TRITON,
+	RUNTIME_VLLM,
+	RUNTIME_SGLANG,
+	RUNTIME_V2,
+};
+
+enum mdep_placement { PLACE_PACK, PLACE_SPREAD, PLACE_FGD };
+enum mdep_traffic { TRAFFIC_NONE, TRAFFIC_HTTPROUTE };
+enum mdep_no_data { NO_DATA_HOLD, NO_DATA_ROLLBACK, NO_DATA_PROCEED };
+
+/* Human orders, in order of precedence when several arrive at once. */
+enum mdep_verb {
+	ORDER_ABORT,
+	ORDER_PAUSE,
+	ORDER_RESUME,
+	ORDER_ROLLBACK_TO,
+	ORDER_RETRY,
+	ORDER_PROMOTE,
+	ORDER_VERBS,
+};
+/* "abort", "pause", ...: the annotation's last part. */
+const char *mdep_verb_name(enum mdep_verb v);
+
+/* A finding of mdep_validate(): a field that is wrong, or that this version does not act on. */
+struct mdep_finding {
+	char path[96];
+	char message[256];
+	bool fatal; /* Stalled: nothing is done until it is mended; else a warning condition */
+};
+#define MDEP_FINDINGS_MAX 8
+
+struct mdep_condition {
+	const char *type, *status, *reason, *message;
+	int64_t transition_ms;
+	int64_t observed_generation;
+};
+#define MDEP_CONDITIONS_MAX 12
+
+/* Where the rollout machine stands. Names as in status.rollout.phase. */
+enum rollout_phase {
+	ROLLOUT_IDLE,       /* "": nothing is being released */
+	ROLLOUT_MOVING,     /* Progressing: pods and weight go to the step's target */
+	ROLLOUT_HOLDING,    /* Holding: at the target, until holdUntil */
+	ROLLOUT_APPROVAL,   /* AwaitingApproval */
+	ROLLOUT_PAUSED,     /* Paused by order */
+	ROLLOUT_COMPLETING, /* Completing: 100 %, the old revision's pods leave */
+	ROLLOUT_ROLLING_BACK, /* RollingBack: traffic, then pods, return to stable */
+	ROLLOUT_ROLLED_BACK,  /* RolledBack: by judge or SLO; waits for a new spec or retry */
+	ROLLOUT_ABORTED,      /* Aborted: by order; as above */
+	ROLLOUT_PHASES,
+};
+const char *rollout_phase_name(enum rollout_phase p);
+
+struct mdep_order_status {
+	enum mdep_verb verb;
+	const char *value;    /* as written in the annotation */
+	const char *revision; /* what it was bound to */
+	const char *outcome;  /* Done, Ignored, Pending */
+	const char *message;
+	int64_t time_ms;
+};
+
+struct mdep_revision_status {
+	const char *name;          /* MDEP_REVISION_LEN characters */
+	const char *model_version;
+	int64_t number;            /* 1, 2, 3 ... by first appearance */
+	int64_t created_ms;
+	const char *result;        /* "", Promoted, RolledBack, Aborted, Superseded */
+};
+
+struct mdep_weight {
+	const char *revision, *zone;
+	int weight; /* share in 1/10000 */
+};
+#define MDEP_WEIGHTS_MAX (2 * MDEP_ZONES_MAX)
+
+struct mdep_status {
+	int64_t observed_generation;
+	const char *stable;  /* revision that carries the service; NULL before the first */
+	const char *target;  /* revision being released, or last released; NULL before the first */
+	int replicas, ready_replicas, updated_replicas; /* pods in total, ready, of target */
+	int stable_replicas; /* pods of the stable revision: the scale subresource's answer */
+
+	enum rollout_phase phase;
+	enum rollout_phase paused_from; /* phase to go back to on resume */
+	int step;               /* index into strategy.steps; nsteps = past the last */
+	int nsteps;             /* as it was at the last write */
+	int64_t step_started_ms; /* when the step's target was set */
+	int64_t step_reached_ms; /* when weight was seen at the pods; 0 = not yet */
+	int64_t hold_until_ms;   /* absolute, 0 = none */
+	int64_t started_ms, finished_ms;
+	int64_t progress_ms;     /* last time anything moved: the progress deadline's base */
+	const char *steps_hash;  /* of strategy.steps: a changed plan is noticed */
+	const char *reason;      /* why the phase is what it is, CamelCase */
+	const char *message;
+
+	int weight;              /* canary percent asked of the data plane */
+	int verified_weight;     /* canary percent last seen to be in force (route status and pods) */
+	int64_t weight_set_ms, weight_verified_ms;
+	int observed_permille;   /* canary share counted at the pods, -1 = no counters */
+	struct mdep_weight weights[MDEP_WEIGHTS_MAX]; /* the matrix */
+	unsigned nweights;
+
+	const char *verdict;       /* PASS FAIL NONE, "" when nothing is judged */
+	int score;                 /* 0..100, -1 = none */
+	const char *score_message; /* plain words with the counts */
+
+	struct mdep_revision_status revisions[MDEP_REVISIONS_MAX]; /* newest first */
+	unsigned nrevisions;
+	struct mdep_order_status orders[MDEP_ORDERS_MAX];
+	unsigned norders;
+	struct mdep_condition conditions[MDEP_CONDITIONS_MAX];
+	unsigned nconditions;
+};
+
+struct mdep {
+	struct object meta;
+
+	int replicas;
+	bool paused; /* spec.paused: nothing is planned */
+
+	struct {
+		const char *name, *version, *uri, *digest;
+		bool verify; /* model.verify is set */
+	} model;
+
+	enum mdep_runtime runtime;
+	const char *image;
+	int port; /* 0 = the preset's */
+	/* JSON texts, NULL when absent: rendered into the pod template. */
+	const char *args_json, *env_json, *probes_json, *template_json, *golden_json;
+	const char *metrics_path; /* override; NULL = the preset's */
+
+	struct {
+		int count; /* 0 = no GPU asked */
+		const char *resource;
+		const char *products[MDEP_PRODUCTS_MAX];
+		unsigned nproducts;
+		int64_t min_memory; /* bytes, 0 = none */
+	} gpu;
+
+	enum mdep_placement placement;
+	const char *scheduler; /* "tidegate" by default */
+	int max_per_node;      /* 0 = no limit */
+
+	struct mdep_zone zones[MDEP_ZONES_MAX];
+	unsigned nzones; /* 0 = one cell without a zone */
+
+	struct int_or_percent max_surge, max_unavailable;
+	int64_t progress_deadline_ms;
+	int64_t drain_ms; /* longest wait for a leaving pod's last request */
+	int revision_history_limit;
+	const struct mdep_step *steps;
+	unsigned nsteps;
+	const char *steps_hash;
+
+	struct {
+		bool enabled;       /* false: canary: {} absent; errors are still judged by default */
+		const char *policy; /* policyRef.name */
+		int min_score;
+		enum mdep_no_data on_no_data;
+		int64_t interval_ms;   /* scrape period, default 5 s */
+	} canary;
+
+	enum mdep_traffic traffic;
+	const char *route_name;
+	const char *parent_refs_json; /* given: we own the route */
+	const char *hostnames_json;
+	int service_port;             /* port of the Services, default 80 */
+
+	/* Hash of everything that makes a pod different: model, runtime, template, gpu. */
+	char revision[MDEP_REVISION_LEN + 1];
+
+	const char *orders[ORDER_VERBS]; /* annotation values as they stand, NULL = absent */
+	struct mdep_finding findings[MDEP_FINDINGS_MAX];
+	unsigned nfindings;
+
+	bool has_status; /* our controller has written one (not only the schema's default) */
+	struct mdep_status status;
+	/* For the apply that writes status: text of what was last written, to skip equal ones. */
+	uint64_t status_hash;
+};
+
+extern const struct object_kind mdep_kind;
+
+static inline const struct mdep *mdep_from(const struct object *o)
+{
+	return (const struct mdep *)o;
+}
+
+/* Resolves against `of`: surge rounds up, unavailable rounds down; both 0 becomes unavailable 1. */
+void mdep_resolve_bounds(const struct mdep *m, int *surge, int *unavailable);
+
+/*
+ * Status as JSON object {"apiVersion","kind","metadata":{name,namespace},"status":{...}} for a
+ * server-side apply to /status. Every list is complete: what is left out is removed.
+ */
+int mdep_status_encode(const struct mdep *m, const struct mdep_status *s, struct buf *out);
+/* Decodes .status of a ModelDeployment's JSON; strings point into the JSON's arena. */
+void mdep_status_decode(const struct cJSON *status, struct mdep_status *out);
+
+/*
+ * Sets a condition in s: transition time changes only when status does (now_ms). The strings must
+ * outlive s. Conditions named Reconciling and Stalled are removed instead of set False.
+ */
+void mdep_condition_set(struct mdep_status *s, const char *type, const char *status,
+                        const char *reason, const char *message, int64_t generation,
+                        int64_t now_ms);
+const struct mdep_condition *mdep_condition_get(const struct mdep_status *s, const char *type);
+
+/* Finds a revision's entry, NULL when it is not kept. */
+struct mdep_revision_status *mdep_revision_find(const struct mdep_status *s, const char *name);
+
+#endif
