@@ -30,7 +30,10 @@ char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), retur
 /* Frees *p and sets it to a copy of s (NULL allowed). */
 void xstr_replace(char **p, const char *s);
 
-/* The n-th allocation from now on (1 = next) calls `handler`; 0 disarms. For torture tests. */
+/*
+ * The n-th allocation from now on (1 = next) fails: `handler` (may be NULL) is called and, when it
+ * returns, the process aborts as it would without memory; 0 disarms. For torture tests.
+ */
 void alloc_set_fault(unsigned long n, void (*handler)(void));
 
 static inline void cleanup_free_fn(void *p)

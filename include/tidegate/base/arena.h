@@ -3,7 +3,7 @@
  * decoded object), freed together.
  *
  * Ownership: everything handed out lives until arena_reset() or arena_release().
- * An arena may have a byte limit; passing it aborts, so bound inputs first.
+ * An arena has no limit of its own: bound the input first.
  */
 #ifndef TIDEGATE_BASE_ARENA_H
 #define TIDEGATE_BASE_ARENA_H
@@ -29,7 +29,7 @@ void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns
 char *arena_strdup(struct arena *a, const char *s); /* NULL stays NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
 char *arena_printf(struct arena *a, const char *fmt, ...)
-        __attribute__((format(printf, 2, 3), returns_nonnull));
+	__attribute__((format(printf, 2, 3), returns_nonnull));
 
 #define cleanup_arena __attribute__((cleanup(arena_release)))
 

@@ -20,8 +20,11 @@ int64_t clock_cpu_ms(void);
 
 /* "2026-11-24T10:52:17Z": metav1.Time. buf needs CLOCK_RFC3339_MAX bytes; returns buf. */
 char *clock_format(int64_t wall_ms, char *buf);
+/* "2026-11-24T10:52:17.123Z", for logs and reports. */
+char *clock_format_ms(int64_t wall_ms, char *buf);
 /* "2026-11-24T10:52:17.123456Z": metav1.MicroTime (milliseconds are what we have). */
 char *clock_format_micro(int64_t wall_ms, char *buf);
+/* Instants outside the years 0000 to 9999 are written as the nearest that is inside. */
 /* RFC 3339 with optional fraction and offset. Returns 0, or -1 on anything else. */
 int clock_parse(const char *s, int64_t *wall_ms);
 

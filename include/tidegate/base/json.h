@@ -43,7 +43,7 @@ bool json_is_array(const struct cJSON *v);
 bool json_is_string(const struct cJSON *v);
 bool json_is_number(const struct cJSON *v);
 bool json_is_bool(const struct cJSON *v);
-const char *json_value_str(const struct cJSON *v);             /* NULL when not a string */
+const char *json_value_str(const struct cJSON *v); /* NULL when not a string */
 int64_t json_value_i64(const struct cJSON *v, int64_t fallback);
 double json_value_double(const struct cJSON *v, double fallback);
 bool json_value_bool(const struct cJSON *v, bool fallback);
@@ -59,7 +59,7 @@ int json_write_value(struct buf *out, const struct cJSON *v);
 
 struct json_writer {
 	struct buf *out;
-	bool failed;       /* the buffer's maximum was passed; checked once, by jw_end() */
+	bool failed;	   /* the buffer's maximum was passed; checked once, by jw_end() */
 	uint64_t has_item; /* one bit a level: a comma is due */
 	unsigned depth;
 };
@@ -78,7 +78,7 @@ void jw_null(struct json_writer *w, const char *key);
 /* Shortest text that reads back the same; NaN and infinities become null. For reports only. */
 void jw_double(struct json_writer *w, const char *key, double v);
 void jw_strf(struct json_writer *w, const char *key, const char *fmt, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 /* Ready JSON text, trusted to be valid. */
 void jw_raw(struct json_writer *w, const char *key, const char *json);
 /* A parsed value copied as it is. */

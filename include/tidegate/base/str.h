@@ -27,6 +27,15 @@ bool str_to_i64(const char *s, int64_t *out);
 bool str_to_u64(const char *s, uint64_t *out);
 /* Whole-string, C locale; accepts "NaN", "+Inf", "-Inf" as Prometheus writes them. */
 bool str_to_double(const char *s, double *out);
+/* Shortest decimal text that reads back the same; "NaN", "+Inf", "-Inf". Returns buf. */
+#define STR_DOUBLE_MAX 32
+char *str_from_double(double v, char *buf);
+
+/*
+ * Length of the UTF-8 sequence at s (n bytes are there) and its code point; 0 when it is
+ * not one (too short, overlong, surrogate, beyond U+10FFFF).
+ */
+size_t str_utf8_next(const char *s, size_t n, uint32_t *cp);
 
 /* FNV-1a 64 bit; chain by passing the last result as seed, STR_HASH_SEED first. */
 #define STR_HASH_SEED 0xcbf29ce484222325ULL

@@ -17,15 +17,16 @@
  * Empty documents are skipped. fn returns 0 to go on. JSON input is YAML too.
  */
 typedef int (*yaml_document_fn)(void *arg, const char *json, size_t len, unsigned line,
-                                struct err *err);
+				struct err *err);
 int yaml_each_document(const char *text, size_t len, yaml_document_fn fn, void *arg,
-                       struct err *err);
+		       struct err *err);
 /* Exactly one document. */
 int yaml_to_json(const char *text, size_t len, struct buf *json, struct err *err);
 
 /*
  * Line (1-based) of the node at a dotted field path such as "spec.strategy.steps[1].weight" in
- * the document that starts at line `doc_line`; the nearest existing ancestor when the path itself is not there.
+ * the document that starts at line `doc_line`; the nearest existing ancestor when the path itself
+ * is not there.
  */
 unsigned yaml_line_of(const char *text, size_t len, unsigned doc_line, const char *path);
 

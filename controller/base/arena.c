@@ -1,0 +1,150 @@
+#include "tidegate/base/arena.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "tidegate/base/alloc.h"
+
+#define ARENA_ALIGN	    16
+#define ARENA_DEFAULT_BLOCK 4096
+
+struct arena_block {
+	struct arena_block *next;
+	size_t cap, used;
+	_Alignas(ARENA_ALIGN) unsigned char mem[];
+};
+
+void arena_init(struct arena *a, size_t block_size)
+{
+	a->head = NULL;
+	a->block_size = block_size ? block_size : ARENA_DEFAULT_BLOCK;
+	a->used = 0;
+}
+
+static void free_chain(struct arena_block *b)
+{
+	while (b) {
+		struct arena_block *next = b->next;
+
+		free(b);
+		b = next;
+	}
+}
+
+void arena_release(struct arena *a)
+{
+	free_chain(a->head);
+	a->head = NULL;
+	a->used = 0;
+}
+
+void arena_reset(struct arena *a)
+{
+	struct arena_block *keep = NULL, *b = a->head;
+
+	while (b) {
+		struct arena_block *next = b->next;
+
+		if (!keep && b->cap == a->block_size)
+			keep = b;
+		else
+			free(b);
+		b = next;
+	}
+	if (keep) {
+		keep->next = NULL;
+		keep->used = 0;
+	}
+	a->head = keep;
+	a->used = 0;
+}
+
+static struct arena_block *new_block(size_t cap)
+{
+	struct arena_block *b = xmalloc(sizeof(*b) + cap);
+
+	b->next = NULL;
+	b->cap = cap;
+	b->used = 0;
+	return b;
+}
+
+/* A block with room for n bytes. */
+static struct arena_block *block_for(struct arena *a, size_t n)
+{
+	struct arena_block *b = a->head;
+
+	if (b && n <= b->cap - b->used)
+		return b;
+	if (n <= a->block_size) {
+		b = new_block(a->block_size);
+		b->next = a->head;
+		a->head = b;
+		return b;
+	}
+	/* A block of its own, behind the head, whose free rest is still good for small ones. */
+	b = new_block(n);
+	if (a->head) {
+		b->next = a->head->next;
+		a->head->next = b;
+	} else {
+		a->head = b;
+	}
+	return b;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	struct arena_block *b;
+	void *p;
+
+	if (n > SIZE_MAX / 2)
+		abort();
+	n = n ? (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1) : ARENA_ALIGN;
+	b = block_for(a, n);
+	p = b->mem + b->used;
+	b->used += n;
+	a->used += n;
+	return memset(p, 0, n);
+}
+
+void *arena_array(struct arena *a, size_t n, size_t size)
+{
+	size_t total;
+
+	if (__builtin_mul_overflow(n, size, &total))
+		abort();
+	return arena_alloc(a, total);
+}
+
+char *arena_strdup(struct arena *a, const char *s)
+{
+	return s ? arena_strndup(a, s, strlen(s)) : NULL;
+}
+
+char *arena_strndup(struct arena *a, const char *s, size_t n)
+{
+	size_t len = strnlen(s, n);
+	char *p = arena_alloc(a, len + 1);
+
+	return memcpy(p, s, len);
+}
+
+char *arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *p;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort();
+	p = arena_alloc(a, (size_t)n + 1);
+	va_start(ap, fmt);
+	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return p;
+}

@@ -1,0 +1,127 @@
+#include "tidegate/base/buf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tidegate/base/alloc.h"
+
+#define BUF_MIN_CAP  64
+#define BUF_KEEP_CAP 65536
+
+/* What `data` points at while nothing is allocated (cap 0). Never written to. */
+static char nothing[1];
+
+void buf_init(struct buf *b, size_t max)
+{
+	b->data = nothing;
+	b->len = 0;
+	b->cap = 0;
+	/* One byte is needed for the NUL. */
+	b->max = max < SIZE_MAX ? max : SIZE_MAX - 1;
+}
+
+void buf_release(struct buf *b)
+{
+	if (b->cap)
+		free(b->data);
+	buf_init(b, b->max);
+}
+
+void buf_reset(struct buf *b)
+{
+	if (b->cap > BUF_KEEP_CAP)
+		buf_release(b);
+	buf_truncate(b, 0);
+}
+
+/* Room for n more bytes and the NUL; -1, and nothing allocated, beyond the maximum. */
+static int reserve(struct buf *b, size_t n)
+{
+	size_t need, cap;
+
+	if (n > b->max - b->len)
+		return -1;
+	need = b->len + n + 1;
+	if (need <= b->cap)
+		return 0;
+	cap = b->cap ? b->cap : BUF_MIN_CAP;
+	while (cap < need)
+		cap = cap <= SIZE_MAX / 2 ? cap * 2 : need;
+	if (cap > b->max + 1)
+		cap = b->max + 1;
+	b->data = xrealloc(b->cap ? b->data : NULL, cap);
+	b->cap = cap;
+	return 0;
+}
+
+int buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (!n)
+		return 0;
+	if (reserve(b, n) < 0)
+		return -1;
+	memcpy(b->data + b->len, p, n);
+	b->len += n;
+	b->data[b->len] = '\0';
+	return 0;
+}
+
+int buf_addstr(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
+
+int buf_addch(struct buf *b, char c)
+{
+	return buf_add(b, &c, 1);
+}
+
+int buf_vaddf(struct buf *b, const char *fmt, va_list ap)
+{
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, again);
+	va_end(again);
+	if (n < 0 || reserve(b, (size_t)n) < 0)
+		return -1;
+	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+	b->len += (size_t)n;
+	return 0;
+}
+
+int buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+	int rc;
+
+	va_start(ap, fmt);
+	rc = buf_vaddf(b, fmt, ap);
+	va_end(ap);
+	return rc;
+}
+
+void buf_consume(struct buf *b, size_t n)
+{
+	if (!n)
+		return;
+	memmove(b->data, b->data + n, b->len - n);
+	buf_truncate(b, b->len - n);
+}
+
+void buf_truncate(struct buf *b, size_t n)
+{
+	b->len = n;
+	if (b->cap)
+		b->data[n] = '\0';
+}
+
+char *buf_detach(struct buf *b)
+{
+	char *s = b->cap ? b->data : xstrdup("");
+
+	buf_init(b, b->max);
+	return s;
+}

@@ -1,0 +1,172 @@
+#include "tidegate/base/clock.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <time.h>
+
+/* Years 0000 to 9999: what RFC 3339 can write. */
+#define WALL_MIN_MS (-62167219200000LL)
+#define WALL_MAX_MS 253402300799999LL
+
+static int64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t clock_mono_ms(void)
+{
+	return read_clock(CLOCK_BOOTTIME);
+}
+
+int64_t clock_wall_ms(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+int64_t clock_cpu_ms(void)
+{
+	return read_clock(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+/* Date and time up to the seconds; returns the milliseconds behind them. */
+static int format_seconds(int64_t wall_ms, char *buf)
+{
+	struct tm tm;
+	time_t seconds;
+	int ms;
+
+	if (wall_ms < WALL_MIN_MS)
+		wall_ms = WALL_MIN_MS;
+	if (wall_ms > WALL_MAX_MS)
+		wall_ms = WALL_MAX_MS;
+	ms = (int)(wall_ms % 1000);
+	if (ms < 0)
+		ms += 1000;
+	seconds = (time_t)((wall_ms - ms) / 1000);
+	gmtime_r(&seconds, &tm);
+	/* The remainders are no-ops that show the compiler how long the text can get. */
+	snprintf(buf, CLOCK_RFC3339_MAX, "%04u-%02u-%02uT%02u:%02u:%02u",
+		 (unsigned)(tm.tm_year + 1900) % 10000, (unsigned)(tm.tm_mon + 1) % 100,
+		 (unsigned)tm.tm_mday % 100, (unsigned)tm.tm_hour % 100, (unsigned)tm.tm_min % 100,
+		 (unsigned)tm.tm_sec % 100);
+	return ms;
+}
+
+#define SECONDS_LEN 19 /* "2026-11-24T10:52:17" */
+
+char *clock_format(int64_t wall_ms, char *buf)
+{
+	format_seconds(wall_ms, buf);
+	snprintf(buf + SECONDS_LEN, CLOCK_RFC3339_MAX - SECONDS_LEN, "Z");
+	return buf;
+}
+
+char *clock_format_ms(int64_t wall_ms, char *buf)
+{
+	int ms = format_seconds(wall_ms, buf);
+
+	snprintf(buf + SECONDS_LEN, CLOCK_RFC3339_MAX - SECONDS_LEN, ".%03dZ", ms);
+	return buf;
+}
+
+char *clock_format_micro(int64_t wall_ms, char *buf)
+{
+	int ms = format_seconds(wall_ms, buf);
+
+	snprintf(buf + SECONDS_LEN, CLOCK_RFC3339_MAX - SECONDS_LEN, ".%03d000Z", ms);
+	return buf;
+}
+
+/* Exactly n digits at *s with a value in lo..hi. */
+static bool take_number(const char **s, unsigned n, int lo, int hi, int *out)
+{
+	int v = 0;
+
+	for (; n; n--, ++*s) {
+		if (!isdigit((unsigned char)**s))
+			return false;
+		v = v * 10 + (**s - '0');
+	}
+	*out = v;
+	return v >= lo && v <= hi;
+}
+
+static bool take_char(const char **s, char c)
+{
+	if (**s != c)
+		return false;
+	++*s;
+	return true;
+}
+
+static int days_in_month(int year, int month)
+{
+	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return days[month - 1] + (month == 2 && leap);
+}
+
+static bool take_date_time(const char **s, struct tm *tm)
+{
+	int year, month;
+
+	if (!take_number(s, 4, 0, 9999, &year) || !take_char(s, '-') ||
+	    !take_number(s, 2, 1, 12, &month) || !take_char(s, '-') ||
+	    !take_number(s, 2, 1, days_in_month(year, month), &tm->tm_mday))
+		return false;
+	tm->tm_year = year - 1900;
+	tm->tm_mon = month - 1;
+	if (!take_char(s, 'T') && !take_char(s, 't'))
+		return false;
+	return take_number(s, 2, 0, 23, &tm->tm_hour) && take_char(s, ':') &&
+	       take_number(s, 2, 0, 59, &tm->tm_min) && take_char(s, ':') &&
+	       take_number(s, 2, 0, 59, &tm->tm_sec);
+}
+
+/* ".123456": milliseconds, what is finer is cut off. */
+static bool take_fraction(const char **s, int *ms)
+{
+	int scale = 100;
+
+	*ms = 0;
+	if (!take_char(s, '.'))
+		return true;
+	if (!isdigit((unsigned char)**s))
+		return false;
+	for (; isdigit((unsigned char)**s); ++*s, scale /= 10)
+		*ms += (**s - '0') * scale;
+	return true;
+}
+
+static bool take_offset(const char **s, int *minutes)
+{
+	bool west = **s == '-';
+	int h, m;
+
+	*minutes = 0;
+	if (take_char(s, 'Z') || take_char(s, 'z'))
+		return true;
+	if (!take_char(s, '+') && !take_char(s, '-'))
+		return false;
+	if (!take_number(s, 2, 0, 23, &h) || !take_char(s, ':') || !take_number(s, 2, 0, 59, &m))
+		return false;
+	*minutes = (h * 60 + m) * (west ? -1 : 1);
+	return true;
+}
+
+int clock_parse(const char *s, int64_t *wall_ms)
+{
+	struct tm tm = {0};
+	int ms, offset;
+
+	if (!s || !take_date_time(&s, &tm) || !take_fraction(&s, &ms) ||
+	    !take_offset(&s, &offset) || *s)
+		return -1;
+	*wall_ms = ((int64_t)timegm(&tm) - (int64_t)offset * 60) * 1000 + ms;
+	return 0;
+}

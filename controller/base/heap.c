@@ -1,0 +1,97 @@
+#include "tidegate/base/heap.h"
+
+#include <string.h>
+
+#include "tidegate/base/alloc.h"
+
+/* v is 0-based, node->pos 1-based: children of pos p are 2p and 2p+1. */
+
+void heap_init(struct heap *h)
+{
+	memset(h, 0, sizeof(*h));
+}
+
+void heap_release(struct heap *h)
+{
+	size_t i;
+
+	for (i = 0; i < h->len; i++)
+		h->v[i]->pos = 0;
+	free(h->v);
+	heap_init(h);
+}
+
+static bool before(const struct heap_node *a, const struct heap_node *b)
+{
+	return a->key != b->key ? a->key < b->key : a->seq < b->seq;
+}
+
+static void put(struct heap *h, size_t pos, struct heap_node *n)
+{
+	h->v[pos - 1] = n;
+	n->pos = pos;
+}
+
+static void sift_up(struct heap *h, struct heap_node *n)
+{
+	size_t pos = n->pos;
+
+	while (pos > 1 && before(n, h->v[pos / 2 - 1])) {
+		put(h, pos, h->v[pos / 2 - 1]);
+		pos /= 2;
+	}
+	put(h, pos, n);
+}
+
+static void sift_down(struct heap *h, struct heap_node *n)
+{
+	size_t pos = n->pos, child;
+
+	while ((child = pos * 2) <= h->len) {
+		if (child < h->len && before(h->v[child], h->v[child - 1]))
+			child++;
+		if (!before(h->v[child - 1], n))
+			break;
+		put(h, pos, h->v[child - 1]);
+		pos = child;
+	}
+	put(h, pos, n);
+}
+
+void heap_set(struct heap *h, struct heap_node *n, int64_t key)
+{
+	if (heap_node_in(n) && n->key == key)
+		return;
+	n->key = key;
+	n->seq = h->next_seq++;
+	if (!heap_node_in(n)) {
+		if (h->len == h->cap) {
+			h->cap = h->cap ? h->cap * 2 : 16;
+			h->v = xreallocarray(h->v, h->cap, sizeof(*h->v));
+		}
+		put(h, ++h->len, n);
+	}
+	sift_up(h, n);
+	sift_down(h, n);
+}
+
+void heap_remove(struct heap *h, struct heap_node *n)
+{
+	struct heap_node *last;
+	size_t pos = n->pos;
+
+	if (!pos)
+		return;
+	n->pos = 0;
+	last = h->v[--h->len];
+	if (last == n)
+		return;
+	put(h, pos, last);
+	sift_up(h, last);
+	sift_down(h, last);
+}
+
+struct heap_node *heap_min(const struct heap *h)
+{
+	return h->len ? h->v[0] : NULL;
+}

@@ -1,0 +1,320 @@
+#include "tidegate/base/str.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool str_eq(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+bool str_empty(const char *s)
+{
+	return !s || !*s;
+}
+
+bool str_starts(const char *s, const char *prefix)
+{
+	return s && !strncmp(s, prefix, strlen(prefix));
+}
+
+bool str_ends(const char *s, const char *suffix)
+{
+	size_t n = s ? strlen(s) : 0, m = strlen(suffix);
+
+	return s && n >= m && !memcmp(s + n - m, suffix, m);
+}
+
+int str_cmp(const char *a, const char *b)
+{
+	if (!a || !b)
+		return (a ? 1 : 0) - (b ? 1 : 0);
+	return strcmp(a, b);
+}
+
+const char *str_or(const char *s, const char *fallback)
+{
+	return s ? s : fallback;
+}
+
+bool str_copy(char *dst, size_t size, const char *src)
+{
+	size_t n = strlen(src);
+	bool fits = n < size;
+
+	if (!size)
+		return false;
+	if (!fits)
+		n = size - 1;
+	memcpy(dst, src, n);
+	dst[n] = '\0';
+	return fits;
+}
+
+bool str_to_u64(const char *s, uint64_t *out)
+{
+	uint64_t v = 0;
+
+	if (str_empty(s))
+		return false;
+	for (; *s; s++) {
+		if (!isdigit((unsigned char)*s) || __builtin_mul_overflow(v, 10, &v) ||
+		    __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
+			return false;
+	}
+	*out = v;
+	return true;
+}
+
+bool str_to_i64(const char *s, int64_t *out)
+{
+	bool negative = s && *s == '-';
+	uint64_t limit = (uint64_t)INT64_MAX + (negative ? 1 : 0), v;
+
+	if (!str_to_u64(negative ? s + 1 : s, &v) || v > limit)
+		return false;
+	*out = negative ? (int64_t)(0 - v) : (int64_t)v;
+	return true;
+}
+
+static size_t skip_digits(const char *s)
+{
+	size_t n = 0;
+
+	while (isdigit((unsigned char)s[n]))
+		n++;
+	return n;
+}
+
+/* [+-]digits[.digits][e[+-]digits], with digits on at least one side of the point. */
+static bool is_decimal(const char *s)
+{
+	size_t whole, fraction = 0;
+
+	if (*s == '+' || *s == '-')
+		s++;
+	whole = skip_digits(s);
+	s += whole;
+	if (*s == '.') {
+		fraction = skip_digits(s + 1);
+		s += 1 + fraction;
+	}
+	if (!whole && !fraction)
+		return false;
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		if (*s == '+' || *s == '-')
+			s++;
+		if (!skip_digits(s))
+			return false;
+		s += skip_digits(s);
+	}
+	return !*s;
+}
+
+bool str_to_double(const char *s, double *out)
+{
+	double v;
+
+	if (str_empty(s))
+		return false;
+	if (!strcmp(s, "NaN"))
+		v = NAN;
+	else if (!strcmp(s, "+Inf") || !strcmp(s, "Inf"))
+		v = INFINITY;
+	else if (!strcmp(s, "-Inf"))
+		v = -INFINITY;
+	else if (!is_decimal(s) || !isfinite(v = strtod(s, NULL)))
+		return false;
+	*out = v;
+	return true;
+}
+
+char *str_from_double(double v, char *buf)
+{
+	int precision;
+
+	if (isnan(v) || isinf(v)) {
+		str_copy(buf, STR_DOUBLE_MAX, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
+		return buf;
+	}
+	for (precision = 15; precision <= 17; precision++) {
+		snprintf(buf, STR_DOUBLE_MAX, "%.*g", precision, v);
+		if (strtod(buf, NULL) == v)
+			break;
+	}
+	return buf;
+}
+
+uint64_t str_hash(uint64_t seed, const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	while (n--) {
+		seed ^= *c++;
+		seed *= 0x100000001b3ULL;
+	}
+	return seed;
+}
+
+void str_safe_encode(uint64_t v, char *out, size_t n)
+{
+	static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";
+
+	for (; n; n--) {
+		*out++ = alphabet[v % (sizeof(alphabet) - 1)];
+		v /= sizeof(alphabet) - 1;
+	}
+	*out = '\0';
+}
+
+static const char base64_alphabet[] =
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+static int base64_value(char c)
+{
+	const char *p = c ? strchr(base64_alphabet, c) : NULL;
+
+	return p ? (int)(p - base64_alphabet) : -1;
+}
+
+/* Decodes the 2 to 4 characters of one group; false when there is no room. */
+static bool put_group(const int v[4], unsigned chars, unsigned char *out, size_t cap, size_t *len)
+{
+	uint32_t bits =
+		(uint32_t)v[0] << 18 | (uint32_t)v[1] << 12 | (uint32_t)v[2] << 6 | (uint32_t)v[3];
+	unsigned i;
+
+	if (cap - *len < chars - 1)
+		return false;
+	for (i = 0; i < chars - 1; i++)
+		out[(*len)++] = (unsigned char)(bits >> (16 - 8 * i));
+	return true;
+}
+
+long base64_decode(const char *in, size_t n, unsigned char *out, size_t cap)
+{
+	int v[4] = {0};
+	unsigned chars = 0, pads = 0;
+	size_t i, len = 0;
+
+	for (i = 0; i < n; i++) {
+		if (in[i] == '\n' || in[i] == '\r')
+			continue;
+		if (in[i] == '=') {
+			pads++;
+			continue;
+		}
+		if (pads || (v[chars] = base64_value(in[i])) < 0)
+			return -1;
+		if (++chars < 4)
+			continue;
+		if (!put_group(v, 4, out, cap, &len))
+			return -1;
+		memset(v, 0, sizeof(v));
+		chars = 0;
+	}
+	if (chars == 1 || pads != (chars ? 4 - chars : 0))
+		return -1;
+	if (chars && !put_group(v, chars, out, cap, &len))
+		return -1;
+	return (long)len;
+}
+
+void base64_encode(const void *in, size_t n, char *out)
+{
+	const unsigned char *p = in;
+
+	for (; n; p += 3) {
+		size_t k = n < 3 ? n : 3;
+		uint32_t bits = (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) |
+				(k > 2 ? p[2] : 0);
+
+		*out++ = base64_alphabet[bits >> 18];
+		*out++ = base64_alphabet[bits >> 12 & 63];
+		*out++ = k > 1 ? base64_alphabet[bits >> 6 & 63] : '=';
+		*out++ = k > 2 ? base64_alphabet[bits & 63] : '=';
+		n -= k;
+	}
+	*out = '\0';
+}
+
+size_t str_utf8_next(const char *s, size_t n, uint32_t *cp)
+{
+	/* First byte, its data bits, smallest code point that needs this length. */
+	static const struct {
+		unsigned char mask, lead, bits;
+		uint32_t min;
+	} forms[] = {
+		{0x80, 0x00, 0x7f, 0},
+		{0xe0, 0xc0, 0x1f, 0x80},
+		{0xf0, 0xe0, 0x0f, 0x800},
+		{0xf8, 0xf0, 0x07, 0x10000},
+	};
+	const unsigned char *p = (const unsigned char *)s;
+	size_t len, i;
+	uint32_t v;
+
+	if (!n)
+		return 0;
+	for (len = 1; len <= 4; len++)
+		if ((p[0] & forms[len - 1].mask) == forms[len - 1].lead)
+			break;
+	if (len > 4 || len > n)
+		return 0;
+	v = p[0] & forms[len - 1].bits;
+	for (i = 1; i < len; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		v = v << 6 | (p[i] & 0x3f);
+	}
+	if (v < forms[len - 1].min || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+		return 0;
+	*cp = v;
+	return len;
+}
+
+static bool is_name_edge(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+}
+
+/* One label of at most `max` characters at s; returns its length, 0 when it is none. */
+static size_t dns_label_len(const char *s, size_t max)
+{
+	size_t n = 0;
+
+	while (is_name_edge(s[n]) || s[n] == '-')
+		n++;
+	return n && n <= max && is_name_edge(s[0]) && is_name_edge(s[n - 1]) ? n : 0;
+}
+
+bool str_is_dns_label(const char *s)
+{
+	size_t n = s ? dns_label_len(s, 63) : 0;
+
+	return n && !s[n];
+}
+
+/* The API server bounds the whole name only, not the labels in it. */
+bool str_is_dns_subdomain(const char *s)
+{
+	size_t n;
+
+	if (!s || strlen(s) > 253)
+		return false;
+	for (;;) {
+		n = dns_label_len(s, 253);
+		if (!n)
+			return false;
+		if (!s[n])
+			return true;
+		if (s[n] != '.')
+			return false;
+		s += n + 1;
+	}
+}
