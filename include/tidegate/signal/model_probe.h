@@ -1,0 +1,43 @@
+/*
+ * Semantic readiness: asks a pod's runtime whether it serves exactly this model
+ * version, and whether a golden request passes, before the operator sets the
+ * readiness gate serving.tidegate.io/model-ready.
+ *
+ * A probe is started per pod and repeats every second (jittered) until it passes, then every
+ * `period_ms`; it reports changes only. Bounded concurrency.
+ */
+#ifndef TIDEGATE_SIGNAL_MODEL_PROBE_H
+#define TIDEGATE_SIGNAL_MODEL_PROBE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tidegate/api/preset.h"
+#include "tidegate/net/loop.h"
+
+struct model_probe_target {
+	const char *pod; /* "ns/name" */
+	const char *uid;
+	const char *ip;
+	int port;
+	const struct preset *preset;
+	const char *model, *version;
+	const char *golden_json; /* request body for the runtime's predict path; NULL = none */
+};
+
+struct model_prober;
+/* fn: ready or not, with a reason in plain words ("serves version 3, want 4"). */
+struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int64_t period_ms,
+                                      void (*fn)(void *arg, const char *pod, const char *uid,
+                                                 bool ready, const char *why),
+                                      void *arg, struct err *err);
+void model_prober_free(struct model_prober *p);
+/* Adds or keeps. Another uid or ip starts over. */
+void model_prober_set(struct model_prober *p, const struct model_probe_target *t);
+void model_prober_remove(struct model_prober *p, const char *pod);
+
+/* Pure: does this answer say that `version` is served? `why` gets the reason when not. */
+bool model_probe_answer(const struct preset *preset, const char *version, int status,
+                        const char *body, size_t len, char *why, size_t why_size);
+
+#endif
