@@ -7,8 +7,10 @@
  * 64-bit integer beyond 2^53 is refused by json_i64() rather than rounded.
  *
  * Writing: struct json_writer streams into a struct buf and escapes only what
- * JSON requires, because the API server's YAML parser rejects other escapes.
- * It never writes a number through a double.
+ * JSON requires and what the API server's YAML parser, which reads apply patches,
+ * would refuse or fold as raw text. Invalid UTF-8 becomes U+FFFD.
+ * It never writes an integer through a double; json_write_value() writes numbers
+ * that a double cannot hold with the digits they were read with.
  */
 #ifndef TIDEGATE_BASE_JSON_H
 #define TIDEGATE_BASE_JSON_H
@@ -23,8 +25,14 @@
 
 struct cJSON;
 
-/* Whole input must be one JSON value. Depth is limited to 100. NULL and *err on failure. */
+/*
+ * Whole input must be one JSON value. Depth is limited to 100, a number to 60 characters.
+ * A \u0000 in a string becomes U+FFFD. NULL and *err on failure.
+ */
 const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err);
+
+/* The same check without a tree. */
+int json_check(const char *text, size_t len, struct err *err);
 
 /* All getters accept NULL for the object and answer as if the key were missing. */
 const struct cJSON *json_get(const struct cJSON *o, const char *key);
@@ -33,7 +41,7 @@ const struct cJSON *json_path(const struct cJSON *o, ...) __attribute__((sentine
 /* NULL when missing or of another type. The text lives in the arena. */
 const char *json_str(const struct cJSON *o, const char *key);
 bool json_bool(const struct cJSON *o, const char *key, bool fallback);
-/* fallback when missing, of another type, not whole, or beyond +-2^53. */
+/* fallback when missing, of another type, not whole, or beyond +-(2^53 - 1). */
 int64_t json_i64(const struct cJSON *o, const char *key, int64_t fallback);
 double json_double(const struct cJSON *o, const char *key, double fallback);
 bool json_has(const struct cJSON *o, const char *key); /* present and not null */

@@ -1,0 +1,128 @@
+/* Look-ups in a parsed tree. */
+#include "tidegate/base/json.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+/* Beyond it a double may stand for more than one integer. */
+#define SAFE_INTEGER_MAX 9007199254740991.0
+
+const struct cJSON *json_get(const struct cJSON *o, const char *key)
+{
+	return cJSON_IsObject(o) ? cJSON_GetObjectItemCaseSensitive(o, key) : NULL;
+}
+
+const struct cJSON *json_path(const struct cJSON *o, ...)
+{
+	const char *key;
+	va_list ap;
+
+	va_start(ap, o);
+	while (o && (key = va_arg(ap, const char *)))
+		o = json_get(o, key);
+	va_end(ap);
+	return o;
+}
+
+const char *json_str(const struct cJSON *o, const char *key)
+{
+	return json_value_str(json_get(o, key));
+}
+
+bool json_bool(const struct cJSON *o, const char *key, bool fallback)
+{
+	return json_value_bool(json_get(o, key), fallback);
+}
+
+int64_t json_i64(const struct cJSON *o, const char *key, int64_t fallback)
+{
+	return json_value_i64(json_get(o, key), fallback);
+}
+
+double json_double(const struct cJSON *o, const char *key, double fallback)
+{
+	return json_value_double(json_get(o, key), fallback);
+}
+
+bool json_has(const struct cJSON *o, const char *key)
+{
+	const struct cJSON *v = json_get(o, key);
+
+	return v && !cJSON_IsNull(v);
+}
+
+bool json_is_object(const struct cJSON *v)
+{
+	return cJSON_IsObject(v);
+}
+
+bool json_is_array(const struct cJSON *v)
+{
+	return cJSON_IsArray(v);
+}
+
+bool json_is_string(const struct cJSON *v)
+{
+	return cJSON_IsString(v);
+}
+
+bool json_is_number(const struct cJSON *v)
+{
+	return cJSON_IsNumber(v);
+}
+
+bool json_is_bool(const struct cJSON *v)
+{
+	return cJSON_IsBool(v);
+}
+
+const char *json_value_str(const struct cJSON *v)
+{
+	return cJSON_IsString(v) ? v->valuestring : NULL;
+}
+
+int64_t json_value_i64(const struct cJSON *v, int64_t fallback)
+{
+	if (!cJSON_IsNumber(v) || fabs(v->valuedouble) > SAFE_INTEGER_MAX ||
+	    v->valuedouble != trunc(v->valuedouble))
+		return fallback;
+	return (int64_t)v->valuedouble;
+}
+
+double json_value_double(const struct cJSON *v, double fallback)
+{
+	return cJSON_IsNumber(v) && isfinite(v->valuedouble) ? v->valuedouble : fallback;
+}
+
+bool json_value_bool(const struct cJSON *v, bool fallback)
+{
+	return cJSON_IsBool(v) ? cJSON_IsTrue(v) : fallback;
+}
+
+const char *json_key(const struct cJSON *v)
+{
+	return v ? v->string : NULL;
+}
+
+size_t json_size(const struct cJSON *v)
+{
+	const struct cJSON *it;
+	size_t n = 0;
+
+	json_for_each (it, v)
+		n++;
+	return n;
+}
+
+const struct cJSON *json_first(const struct cJSON *v)
+{
+	return v ? v->child : NULL;
+}
+
+const struct cJSON *json_next(const struct cJSON *v)
+{
+	return v->next;
+}

@@ -1,0 +1,256 @@
+/* Writing: values of a parsed tree, and the streaming writer. */
+#include <math.h>
+#include <string.h>
+
+#include <cjson/cJSON.h>
+
+#include "tidegate/base/json.h"
+#include "tidegate/base/str.h"
+
+/* has_item has one bit a level. */
+#define WRITER_DEPTH_MAX 63
+
+/*
+ * The API server reads an apply patch with its YAML parser, which refuses DEL, C1 controls, BOM and
+ * non-characters as raw text and folds NEL, LS and PS as line breaks. In JSON an escape means the
+ * same to everybody.
+ */
+static bool must_escape(uint32_t cp)
+{
+	return cp < 0x20 || cp == '"' || cp == '\\' || (cp >= 0x7f && cp <= 0x9f) || cp == 0x2028 ||
+	       cp == 0x2029 || cp == 0xfeff || cp == 0xfffe || cp == 0xffff;
+}
+
+static int add_escape(struct buf *out, uint32_t cp)
+{
+	switch (cp) {
+	case '"':
+		return buf_addstr(out, "\\\"");
+	case '\\':
+		return buf_addstr(out, "\\\\");
+	case '\n':
+		return buf_addstr(out, "\\n");
+	case '\r':
+		return buf_addstr(out, "\\r");
+	case '\t':
+		return buf_addstr(out, "\\t");
+	default:
+		return buf_addf(out, "\\u%04x", cp);
+	}
+}
+
+/* A quoted string; invalid UTF-8 is replaced byte by byte by U+FFFD. */
+static int add_string(struct buf *out, const char *s, size_t n)
+{
+	size_t i = 0, plain = 0;
+	int rc = buf_addch(out, '"');
+
+	while (i < n) {
+		uint32_t cp = 0;
+		size_t k = str_utf8_next(s + i, n - i, &cp);
+
+		if (k && !must_escape(cp)) {
+			i += k;
+			continue;
+		}
+		rc |= buf_add(out, s + plain, i - plain);
+		rc |= k ? add_escape(out, cp) : buf_addstr(out, "\xef\xbf\xbd");
+		i += k ? k : 1;
+		plain = i;
+	}
+	rc |= buf_add(out, s + plain, n - plain);
+	rc |= buf_addch(out, '"');
+	return rc;
+}
+
+static int add_double(struct buf *out, double v)
+{
+	char text[STR_DOUBLE_MAX];
+
+	return buf_addstr(out, isfinite(v) ? str_from_double(v, text) : "null");
+}
+
+static int add_value(struct buf *out, const struct cJSON *v);
+
+static int add_members(struct buf *out, const struct cJSON *v, const char *brackets)
+{
+	const struct cJSON *it;
+	int rc = buf_addch(out, brackets[0]);
+
+	json_for_each (it, v) {
+		if (it != v->child)
+			rc |= buf_addch(out, ',');
+		if (cJSON_IsObject(v)) {
+			rc |= add_string(out, it->string, strlen(it->string));
+			rc |= buf_addch(out, ':');
+		}
+		rc |= add_value(out, it);
+		if (rc < 0)
+			return -1;
+	}
+	return rc | buf_addch(out, brackets[1]);
+}
+
+static int add_value(struct buf *out, const struct cJSON *v)
+{
+	if (cJSON_IsObject(v))
+		return add_members(out, v, "{}");
+	if (cJSON_IsArray(v))
+		return add_members(out, v, "[]");
+	if (cJSON_IsString(v))
+		return add_string(out, v->valuestring, strlen(v->valuestring));
+	if (cJSON_IsBool(v))
+		return buf_addstr(out, cJSON_IsTrue(v) ? "true" : "false");
+	if (!cJSON_IsNumber(v))
+		return buf_addstr(out, "null");
+	/* The text that json_parse() kept because a double might not hold it. */
+	if (v->valuestring)
+		return buf_addstr(out, v->valuestring);
+	return add_double(out, v->valuedouble);
+}
+
+int json_write_value(struct buf *out, const struct cJSON *v)
+{
+	size_t before = out->len;
+
+	if (add_value(out, v) == 0)
+		return 0;
+	buf_truncate(out, before);
+	return -1;
+}
+
+void jw_init(struct json_writer *w, struct buf *out)
+{
+	*w = (struct json_writer){.out = out};
+}
+
+static void check(struct json_writer *w, int rc)
+{
+	if (rc < 0)
+		w->failed = true;
+}
+
+/* Comma and key before an item; false when the writer has failed. */
+static bool begin_item(struct json_writer *w, const char *key)
+{
+	uint64_t bit = 1ULL << w->depth;
+
+	if (w->has_item & bit)
+		check(w, w->depth ? buf_addch(w->out, ',') : -1);
+	w->has_item |= bit;
+	if (key && !w->failed) {
+		check(w, add_string(w->out, key, strlen(key)));
+		check(w, buf_addch(w->out, ':'));
+	}
+	return !w->failed;
+}
+
+static void open_level(struct json_writer *w, const char *key, char bracket)
+{
+	if (!begin_item(w, key))
+		return;
+	if (w->depth == WRITER_DEPTH_MAX) {
+		w->failed = true;
+		return;
+	}
+	check(w, buf_addch(w->out, bracket));
+	w->depth++;
+	w->has_item &= ~(1ULL << w->depth);
+}
+
+static void close_level(struct json_writer *w, char bracket)
+{
+	if (w->failed)
+		return;
+	if (!w->depth) {
+		w->failed = true;
+		return;
+	}
+	w->depth--;
+	check(w, buf_addch(w->out, bracket));
+}
+
+void jw_object(struct json_writer *w, const char *key)
+{
+	open_level(w, key, '{');
+}
+
+void jw_end_object(struct json_writer *w)
+{
+	close_level(w, '}');
+}
+
+void jw_array(struct json_writer *w, const char *key)
+{
+	open_level(w, key, '[');
+}
+
+void jw_end_array(struct json_writer *w)
+{
+	close_level(w, ']');
+}
+
+void jw_str(struct json_writer *w, const char *key, const char *v)
+{
+	if (v)
+		jw_strn(w, key, v, strlen(v));
+}
+
+void jw_strn(struct json_writer *w, const char *key, const char *v, size_t n)
+{
+	if (begin_item(w, key))
+		check(w, add_string(w->out, v, n));
+}
+
+void jw_i64(struct json_writer *w, const char *key, int64_t v)
+{
+	if (begin_item(w, key))
+		check(w, buf_addf(w->out, "%lld", (long long)v));
+}
+
+void jw_bool(struct json_writer *w, const char *key, bool v)
+{
+	if (begin_item(w, key))
+		check(w, buf_addstr(w->out, v ? "true" : "false"));
+}
+
+void jw_null(struct json_writer *w, const char *key)
+{
+	if (begin_item(w, key))
+		check(w, buf_addstr(w->out, "null"));
+}
+
+void jw_double(struct json_writer *w, const char *key, double v)
+{
+	if (begin_item(w, key))
+		check(w, add_double(w->out, v));
+}
+
+void jw_strf(struct json_writer *w, const char *key, const char *fmt, ...)
+{
+	struct buf text cleanup_buf;
+	va_list ap;
+
+	buf_init(&text, w->out->max);
+	va_start(ap, fmt);
+	check(w, buf_vaddf(&text, fmt, ap));
+	va_end(ap);
+	jw_strn(w, key, text.data, text.len);
+}
+
+void jw_raw(struct json_writer *w, const char *key, const char *json)
+{
+	if (begin_item(w, key))
+		check(w, buf_addstr(w->out, json));
+}
+
+void jw_value(struct json_writer *w, const char *key, const struct cJSON *v)
+{
+	if (begin_item(w, key))
+		check(w, json_write_value(w->out, v));
+}
+
+int jw_end(struct json_writer *w)
+{
+	return w->failed || w->depth ? -1 : 0;
+}
