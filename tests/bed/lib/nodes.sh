@@ -1,0 +1,1 @@
+nodes_start() { die "not yet"; }

@@ -1,0 +1,2 @@
+outside_prefix=()
+outside_start() { die "not yet"; }
