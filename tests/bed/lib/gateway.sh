@@ -1,1 +1,49 @@
-gateway_start() { die "not yet"; }
+# gateway: Gateway API and Traefik, which serves it, in the backbone; the Gateway
+# default/bed takes routes of every namespace.
+
+BED_GATEWAY_PORT=8000
+
+gateway_start() {
+	export BED_GATEWAY_URL=http://$BED_BACKBONE:$BED_GATEWAY_PORT
+	say "starting the gateway"
+	kubectl create -f "$BED_DIR/bin/gateway-api/" >"$BED_DIR/log/gateway-api.log"
+	kubectl wait --for=condition=Established --timeout=60s -f "$BED_DIR/bin/gateway-api/" >>"$BED_DIR/log/gateway-api.log"
+	gateway_start_traefik
+	gateway_objects | kubectl create -f - >>"$BED_DIR/log/gateway-api.log"
+	program_wait traefik 60 "serving the Gateway" gateway_programmed
+}
+
+# Its default of two seconds between two configurations would hide how fast a
+# weight reaches the pods.
+gateway_start_traefik() {
+	program_start traefik env KUBECONFIG="$BED_DIR/loopback.kubeconfig" traefik --global.checknewversion=false --global.sendanonymoususage=false \
+		--entrypoints.web.address="$BED_BACKBONE:$BED_GATEWAY_PORT" --entrypoints.web.transport.respondingtimeouts.readtimeout=0 \
+		--providers.kubernetesgateway=true --providers.kubernetesgateway.throttleduration=0s \
+		--providers.providersthrottleduration=0s \
+		--serverstransport.maxidleconnsperhost=256 --log.level=INFO
+}
+
+gateway_objects() {
+	cat <<-EOT
+		apiVersion: gateway.networking.k8s.io/v1
+		kind: GatewayClass
+		metadata: {name: traefik}
+		spec: {controllerName: traefik.io/gateway-controller}
+		---
+		apiVersion: gateway.networking.k8s.io/v1
+		kind: Gateway
+		metadata: {name: bed, namespace: default}
+		spec:
+		  gatewayClassName: traefik
+		  listeners:
+		  - name: web
+		    protocol: HTTP
+		    port: $BED_GATEWAY_PORT
+		    allowedRoutes: {namespaces: {from: All}}
+	EOT
+}
+
+gateway_programmed() {
+	controlplane_get /apis/gateway.networking.k8s.io/v1/namespaces/default/gateways/bed |
+		tr -d ' \n' | grep -q '"reason":"Programmed","status":"True"\|"status":"True","type":"Programmed"'
+}

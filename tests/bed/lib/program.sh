@@ -16,6 +16,8 @@ program_launch() {
 	mapfile -d '' argv <"$BED_DIR/run/$name.argv"
 	"${argv[@]}" </dev/null >>"$BED_DIR/log/$name.log" 2>&1 &
 	echo "$!" >"$BED_DIR/run/$name.pid"
+	# No "Killed" from the shell when a test kills it.
+	disown "$!"
 }
 
 program_pid() {
