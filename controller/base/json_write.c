@@ -119,6 +119,16 @@ int json_write_value(struct buf *out, const struct cJSON *v)
 	return -1;
 }
 
+int json_write_string(struct buf *out, const char *s, size_t n)
+{
+	size_t before = out->len;
+
+	if (add_string(out, s, n) == 0)
+		return 0;
+	buf_truncate(out, before);
+	return -1;
+}
+
 void jw_init(struct json_writer *w, struct buf *out)
 {
 	*w = (struct json_writer){.out = out};

@@ -96,19 +96,15 @@ static bool take_suffix(const char *p, struct parts *q)
 	return (*p == 'e' || *p == 'E') && take_exponent(p + 1, q);
 }
 
-/*
- * The value rounded away from zero, as apimachinery does, and saturated. Saturating before the
- * division by 10 is right: a product beyond 128 bits of at most 19 digits stays beyond 63 bits.
- */
+/* The value rounded away from zero, as apimachinery does, and saturated. */
 static int64_t scale(const struct parts *q, int64_t max)
 {
-	__int128 v = q->mantissa;
+	/* At most 10^19 * 2^60: fits, and the loop stops at a tenfold of max. */
+	__int128 v = q->mantissa << q->binary;
 	bool more = q->more;
 	int e;
 
-	if (v && __builtin_mul_overflow(v, (__int128)1 << q->binary, &v))
-		return q->negative ? -max : max;
-	for (e = q->decimal; e > 0 && v <= max; e--)
+	for (e = q->decimal; e > 0 && v && v <= max; e--)
 		v *= 10;
 	for (; e < 0 && v; e++) {
 		more |= v % 10 != 0;

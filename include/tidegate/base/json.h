@@ -64,6 +64,8 @@ const struct cJSON *json_next(const struct cJSON *v);
 
 /* Compact text of a value, e.g. to keep a user's pod template as it was written. */
 int json_write_value(struct buf *out, const struct cJSON *v);
+/* A quoted and escaped string. On -1 the buffer is as it was, as with json_write_value(). */
+int json_write_string(struct buf *out, const char *s, size_t n);
 
 struct json_writer {
 	struct buf *out;
