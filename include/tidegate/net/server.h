@@ -37,7 +37,7 @@ typedef void (*server_handler)(void *arg, struct server_request *r);
 
 struct server_options {
 	const char *address; /* "127.0.0.1:0", ":8080", "[::]:8443"; port 0 = any free */
-	int listen_fd;       /* >0: already listening socket handed in, address is ignored */
+	int listen_fd;	     /* >0: already listening socket handed in, address is ignored */
 	const char *tls_cert_file, *tls_key_file; /* both or none; re-read when changed */
 	server_handler handler;
 	void *arg;
@@ -51,13 +51,13 @@ const char *server_address(const struct server *s);
 
 /* Sends a whole answer; extra_headers is NULL or "Name: value\r\n" lines. */
 void server_reply(struct server_request *r, int status, const char *content_type,
-                  const char *extra_headers, const void *body, size_t len);
+		  const char *extra_headers, const void *body, size_t len);
 void server_reply_text(struct server_request *r, int status, const char *text);
 
 /* Streaming (server-sent events): head now, then chunks; a slow client is dropped at 256 kB. */
 struct server_stream;
 struct server_stream *server_stream_begin(struct server_request *r, const char *content_type,
-                                          void (*on_close)(void *arg), void *arg);
+					  void (*on_close)(void *arg), void *arg);
 int server_stream_send(struct server_stream *s, const void *data, size_t len);
 void server_stream_end(struct server_stream *s);
 

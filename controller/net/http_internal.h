@@ -1,0 +1,107 @@
+/*
+ * What the files of the HTTP client share.
+ *
+ * http.c      the client: multi handle, sockets and timer on the loop, end of transfers
+ * http_call.c one transfer: options in, bytes and result out
+ * http_tls.c  credentials: checked once, put on each transfer
+ * http_error.c libcurl's codes as error classes and texts that tell what to do
+ *
+ * Re-entrancy: libcurl must not be called from inside its own callbacks, and user code runs
+ * there (on_data). So while `in_curl` is set, starting and cancelling only mark; client_enter()
+ * and client_leave() bracket every way in, and the last leave frees what was marked.
+ */
+#ifndef NET_HTTP_INTERNAL_H
+#define NET_HTTP_INTERNAL_H
+
+#include <curl/curl.h>
+
+#include "tidegate/base/buf.h"
+#include "tidegate/base/list.h"
+#include "tidegate/net/http.h"
+
+#define HTTP_POOL_MAX 8
+
+struct http_credentials {
+	char *ca_pem, *cert_pem, *key_pem, *server_name;
+	bool insecure, ca_only;
+};
+
+struct http_client {
+	struct loop *loop;
+	CURLM *multi;
+	struct timer curl_timer; /* libcurl's one timeout */
+	struct timer kick;	 /* something is in `waiting` or `dead` */
+	struct list waiting;	 /* calls not yet handed to libcurl */
+	struct list running;	 /* calls inside libcurl */
+	struct list dead;	 /* cancelled from inside a callback of libcurl */
+	unsigned ncalls;	 /* waiting and running */
+	unsigned busy;		 /* ways in that have not been left */
+	unsigned in_curl;
+	bool retired, free_wanted;
+
+	struct http_credentials tls;
+	char *proxy_url, *user_agent;
+	CURL *pool[HTTP_POOL_MAX]; /* finished easy handles, reset */
+	unsigned npool;
+};
+
+/* Largest head of an answer, all of its lines together. */
+#define HTTP_HEAD_MAX (256 * 1024)
+
+struct http_call {
+	struct list node;
+	struct http_client *client;
+	CURL *easy; /* NULL while waiting */
+	bool cancelled;
+	bool finishing; /* on_done is being called */
+	bool too_big, refused;
+
+	/* the request, copied */
+	char *method, *url;
+	struct curl_slist *headers, *connect_to;
+	char *body;
+	size_t body_len;
+	int timeout_ms, connect_timeout_ms, stall_ms;
+	bool accept_gzip, fresh_connection;
+	int (*on_data)(void *arg, int status, const char *data, size_t len);
+	void (*on_done)(void *arg, const struct http_result *r);
+	void *arg;
+
+	/* the answer */
+	struct buf answer;
+	size_t head_bytes;
+	char *warning, *content_type;
+	int retry_after_ms;
+
+	struct timer stall; /* re-armed when it fires, not at each byte */
+	int64_t start_ms, last_byte_ms;
+	struct err early; /* why it cannot be started at all */
+	char target[128]; /* "host:port", for texts */
+	char curl_text[CURL_ERROR_SIZE];
+};
+
+/* http.c */
+void client_enter(struct http_client *c);
+void client_leave(struct http_client *c);
+CURL *client_take_easy(struct http_client *c);
+void client_give_easy(struct http_client *c, CURL *easy);
+void client_kick(struct http_client *c);
+
+/* http_call.c */
+/* Hands a waiting call to libcurl, or ends it when that is impossible. */
+void call_launch(struct http_call *call);
+/* Takes the call out of libcurl, tells on_done and frees it. */
+void call_finish(struct http_call *call, const struct err *err);
+/* Takes it out of libcurl and frees it, silently. Not from inside a callback of libcurl. */
+void call_drop(struct http_call *call);
+
+/* http_tls.c */
+int tls_check(const struct http_tls *t, struct err *err);
+void tls_copy(struct http_credentials *to, const struct http_client_options *o);
+void tls_release(struct http_credentials *t);
+void tls_apply(const struct http_credentials *t, CURL *easy);
+
+/* http_error.c */
+void http_error_fill(const struct http_call *call, CURLcode code, struct err *err);
+
+#endif

@@ -1,0 +1,281 @@
+#include "tidegate/net/loop.h"
+
+#include <signal.h>
+#include <string.h>
+
+/* libev 4.33 in C mode casts between watcher types and has unused inline functions. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-aliasing"
+#pragma GCC diagnostic ignored "-Wunused-function"
+#pragma GCC diagnostic ignored "-Wcast-qual"
+#define EV_MULTIPLICITY 1
+#include <ev.h>
+#pragma GCC diagnostic pop
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/clock.h"
+
+struct deferred {
+	loop_fn fn;
+	void *arg;
+};
+
+struct deferred_queue {
+	struct deferred *v;
+	size_t len, cap;
+};
+
+struct signal_watch {
+	struct signal_watch *next;
+	ev_signal ev;
+	void (*fn)(void *arg, int signo);
+	void *arg;
+};
+
+struct loop {
+	struct ev_loop *ev;
+	ev_check check;
+	int64_t now;
+	bool stop;
+	struct deferred_queue queue; /* filled by loop_defer() */
+	struct deferred_queue batch; /* being run */
+	struct signal_watch *signals;
+};
+
+/* Runs before every other callback of a round (highest priority). */
+static void on_round(struct ev_loop *ev, ev_check *w, int events)
+{
+	struct loop *l = w->data;
+
+	(void)ev;
+	(void)events;
+	l->now = clock_mono_ms();
+}
+
+struct loop *loop_new(void)
+{
+	struct loop *l = xcalloc(1, sizeof(*l));
+
+	l->ev = ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV);
+	if (!l->ev) {
+		free(l);
+		return NULL;
+	}
+	l->now = clock_mono_ms();
+	/*
+	 * A peer that goes away while OpenSSL writes must not end the process: neither curl (with
+	 * NOSIGNAL) nor OpenSSL's socket BIO can ask for MSG_NOSIGNAL.
+	 */
+	signal(SIGPIPE, SIG_IGN);
+	/*
+	 * Counts as an active watcher on purpose: a loop that waits for nothing but a signal or
+	 * loop_stop() must block, and libev does not block without an active watcher.
+	 */
+	ev_check_init(&l->check, on_round);
+	ev_set_priority(&l->check, EV_MAXPRI);
+	l->check.data = l;
+	ev_check_start(l->ev, &l->check);
+	return l;
+}
+
+/*
+ * Runs what was queued before the call; what these functions defer in turn waits for the next
+ * call, so that one that defers itself cannot starve the sockets.
+ */
+static void run_deferred(struct loop *l)
+{
+	struct deferred_queue todo = l->queue;
+
+	l->queue = l->batch;
+	memset(&l->batch, 0, sizeof(l->batch));
+	for (size_t i = 0; i < todo.len; i++)
+		todo.v[i].fn(todo.v[i].arg);
+	todo.len = 0;
+	l->batch = todo;
+}
+
+void loop_defer(struct loop *l, loop_fn fn, void *arg)
+{
+	struct deferred_queue *q = &l->queue;
+
+	if (q->len == q->cap) {
+		q->cap = q->cap ? q->cap * 2 : 16;
+		q->v = xreallocarray(q->v, q->cap, sizeof(*q->v));
+	}
+	q->v[q->len++] = (struct deferred){fn, arg};
+}
+
+void loop_free(struct loop *l)
+{
+	struct signal_watch *s;
+
+	if (!l)
+		return;
+	/* Deferred functions free objects, which may defer more of the kind. */
+	while (l->queue.len)
+		run_deferred(l);
+	while ((s = l->signals)) {
+		l->signals = s->next;
+		ev_signal_stop(l->ev, &s->ev);
+		free(s);
+	}
+	ev_check_stop(l->ev, &l->check);
+	ev_loop_destroy(l->ev);
+	free(l->queue.v);
+	free(l->batch.v);
+	free(l);
+}
+
+void loop_run_once(struct loop *l, bool wait)
+{
+	run_deferred(l);
+	ev_run(l->ev, wait && !l->queue.len && !l->stop ? EVRUN_ONCE : EVRUN_NOWAIT);
+	run_deferred(l);
+}
+
+void loop_run(struct loop *l)
+{
+	while (!l->stop)
+		loop_run_once(l, true);
+	l->stop = false;
+}
+
+void loop_stop(struct loop *l)
+{
+	l->stop = true;
+	ev_break(l->ev, EVBREAK_ONE);
+}
+
+int64_t loop_now(const struct loop *l)
+{
+	return l->now;
+}
+
+/* --- timers ---------------------------------------------------------------------------- */
+
+static void on_timer(struct ev_loop *ev, ev_timer *w, int events)
+{
+	struct timer *t = w->data;
+
+	(void)ev;
+	(void)events;
+	t->fn(t->arg);
+}
+
+void timer_init(struct timer *t, struct loop *l, loop_fn fn, void *arg)
+{
+	*t = (struct timer){.loop = l, .fn = fn, .arg = arg};
+}
+
+void timer_start(struct timer *t, int64_t ms)
+{
+	ev_timer *w = t->ev;
+
+	if (!w) {
+		w = t->ev = xcalloc(1, sizeof(*w));
+		ev_timer_init(w, on_timer, 0., 0.);
+		w->data = t;
+	}
+	ev_timer_stop(t->loop->ev, w);
+	/* libev counts from the start of the round; a long callback would shorten the wait. */
+	ev_now_update(t->loop->ev);
+	ev_timer_set(w, ms > 0 ? (double)ms / 1000.0 : 0., 0.);
+	ev_timer_start(t->loop->ev, w);
+}
+
+void timer_stop(struct timer *t)
+{
+	if (t->ev)
+		ev_timer_stop(t->loop->ev, (ev_timer *)t->ev);
+}
+
+bool timer_active(const struct timer *t)
+{
+	return t->ev && ev_is_active((ev_timer *)t->ev);
+}
+
+void timer_release(struct timer *t)
+{
+	timer_stop(t);
+	free(t->ev);
+	t->ev = NULL;
+}
+
+/* --- file descriptors -------------------------------------------------------------------- */
+
+static void on_io(struct ev_loop *ev, ev_io *w, int events)
+{
+	struct io *io = w->data;
+	int what = (events & EV_READ ? LOOP_READ : 0) | (events & EV_WRITE ? LOOP_WRITE : 0);
+
+	(void)ev;
+	/* EV_ERROR: the descriptor is bad; told as readable, so that the owner's read finds out. */
+	io->fn(io->arg, what ? what : LOOP_READ);
+}
+
+void io_init(struct io *io, struct loop *l, void (*fn)(void *arg, int events), void *arg)
+{
+	*io = (struct io){.loop = l, .fn = fn, .arg = arg, .fd = -1};
+}
+
+void io_set(struct io *io, int fd, int events)
+{
+	ev_io *w = io->ev;
+	int want = (events & LOOP_READ ? EV_READ : 0) | (events & LOOP_WRITE ? EV_WRITE : 0);
+
+	if (!w) {
+		if (!want)
+			return;
+		w = io->ev = xcalloc(1, sizeof(*w));
+		ev_init(w, on_io);
+		w->data = io;
+	} else if (ev_is_active(w) && want && w->fd == fd &&
+		   (w->events & (EV_READ | EV_WRITE)) == want) {
+		return;
+	}
+	ev_io_stop(io->loop->ev, w);
+	io->fd = fd;
+	if (!want)
+		return;
+	ev_io_set(w, fd, want);
+	ev_io_start(io->loop->ev, w);
+}
+
+void io_release(struct io *io)
+{
+	if (!io->ev)
+		return;
+	ev_io_stop(io->loop->ev, (ev_io *)io->ev);
+	free(io->ev);
+	io->ev = NULL;
+	io->fd = -1;
+}
+
+/* --- signals ----------------------------------------------------------------------------- */
+
+static void on_signal(struct ev_loop *ev, ev_signal *w, int events)
+{
+	struct signal_watch *s = w->data;
+
+	(void)ev;
+	(void)events;
+	s->fn(s->arg, w->signum);
+}
+
+void loop_on_signal(struct loop *l, int signo, void (*fn)(void *arg, int signo), void *arg)
+{
+	struct signal_watch *s;
+
+	for (s = l->signals; s && s->ev.signum != signo; s = s->next)
+		;
+	if (!s) {
+		s = xcalloc(1, sizeof(*s));
+		ev_signal_init(&s->ev, on_signal, signo);
+		s->ev.data = s;
+		s->next = l->signals;
+		l->signals = s;
+		ev_signal_start(l->ev, &s->ev);
+	}
+	s->fn = fn;
+	s->arg = arg;
+}
