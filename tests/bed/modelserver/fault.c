@@ -1,0 +1,37 @@
+#include "fault.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tidegate/base/str.h"
+
+void fault_init(struct fault *f, const struct config *c)
+{
+	const char *pod = str_or(c->pod_name, "");
+
+	*f = (struct fault){.error_rate = c->error_rate, .latency_ms = c->latency_ms};
+	f->random = c->seed ? (uint64_t)c->seed : str_hash(STR_HASH_SEED, pod, strlen(pod));
+}
+
+/* splitmix64, as a number in [0, 1). */
+static double next_random(struct fault *f)
+{
+	uint64_t z = (f->random += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	z ^= z >> 31;
+	return (double)(z >> 11) / (double)(1ULL << 53);
+}
+
+bool fault_fails(struct fault *f)
+{
+	return f->error_rate > 0 && next_random(f) < f->error_rate;
+}
+
+int64_t fault_delay_ms(struct fault *f)
+{
+	if (f->latency_ms == 0)
+		return 0;
+	return f->latency_ms - llround(log(1 - next_random(f)) * (double)f->latency_ms / 5);
+}

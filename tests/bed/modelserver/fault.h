@@ -1,0 +1,22 @@
+/* The faults a server is told to have: which predictions fail, and how late an answer comes. */
+#ifndef BED_MODELSERVER_FAULT_H
+#define BED_MODELSERVER_FAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config.h"
+
+struct fault {
+	double error_rate;
+	int64_t latency_ms;
+	uint64_t random; /* state */
+};
+
+void fault_init(struct fault *f, const struct config *c);
+bool fault_fails(struct fault *f);
+/* Milliseconds an answer is held back: the latency told, plus a tail with a mean of a fifth of it.
+ */
+int64_t fault_delay_ms(struct fault *f);
+
+#endif
