@@ -1,0 +1,297 @@
+/*
+ * Scheduler side: pods of schedulerName "tidegate" that have no node yet get one.
+ *
+ * Decisions are made by schedule/ against what the caches show plus what has been assumed; a
+ * bind is POST pods/binding with the pod's uid. A pod that fits nowhere waits until
+ * something frees capacity (a node or pod event), or a minute has passed.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/log.h"
+#include "tidegate/base/str.h"
+#include "tidegate/schedule/schedule.h"
+
+#define WAKE_DELAY_MS  50
+#define FLUSH_EVERY_MS 60000
+
+struct binder {
+	struct operator* op;
+	struct schedule *schedule;
+	struct queue *queue;
+	struct map waiting; /* key of an unschedulable pod -> its last message */
+	struct timer wake, flush;
+	struct list binds;
+};
+
+struct bind {
+	struct list link;
+	struct binder *binder;
+	struct kube_call *call;
+	char *key, *node;
+	struct event_ref about; /* strings owned below */
+	char *namespace, *name, *uid;
+};
+
+static bool is_ours(const struct pod *p)
+{
+	return p && !p->node && !p->meta.deleted_ms && !p->gated &&
+	       str_eq(p->scheduler, TG_SCHEDULER_NAME);
+}
+
+static void bind_free(struct bind *b)
+{
+	list_remove(&b->link);
+	free(b->key);
+	free(b->node);
+	free(b->namespace);
+	free(b->name);
+	free(b->uid);
+	free(b);
+}
+
+static void stop_waiting(struct binder *b, const char *key)
+{
+	free(map_del(&b->waiting, key));
+}
+
+/* --- no node fits ------------------------------------------------------------------------ */
+
+static void on_condition_written(void *arg, const struct kube_response *r)
+{
+	(void)arg;
+	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
+	    r->err.class != ERR_CANCELED)
+		log_warn("PodScheduled condition was not written", LE(&r->err));
+}
+
+static void write_unschedulable(struct binder *b, const struct pod *p, const char *message)
+{
+	cleanup_buf struct buf body;
+	cleanup_free char *path =
+		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
+	struct kube_request req = {.method = "PATCH",
+				   .path = path,
+				   .patch = KUBE_PATCH_STRATEGIC,
+				   .field_manager = TG_FM_SCHED,
+				   .on_done = on_condition_written};
+	char stamp[CLOCK_RFC3339_MAX];
+	struct json_writer w;
+
+	buf_init(&body, 65536);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_object(&w, "status");
+	jw_array(&w, "conditions");
+	jw_object(&w, NULL);
+	jw_str(&w, "type", "PodScheduled");
+	jw_str(&w, "status", "False");
+	jw_str(&w, "reason", "Unschedulable");
+	jw_str(&w, "message", message);
+	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
+	jw_end_object(&w);
+	jw_end_array(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	if (jw_end(&w))
+		return;
+	req.body = body.data;
+	req.body_len = body.len;
+	kube_call(b->op->client, &req);
+}
+
+/* Condition and event are written when the reason changes, not at every try. */
+static void report_unschedulable(struct binder *b, const struct pod *p, const char *message)
+{
+	struct event_ref about = {"v1", "Pod", p->meta.namespace, p->meta.name, p->meta.uid};
+	char *before = map_get(&b->waiting, p->meta.key);
+
+	if (str_eq(before, message))
+		return;
+	free(before);
+	map_set(&b->waiting, p->meta.key, xstrdup(message));
+	event_emit(b->op->events, true, &about, "FailedScheduling", "Scheduling", message);
+	log_info("pod cannot be placed", LS("namespace", p->meta.namespace),
+		 LS("name", p->meta.name), LS("why", message));
+	write_unschedulable(b, p, message);
+}
+
+/* --- bind -------------------------------------------------------------------------------- */
+
+static void bind_done(void *arg, const struct kube_response *r)
+{
+	struct bind *i = arg;
+	struct binder *b = i->binder;
+	cleanup_free char *note = NULL;
+
+	if (r->err.class == ERR_NONE) {
+		note = xasprintf("Successfully assigned %s to %s", i->key, i->node);
+		event_emit(b->op->events, false, &i->about, "Scheduled", "Binding", note);
+		queue_forget(b->queue, i->key);
+	} else {
+		schedule_forget(b->schedule, i->key);
+		if (r->err.class != ERR_NOT_FOUND && r->err.class != ERR_CANCELED)
+			queue_add_rate_limited(b->queue, i->key);
+		log_info("bind failed", LS("key", i->key), LS("node", i->node), LE(&r->err));
+	}
+	queue_done(b->queue, i->key);
+	bind_free(i);
+}
+
+static void bind_start(struct binder *b, const struct pod *p, const char *node)
+{
+	struct bind *i = xcalloc(1, sizeof(*i));
+	cleanup_free char *path =
+		xasprintf("/api/v1/namespaces/%s/pods/%s/binding", p->meta.namespace, p->meta.name);
+	cleanup_free char *body = xasprintf(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Binding\",\"metadata\":{\"name\":\"%s\","
+		"\"namespace\":\"%s\",\"uid\":\"%s\"},\"target\":{\"apiVersion\":\"v1\",\"kind\":"
+		"\"Node\",\"name\":\"%s\"}}",
+		p->meta.name, p->meta.namespace, p->meta.uid, node);
+	struct kube_request req = {.method = "POST",
+				   .path = path,
+				   .field_manager = TG_FM_SCHED,
+				   .body = body,
+				   .body_len = strlen(body),
+				   .on_done = bind_done,
+				   .arg = i};
+
+	i->binder = b;
+	i->key = xstrdup(p->meta.key);
+	i->node = xstrdup(node);
+	i->namespace = xstrdup(p->meta.namespace);
+	i->name = xstrdup(p->meta.name);
+	i->uid = xstrdup(p->meta.uid);
+	i->about = (struct event_ref){"v1", "Pod", i->namespace, i->name, i->uid};
+	list_push_back(&b->binds, &i->link);
+	i->call = kube_call(b->op->client, &req);
+}
+
+static void place_pod(void *arg, const char *key)
+{
+	struct binder *b = arg;
+	const struct pod *p = (const struct pod *)store_get_key(&b->op->stores[CACHE_POD], key);
+	struct schedule_decision d;
+
+	if (!is_ours(p) || schedule_assumed(b->schedule, key)) {
+		queue_forget(b->queue, key);
+		queue_done(b->queue, key);
+		return;
+	}
+	schedule_place(b->schedule, p, &d);
+	if (!d.node) {
+		report_unschedulable(b, p, d.message);
+		queue_done(b->queue, key);
+		return;
+	}
+	stop_waiting(b, key);
+	schedule_assume(b->schedule, p, d.node);
+	bind_start(b, p, d.node);
+}
+
+/* --- what changes wake waiting pods ------------------------------------------------------ */
+
+static void wake_all(void *arg)
+{
+	struct binder *b = arg;
+	const char *key;
+	void *message;
+	size_t it = 0;
+
+	while (map_next(&b->waiting, &it, &key, &message))
+		queue_add(b->queue, key, QUEUE_LIVE);
+}
+
+static void flush_all(void *arg)
+{
+	struct binder *b = arg;
+
+	wake_all(b);
+	timer_start(&b->flush, FLUSH_EVERY_MS);
+}
+
+static void capacity_freed(struct binder *b)
+{
+	if (b->waiting.len && !timer_active(&b->wake))
+		timer_start(&b->wake, WAKE_DELAY_MS);
+}
+
+void binder_pod(struct binder *b, const struct store_event *ev)
+{
+	const struct pod *p = (const struct pod *)ev->object;
+
+	if (ev->change == STORE_DELETED) {
+		schedule_remove_pod(b->schedule, p->meta.key);
+		stop_waiting(b, p->meta.key);
+		capacity_freed(b);
+		return;
+	}
+	schedule_set_pod(b->schedule, p);
+	if (is_ours(p))
+		queue_add(b->queue, p->meta.key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
+	else
+		stop_waiting(b, p->meta.key);
+}
+
+void binder_node(struct binder *b, const struct store_event *ev)
+{
+	const struct node *n = (const struct node *)ev->object;
+
+	if (ev->change == STORE_DELETED)
+		schedule_remove_node(b->schedule, n->meta.name);
+	else
+		schedule_set_node(b->schedule, n);
+	capacity_freed(b);
+}
+
+struct binder *binder_new(struct operator* op)
+{
+	struct binder *b = xcalloc(1, sizeof(*b));
+	struct queue_options o = {
+		.name = "scheduler", .workers = 64, .base_delay_ms = 1000, .max_delay_ms = 10000};
+
+	b->op = op;
+	b->schedule = schedule_new();
+	map_init(&b->waiting);
+	list_init(&b->binds);
+	b->queue = queue_new(op->loop, &o, place_pod, b);
+	timer_init(&b->wake, op->loop, wake_all, b);
+	timer_init(&b->flush, op->loop, flush_all, b);
+	return b;
+}
+
+void binder_start(struct binder *b)
+{
+	queue_start(b->queue);
+	timer_start(&b->flush, FLUSH_EVERY_MS);
+}
+
+void binder_stop(struct binder *b)
+{
+	queue_stop(b->queue);
+	timer_stop(&b->flush);
+	timer_stop(&b->wake);
+}
+
+void binder_free(struct binder *b)
+{
+	struct list *it, *tmp;
+
+	if (!b)
+		return;
+	list_for_each_safe (it, tmp, &b->binds) {
+		struct bind *i = list_entry(it, struct bind, link);
+
+		kube_cancel(i->call);
+		bind_free(i);
+	}
+	timer_release(&b->wake);
+	timer_release(&b->flush);
+	queue_free(b->queue);
+	schedule_free(b->schedule);
+	map_release(&b->waiting, free);
+	free(b);
+}

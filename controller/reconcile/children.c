@@ -1,0 +1,149 @@
+#include "tidegate/reconcile/children.h"
+
+#include <inttypes.h>
+
+#include "tidegate/api/names.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/str.h"
+#include "tidegate/traffic/gateway.h"
+
+static void write_owner(struct json_writer *w, const struct mdep *m)
+{
+	jw_array(w, "ownerReferences");
+	jw_object(w, NULL);
+	jw_str(w, "apiVersion", TG_API_VERSION);
+	jw_str(w, "kind", "ModelDeployment");
+	jw_str(w, "name", m->meta.name);
+	jw_str(w, "uid", m->meta.uid);
+	jw_bool(w, "controller", true);
+	jw_bool(w, "blockOwnerDeletion", true);
+	jw_end_object(w);
+	jw_end_array(w);
+}
+
+/* Labels that say whose the object is; revision NULL = of no cell. */
+static void write_labels(struct json_writer *w, const char *key, const struct mdep *m,
+			 const char *revision, const char *zone)
+{
+	jw_object(w, key);
+	jw_str(w, TG_LABEL_MANAGED_BY, TG_MANAGED_BY);
+	jw_str(w, TG_LABEL_NAME, m->meta.name);
+	if (revision) {
+		jw_str(w, TG_LABEL_REVISION, revision);
+		jw_str(w, TG_LABEL_ZONE, *zone ? zone : "none");
+	}
+	jw_end_object(w);
+}
+
+static void write_selector(struct json_writer *w, const char *key, const struct mdep *m,
+			   const char *revision, const char *zone, bool in_service)
+{
+	jw_object(w, key);
+	jw_str(w, TG_LABEL_NAME, m->meta.name);
+	if (revision) {
+		jw_str(w, TG_LABEL_REVISION, revision);
+		jw_str(w, TG_LABEL_ZONE, *zone ? zone : "none");
+	}
+	if (in_service)
+		jw_str(w, TG_LABEL_IN_SERVICE, "true");
+	jw_end_object(w);
+}
+
+int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no, int replicas,
+		     struct buf *out, struct err *err)
+{
+	cleanup_arena struct arena a;
+	cleanup_buf struct buf template;
+	struct json_writer w;
+
+	arena_init(&a, 0);
+	buf_init(&template, CHILD_BODY_MAX);
+	if (child_template(m, zone, &template, err))
+		return -1;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", "apps/v1");
+	jw_str(&w, "kind", "ReplicaSet");
+	jw_object(&w, "metadata");
+	jw_str(&w, "name", gateway_service_name(&a, m, m->revision, zone));
+	jw_str(&w, "namespace", m->meta.namespace);
+	write_labels(&w, "labels", m, m->revision, zone);
+	jw_object(&w, "annotations");
+	jw_str(&w, TG_ANN_MODEL_VERSION, m->model.version);
+	jw_strf(&w, TG_ANN_REVISION_NO, "%" PRId64, revision_no);
+	jw_end_object(&w);
+	write_owner(&w, m);
+	jw_end_object(&w);
+	jw_object(&w, "spec");
+	jw_i64(&w, "replicas", replicas);
+	jw_object(&w, "selector");
+	write_selector(&w, "matchLabels", m, m->revision, zone, false);
+	jw_end_object(&w);
+	jw_raw(&w, "template", template.data);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	if (jw_end(&w))
+		return err_set(err, ERR_TOO_BIG, "ReplicaSet is larger than %zu bytes", out->max);
+	return 0;
+}
+
+/* hash 0: without the annotation, which is the text that the hash is taken of. */
+static int write_service_body(const struct mdep *m, const char *name, const char *revision,
+			      const char *zone, uint64_t hash, struct buf *out)
+{
+	struct json_writer w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", "v1");
+	jw_str(&w, "kind", "Service");
+	jw_object(&w, "metadata");
+	jw_str(&w, "name", name);
+	jw_str(&w, "namespace", m->meta.namespace);
+	write_labels(&w, "labels", m, revision, zone);
+	if (hash) {
+		jw_object(&w, "annotations");
+		jw_strf(&w, TG_ANN_APPLY_HASH, "%016" PRIx64, hash);
+		jw_end_object(&w);
+	}
+	write_owner(&w, m);
+	jw_end_object(&w);
+	jw_object(&w, "spec");
+	write_selector(&w, "selector", m, revision, zone, true);
+	jw_array(&w, "ports");
+	jw_object(&w, NULL);
+	jw_str(&w, "name", "http");
+	jw_i64(&w, "port", m->service_port);
+	jw_i64(&w, "targetPort", child_port(m) ? child_port(m) : m->service_port);
+	jw_str(&w, "protocol", "TCP");
+	jw_end_object(&w);
+	jw_end_array(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	return jw_end(&w);
+}
+
+static int write_service(const struct mdep *m, const char *name, const char *revision,
+			 const char *zone, struct buf *out, uint64_t *hash)
+{
+	if (write_service_body(m, name, revision, zone, 0, out))
+		return -1;
+	*hash = str_hash(STR_HASH_SEED, out->data, out->len);
+	buf_reset(out);
+	return write_service_body(m, name, revision, zone, *hash, out);
+}
+
+int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
+		       struct buf *out, uint64_t *hash)
+{
+	cleanup_arena struct arena a;
+
+	arena_init(&a, 0);
+	return write_service(m, gateway_service_name(&a, m, revision, zone), revision, zone, out,
+			     hash);
+}
+
+int child_service(const struct mdep *m, struct buf *out, uint64_t *hash)
+{
+	return write_service(m, m->meta.name, NULL, NULL, out, hash);
+}

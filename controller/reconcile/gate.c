@@ -1,0 +1,169 @@
+/*
+ * Readiness gate: a pod with serving.tidegate.io/model-ready becomes Ready only when its runtime
+ * answered for exactly the model version that it was made for.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/api/preset.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/log.h"
+#include "tidegate/base/str.h"
+#include "tidegate/reconcile/children.h"
+#include "tidegate/signal/model_probe.h"
+
+#define PROBES_AT_ONCE	32
+#define PROBE_PERIOD_MS 10000
+
+struct gate {
+	struct operator* op;
+	struct model_prober *prober;
+	bool started;
+};
+
+static const struct mdep *mdep_of_pod(struct operator* op, const struct pod *p)
+{
+	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+
+	return name ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name)) : NULL;
+}
+
+static const char *version_of_pod(struct operator* op, const struct pod *p)
+{
+	const struct store *sets = &op->stores[CACHE_REPLICASET];
+	const struct replicaset *rs;
+
+	if (!p->meta.owner_name)
+		return NULL;
+	rs = (const struct replicaset *)store_get(sets, p->meta.namespace, p->meta.owner_name);
+	return rs ? rs->model_version : NULL;
+}
+
+static void on_written(void *arg, const struct kube_response *r)
+{
+	(void)arg;
+	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
+	    r->err.class != ERR_CANCELED)
+		log_warn("model-ready condition was not written", LE(&r->err));
+}
+
+static void write_condition(struct gate *g, const struct pod *p, bool ready, const char *why)
+{
+	cleanup_buf struct buf body;
+	cleanup_free char *path =
+		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
+	struct kube_request req = {.method = "PATCH",
+				   .path = path,
+				   .patch = KUBE_PATCH_STRATEGIC,
+				   .field_manager = TG_FM_POD,
+				   .on_done = on_written};
+	char stamp[CLOCK_RFC3339_MAX];
+	struct json_writer w;
+
+	buf_init(&body, 65536);
+	jw_init(&w, &body);
+	jw_object(&w, NULL);
+	jw_object(&w, "metadata");
+	jw_str(&w, "uid", p->meta.uid);
+	jw_end_object(&w);
+	jw_object(&w, "status");
+	jw_array(&w, "conditions");
+	jw_object(&w, NULL);
+	jw_str(&w, "type", TG_GATE_MODEL_READY);
+	jw_str(&w, "status", ready ? "True" : "False");
+	jw_str(&w, "reason", ready ? "ModelServed" : "ModelNotServed");
+	jw_str(&w, "message", why);
+	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
+	jw_end_object(&w);
+	jw_end_array(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	if (jw_end(&w))
+		return;
+	req.body = body.data;
+	req.body_len = body.len;
+	kube_call(g->op->client, &req);
+}
+
+static void on_probe(void *arg, const char *pod, const char *uid, bool ready, const char *why)
+{
+	struct gate *g = arg;
+	const struct pod *p = (const struct pod *)store_get_key(&g->op->stores[CACHE_POD], pod);
+
+	if (!g->op->working || !p || !str_eq(p->meta.uid, uid) || p->gate_model_ready == ready)
+		return;
+	log_info(ready ? "model is served" : "model is not served",
+		 LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
+	write_condition(g, p, ready, why);
+}
+
+static void watch_pod(struct gate *g, const struct pod *p)
+{
+	const struct mdep *m = mdep_of_pod(g->op, p);
+	const char *version = version_of_pod(g->op, p);
+
+	if (!m || !version || !preset_get(m->runtime)->model_path)
+		return;
+	model_prober_set(g->prober, &(struct model_probe_target){.pod = p->meta.key,
+								 .uid = p->meta.uid,
+								 .ip = p->ip,
+								 .port = child_port(m),
+								 .preset = preset_get(m->runtime),
+								 .model = m->model.name,
+								 .version = version,
+								 .golden_json = m->golden_json});
+}
+
+static void look_at_pod(struct gate *g, const struct pod *p)
+{
+	if (p->gate_model_ready_set && p->containers_ready && p->ip && !p->meta.deleted_ms)
+		watch_pod(g, p);
+	else
+		model_prober_remove(g->prober, p->meta.key);
+}
+
+void gate_pod(struct gate *g, const struct store_event *ev)
+{
+	const struct pod *p = (const struct pod *)ev->object;
+
+	if (!g->started)
+		return;
+	if (ev->change == STORE_DELETED)
+		model_prober_remove(g->prober, p->meta.key);
+	else
+		look_at_pod(g, p);
+}
+
+void gate_start(struct gate *g)
+{
+	const struct store *pods = &g->op->stores[CACHE_POD];
+	const struct object *o;
+	size_t it = 0;
+
+	g->started = true;
+	while ((o = store_next(pods, &it)))
+		look_at_pod(g, (const struct pod *)o);
+}
+
+struct gate *gate_new(struct operator* op, struct err *err)
+{
+	struct gate *g = xcalloc(1, sizeof(*g));
+
+	g->op = op;
+	g->prober = model_prober_new(op->loop, PROBES_AT_ONCE, PROBE_PERIOD_MS, on_probe, g, err);
+	if (!g->prober) {
+		free(g);
+		return NULL;
+	}
+	return g;
+}
+
+void gate_free(struct gate *g)
+{
+	if (!g)
+		return;
+	model_prober_free(g->prober);
+	free(g);
+}

@@ -1,0 +1,296 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/str.h"
+#include "tidegate/reconcile/children.h"
+#include "tidegate/traffic/gateway.h"
+
+static struct intent *intent_add(struct intents *t, enum intent_class class, enum cache cache)
+{
+	if (t->n == t->cap) {
+		unsigned cap = t->cap ? 2 * t->cap : 16;
+		struct intent *v = arena_array(t->arena, cap, sizeof(*v));
+
+		if (t->n)
+			memcpy(v, t->v, t->n * sizeof(*v));
+		t->v = v;
+		t->cap = cap;
+	}
+	t->v[t->n] = (struct intent){.class = class, .cache = cache};
+	return &t->v[t->n++];
+}
+
+static void intent_body(struct intents *t, struct intent *i, const struct buf *body)
+{
+	i->body = arena_strndup(t->arena, body->data, body->len);
+	i->body_len = body->len;
+}
+
+static const char *const api_paths[CACHES] = {
+	[CACHE_MDEP] = TG_API_PATH "/namespaces/%s/modeldeployments",
+	[CACHE_POD] = "/api/v1/namespaces/%s/pods",
+	[CACHE_REPLICASET] = "/apis/apps/v1/namespaces/%s/replicasets",
+	[CACHE_SERVICE] = "/api/v1/namespaces/%s/services",
+	[CACHE_ROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/httproutes",
+};
+
+/* name NULL: the collection. */
+static const char *path_of(struct intents *t, enum cache cache, const char *ns, const char *name,
+			   const char *sub)
+{
+	cleanup_buf struct buf b;
+
+	buf_init(&b, 1024);
+	for (const char *p = api_paths[cache]; *p; p++) {
+		if (p[0] == '%') {
+			buf_addstr(&b, ns);
+			p++;
+		} else {
+			buf_addch(&b, *p);
+		}
+	}
+	if (name)
+		buf_addf(&b, "/%s", name);
+	buf_addstr(&b, sub);
+	return arena_strdup(t->arena, b.data);
+}
+
+/* --- status ------------------------------------------------------------------------------ */
+
+/* Both sides are encoded by the same function, so equal meaning is equal text. */
+static int collect_status(struct intents *t, const struct mdep *m, const struct mdep_status *next,
+			  struct err *err)
+{
+	cleanup_buf struct buf now;
+	cleanup_buf struct buf want;
+	struct intent *i;
+
+	buf_init(&now, CHILD_BODY_MAX);
+	buf_init(&want, CHILD_BODY_MAX);
+	if (mdep_status_encode(m, next, &want) || mdep_status_encode(m, &m->status, &now))
+		return err_set(err, ERR_TOO_BIG, "status is larger than %u bytes", CHILD_BODY_MAX);
+	if (m->has_status && now.len == want.len && !memcmp(now.data, want.data, now.len))
+		return 0;
+	i = intent_add(t, INTENT_STATUS, CACHE_MDEP);
+	i->what = "write status";
+	i->method = "PATCH";
+	i->patch = KUBE_PATCH_APPLY;
+	i->manager = TG_FM_STATUS;
+	i->path = path_of(t, CACHE_MDEP, m->meta.namespace, m->meta.name, "/status");
+	i->missing_ok = true;
+	intent_body(t, i, &want);
+	return 0;
+}
+
+/* --- Services ---------------------------------------------------------------------------- */
+
+/*
+ * A Service that is not in the cache is created by POST, not applied: one of the same name that is
+ * not ours must not be taken over. 409 then says so.
+ */
+static void collect_service(struct operator* op, struct intents *t, const struct mdep *m,
+			    const char *name, const struct buf *body, uint64_t hash)
+{
+	const struct service *have = (const struct service *)store_get(&op->stores[CACHE_SERVICE],
+								       m->meta.namespace, name);
+	struct intent *i;
+
+	if (have && have->apply_hash == hash)
+		return;
+	i = intent_add(t, INTENT_SERVICE, CACHE_SERVICE);
+	i->what = arena_printf(t->arena, "%s Service %s", have ? "apply" : "create", name);
+	i->method = have ? "PATCH" : "POST";
+	i->patch = have ? KUBE_PATCH_APPLY : KUBE_PATCH_NONE;
+	i->manager = TG_FM_WORKLOAD;
+	i->path = path_of(t, CACHE_SERVICE, m->meta.namespace, have ? name : NULL, "");
+	intent_body(t, i, body);
+}
+
+static int collect_services(struct operator* op, const struct rollout_snapshot *s,
+			    const struct rollout_plan *plan, struct intents *t, struct err *err)
+{
+	const struct mdep *m = s->mdep;
+	cleanup_buf struct buf body;
+	uint64_t hash;
+
+	buf_init(&body, CHILD_BODY_MAX);
+	if (child_service(m, &body, &hash))
+		return err_set(err, ERR_TOO_BIG, "Service body too large");
+	collect_service(op, t, m, m->meta.name, &body, hash);
+	for (unsigned i = 0; m->traffic == TRAFFIC_HTTPROUTE && i < plan->ncells; i++) {
+		const struct rollout_cell_wish *c = &plan->cells[i];
+
+		if (c->remove)
+			continue;
+		buf_reset(&body);
+		if (child_cell_service(m, c->revision, c->zone, &body, &hash))
+			return err_set(err, ERR_TOO_BIG, "Service body too large");
+		collect_service(op, t, m, gateway_service_name(t->arena, m, c->revision, c->zone),
+				&body, hash);
+	}
+	return 0;
+}
+
+/* --- ReplicaSets and pods ---------------------------------------------------------------- */
+
+static int64_t revision_number(const struct rollout_plan *plan, const char *revision)
+{
+	const struct mdep_revision_status *r = mdep_revision_find(&plan->status, revision);
+
+	return r ? r->number : 0;
+}
+
+static int collect_create(struct intents *t, const struct mdep *m, const struct rollout_plan *plan,
+			  const struct rollout_cell_wish *c, const char *name, struct err *err)
+{
+	cleanup_buf struct buf body;
+	struct intent *i;
+
+	buf_init(&body, CHILD_BODY_MAX);
+	if (child_replicaset(m, c->zone, revision_number(plan, c->revision), c->replicas, &body,
+			     err))
+		return -1;
+	i = intent_add(t, INTENT_WORKLOAD, CACHE_REPLICASET);
+	i->what = arena_printf(t->arena, "create ReplicaSet %s with %d pods", name, c->replicas);
+	i->method = "POST";
+	i->manager = TG_FM_WORKLOAD;
+	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, NULL, "");
+	intent_body(t, i, &body);
+	return 0;
+}
+
+static void collect_scale(struct intents *t, const struct mdep *m, const char *name, int replicas)
+{
+	struct intent *i = intent_add(t, INTENT_WORKLOAD, CACHE_REPLICASET);
+
+	i->what = arena_printf(t->arena, "scale ReplicaSet %s to %d", name, replicas);
+	i->method = "PATCH";
+	i->patch = KUBE_PATCH_MERGE;
+	i->manager = TG_FM_WORKLOAD;
+	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, name, "");
+	i->body = arena_printf(t->arena, "{\"spec\":{\"replicas\":%d}}", replicas);
+	i->body_len = strlen(i->body);
+}
+
+static void collect_delete(struct intents *t, enum cache cache, const struct object *o)
+{
+	struct intent *i = intent_add(t, INTENT_CLEANUP, cache);
+
+	i->what = arena_printf(t->arena, "delete %s", o->name);
+	i->method = "DELETE";
+	i->path = path_of(t, cache, o->namespace, o->name, "");
+	i->body = arena_printf(t->arena,
+			       "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
+			       "\"propagationPolicy\":\"Background\","
+			       "\"preconditions\":{\"uid\":\"%s\"}}",
+			       o->uid);
+	i->body_len = strlen(i->body);
+	i->missing_ok = true;
+}
+
+static int collect_cell(struct operator* op, struct intents *t, const struct mdep *m,
+			const struct rollout_plan *plan, const struct rollout_cell_wish *c,
+			struct err *err)
+{
+	const char *name = gateway_service_name(t->arena, m, c->revision, c->zone);
+	const struct replicaset *rs = (const struct replicaset *)store_get(
+		&op->stores[CACHE_REPLICASET], m->meta.namespace, name);
+	const struct object *service;
+
+	if (c->remove) {
+		service = store_get(&op->stores[CACHE_SERVICE], m->meta.namespace, name);
+		if (rs)
+			collect_delete(t, CACHE_REPLICASET, &rs->meta);
+		if (service)
+			collect_delete(t, CACHE_SERVICE, service);
+		return 0;
+	}
+	if (rs && rs->replicas != c->replicas)
+		collect_scale(t, m, name, c->replicas);
+	/* Only the spec's own revision can be made: the pod template of another is not known. */
+	if (!rs && c->replicas > 0 && str_eq(c->revision, m->revision))
+		return collect_create(t, m, plan, c, name, err);
+	return 0;
+}
+
+/* Lowest deletion cost goes first; 0 is every other pod's. */
+static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int64_t now_ms)
+{
+	const struct pod *p = w->pod;
+	char stamp[CLOCK_RFC3339_MAX];
+	struct intent *i = intent_add(t, INTENT_WORKLOAD, CACHE_POD);
+
+	i->what = arena_printf(t->arena, "take pod %s %s service", p->meta.name,
+			       w->leave ? "out of" : "back into");
+	i->method = "PATCH";
+	i->patch = KUBE_PATCH_MERGE;
+	i->manager = TG_FM_POD;
+	i->path = path_of(t, CACHE_POD, p->meta.namespace, p->meta.name, "");
+	i->body = w->leave ? arena_printf(t->arena,
+					  "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"%s\":"
+					  "\"false\"},\"annotations\":{\"%s\":\"%s\",\"%s\":"
+					  "\"-1000\"}}}",
+					  p->meta.uid, TG_LABEL_IN_SERVICE, TG_ANN_LEAVING_SINCE,
+					  clock_format(now_ms, stamp), TG_ANN_DELETION_COST)
+			   : arena_printf(t->arena,
+					  "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"%s\":"
+					  "\"true\"},\"annotations\":{\"%s\":null,\"%s\":null}}}",
+					  p->meta.uid, TG_LABEL_IN_SERVICE, TG_ANN_LEAVING_SINCE,
+					  TG_ANN_DELETION_COST);
+	i->body_len = strlen(i->body);
+	i->missing_ok = true;
+}
+
+/* --- traffic ----------------------------------------------------------------------------- */
+
+static int collect_route(struct operator* op, const struct rollout_snapshot *s,
+			 const struct rollout_plan *plan, struct intents *t, struct err *err)
+{
+	const struct mdep *m = s->mdep;
+	const struct httproute *have = (const struct httproute *)store_get(
+		&op->stores[CACHE_ROUTE], m->meta.namespace, str_or(m->route_name, ""));
+	struct gateway_wish wish = {.mdep = m,
+				    .weights = plan->weights,
+				    .nweights = plan->nweights,
+				    .audience = plan->audience,
+				    .target = plan->status.target};
+	cleanup_buf struct buf body;
+	struct intent *i;
+	bool ours = m->parent_refs_json != NULL;
+
+	if (m->traffic != TRAFFIC_HTTPROUTE || !plan->nweights)
+		return 0;
+	if (have ? gateway_matches(&wish, have) : !ours)
+		return 0;
+	buf_init(&body, CHILD_BODY_MAX);
+	if (ours ? gateway_apply_body(&wish, &body) : gateway_patch_body(&wish, have, &body, err))
+		return -1;
+	if (!body.len)
+		return 0;
+	i = intent_add(t, INTENT_TRAFFIC, CACHE_ROUTE);
+	i->what = arena_printf(t->arena, "set weights of HTTPRoute %s", m->route_name);
+	i->method = "PATCH";
+	i->patch = ours ? KUBE_PATCH_APPLY : KUBE_PATCH_JSON;
+	i->manager = TG_FM_TRAFFIC;
+	i->path = path_of(t, CACHE_ROUTE, m->meta.namespace, m->route_name, "");
+	intent_body(t, i, &body);
+	return 0;
+}
+
+int intents_collect(struct operator* op, const struct rollout_snapshot *s,
+		    const struct rollout_plan *plan, struct intents *out, struct err *err)
+{
+	if (collect_status(out, s->mdep, &plan->status, err) ||
+	    collect_services(op, s, plan, out, err))
+		return -1;
+	for (unsigned i = 0; i < plan->npods; i++)
+		collect_pod(out, &plan->pods[i], s->now_ms);
+	for (unsigned i = 0; i < plan->ncells; i++)
+		if (collect_cell(op, out, s->mdep, plan, &plan->cells[i], err))
+			return -1;
+	return collect_route(op, s, plan, out, err);
+}

@@ -1,0 +1,145 @@
+/* What the files of reconcile/ share. */
+#ifndef TIDEGATE_RECONCILE_INTERNAL_H
+#define TIDEGATE_RECONCILE_INTERNAL_H
+
+#include "tidegate/api/core.h"
+#include "tidegate/api/mdep.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/arena.h"
+#include "tidegate/base/buf.h"
+#include "tidegate/base/list.h"
+#include "tidegate/base/map.h"
+#include "tidegate/kube/client.h"
+#include "tidegate/kube/event.h"
+#include "tidegate/kube/queue.h"
+#include "tidegate/kube/reflector.h"
+#include "tidegate/kube/store.h"
+#include "tidegate/reconcile/operator.h"
+#include "tidegate/rollout/plan.h"
+
+/* The watched resources; also the slots of the read-your-writes floor. */
+enum cache {
+	CACHE_MDEP,
+	CACHE_POD,
+	CACHE_NODE,
+	CACHE_REPLICASET,
+	CACHE_SERVICE,
+	CACHE_ROUTE,
+	CACHES,
+};
+
+#define RV_MAX 24
+
+/* What is remembered of one ModelDeployment between passes; losing it costs time, never truth. */
+struct key_state {
+	/* Newest resourceVersion that we wrote, by cache; "" = nothing outstanding. */
+	char floor[CACHES][RV_MAX];
+	int64_t floor_ms;	  /* monotonic, of the newest write */
+	int64_t route_written_ms; /* wall, of the last answered change of the route */
+	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
+	struct observation *observation; /* NULL when nothing is judged */
+};
+
+struct binder;
+struct gate;
+struct observer;
+
+struct operator
+{
+	struct loop *loop;
+	struct kube_client *client;
+	struct operator_options options;
+	struct store stores[CACHES];
+	struct reflector *reflectors[CACHES];
+	struct queue *queue;
+	struct map keys; /* "ns/name" -> struct key_state */
+	struct event_recorder *events;
+	struct binder *binder;
+	struct gate *gate;
+	struct observer *observer;
+	struct map passes; /* key -> struct pass being executed */
+	struct timer begin;
+	bool leading; /* elected */
+	bool working; /* elected, and the caches hold a first complete list */
+};
+
+/* --- one pass over one key (reconcile.c) ------------------------------------------------- */
+void reconcile_key(struct operator* op, const char *key);
+struct key_state *operator_key(struct operator* op, const char *key); /* made when absent */
+void operator_forget_key(struct operator* op, const char *key);
+void operator_enqueue(struct operator* op, const char *key);
+
+/* --- snapshot.c -------------------------------------------------------------------------- */
+void snapshot_build(struct operator* op, const struct mdep *m, struct key_state *ks,
+		    struct arena *a, int64_t now_ms, struct rollout_snapshot *out);
+
+/* --- intents (intent.c) ------------------------------------------------------------------ */
+
+/*
+ * In this order: what must be on record before it is done, what others point at, pods, traffic,
+ * leftovers. A class starts when the one before it succeeded.
+ */
+enum intent_class {
+	INTENT_STATUS,
+	INTENT_SERVICE,
+	INTENT_WORKLOAD,
+	INTENT_TRAFFIC,
+	INTENT_CLEANUP,
+	INTENT_CLASSES,
+};
+
+struct intent {
+	enum intent_class class;
+	enum cache cache;
+	const char *what; /* for the log: "scale ReplicaSet shop/ranker-x to 3" */
+	const char *method, *path, *body, *manager;
+	size_t body_len;
+	enum kube_patch patch;
+	bool missing_ok; /* 404 is success */
+};
+
+struct intents {
+	struct arena *arena;
+	struct intent *v;
+	unsigned n, cap;
+};
+
+/* Everything the plan wishes and the caches do not show yet. */
+int intents_collect(struct operator* op, const struct rollout_snapshot *s,
+		    const struct rollout_plan *plan, struct intents *out, struct err *err);
+
+/* --- execution (execute.c) --------------------------------------------------------------- */
+struct pass;
+/* Takes the intents' arena over. done: once, never from inside the call. */
+void execute(struct operator* op, const char *key, struct arena *arena, struct intents *intents,
+	     void (*done)(struct operator* op, const char *key, const struct err *err));
+void execute_cancel_all(struct operator* op);
+
+/* --- scheduler side (bind.c) ------------------------------------------------------------- */
+struct binder *binder_new(struct operator* op);
+void binder_free(struct binder *b);
+void binder_start(struct binder *b);
+void binder_stop(struct binder *b);
+void binder_pod(struct binder *b, const struct store_event *ev);
+void binder_node(struct binder *b, const struct store_event *ev);
+
+/* --- readiness gate (gate.c) ------------------------------------------------------------- */
+struct gate *gate_new(struct operator* op, struct err *err);
+void gate_free(struct gate *g);
+void gate_pod(struct gate *g, const struct store_event *ev);
+void gate_start(struct gate *g);
+
+/* --- judge and signals (observe.c) ------------------------------------------------------- */
+struct observer *observer_new(struct operator* op, struct err *err);
+void observer_free(struct observer *o);
+/* Starts, keeps or ends the comparison that the plan asks for. */
+void observer_set(struct observer *o, const char *key, const struct rollout_snapshot *s,
+		  const struct rollout_plan *plan);
+void observer_forget(struct observer *o, const char *key);
+/* Fills judgement and the counted share. */
+void observer_read(struct observer *o, const char *key, const struct mdep *m, struct arena *a,
+		   struct rollout_snapshot *s);
+/* The route was changed at this wall time: shares are counted anew. */
+void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);
+
+#endif

@@ -1,0 +1,81 @@
+#include "merge.h"
+
+#include <string.h>
+
+#include "tidegate/api/names.h"
+#include "tidegate/base/str.h"
+
+/* Lists whose elements are identified by "name", as the API server's own merge keys have it. */
+static bool merges_by_name(const char *key)
+{
+	static const char *const lists[] = {"containers", "initContainers", "volumes",
+					    "env",	  "volumeMounts",   "ports"};
+
+	for (size_t i = 0; key && i < ARRAY_SIZE(lists); i++)
+		if (str_eq(key, lists[i]))
+			return true;
+	return false;
+}
+
+static const struct cJSON *find_named(const struct cJSON *list, const char *name)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, list)
+		if (name && str_eq(json_str(it, "name"), name))
+			return it;
+	return NULL;
+}
+
+static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
+			const struct cJSON *over);
+
+static void merge_list(struct json_writer *w, const char *key, const struct cJSON *base,
+		       const struct cJSON *over)
+{
+	const struct cJSON *it;
+
+	jw_array(w, key);
+	json_for_each (it, base)
+		merge_value(w, NULL, it, find_named(over, json_str(it, "name")));
+	json_for_each (it, over)
+		if (!find_named(base, json_str(it, "name")))
+			jw_value(w, NULL, it);
+	jw_end_array(w);
+}
+
+static void merge_object(struct json_writer *w, const char *key, const struct cJSON *base,
+			 const struct cJSON *over)
+{
+	const struct cJSON *it;
+
+	jw_object(w, key);
+	json_for_each (it, base)
+		merge_value(w, json_key(it), it, json_get(over, json_key(it)));
+	json_for_each (it, over)
+		if (!json_get(base, json_key(it)))
+			jw_value(w, json_key(it), it);
+	jw_end_object(w);
+}
+
+static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
+			const struct cJSON *over)
+{
+	if (!over || (key && str_starts(key, TG_GROUP "/")))
+		jw_value(w, key, base);
+	else if (json_is_object(base) && json_is_object(over))
+		merge_object(w, key, base, over);
+	else if (json_is_array(base) && json_is_array(over) && merges_by_name(key))
+		merge_list(w, key, base, over);
+	else
+		jw_value(w, key, over);
+}
+
+int json_merge(const struct cJSON *base, const struct cJSON *over, struct buf *out)
+{
+	struct json_writer w;
+
+	jw_init(&w, out);
+	merge_value(&w, NULL, base, over);
+	return jw_end(&w);
+}

@@ -1,0 +1,10 @@
+/* Merge of a user's pod template over the generated one; the rules stand in children.h. */
+#ifndef TIDEGATE_RECONCILE_MERGE_H
+#define TIDEGATE_RECONCILE_MERGE_H
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/json.h"
+
+int json_merge(const struct cJSON *base, const struct cJSON *over, struct buf *out);
+
+#endif

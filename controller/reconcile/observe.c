@@ -1,0 +1,299 @@
+/*
+ * Signals of a release: scrapes the pods of both revisions, feeds the judge, and counts which
+ * share of the requests the canary really got since the route was last changed.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/preset.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/str.h"
+#include "tidegate/judge/sequential.h"
+#include "tidegate/reconcile/children.h"
+#include "tidegate/signal/scrape.h"
+
+#define SCRAPES_AT_ONCE 64
+/* A gateway takes a moment to act on a route; readings that began before are not counted. */
+#define ROUTE_SETTLE_MS 300
+/* The score text changes with every scrape; status shows it this often, or when the verdict
+ * changes. */
+#define TEXT_EVERY_MS 5000
+#define WAKE_EVERY_MS 1000
+
+struct watched {
+	bool canary;
+	char zone[64];
+	int64_t last_ms; /* wall time of the last reading */
+};
+
+struct observation {
+	char *stable, *target;
+	struct sequential *judge;
+	struct map pods; /* "ns/name" -> struct watched */
+	double canary_requests, total_requests;
+	bool counted; /* a reading since the route changed */
+	int64_t since_ms;
+	enum judge_verdict verdict;
+	int64_t woken_ms, text_ms;
+	int score;
+	char text[256];
+};
+
+struct observer {
+	struct operator* op;
+	struct scraper *scraper;
+	struct map observations; /* key -> struct observation */
+};
+
+static void observation_free(void *arg)
+{
+	struct observation *o = arg;
+
+	if (!o)
+		return;
+	map_release(&o->pods, free);
+	sequential_free(o->judge);
+	free(o->stable);
+	free(o->target);
+	free(o);
+}
+
+static struct observation *observation_new(const struct mdep_status *st, const struct mdep *m)
+{
+	struct observation *o = xcalloc(1, sizeof(*o));
+	struct sequential_options opt;
+
+	sequential_options_default(&opt);
+	opt.tick_s = (double)m->canary.interval_ms / 1000.0;
+	o->stable = xstrdup(st->stable);
+	o->target = xstrdup(st->target);
+	o->judge = sequential_new(&opt);
+	o->score = -1;
+	map_init(&o->pods);
+	return o;
+}
+
+/* --- readings ---------------------------------------------------------------------------- */
+
+static void feed_judge(struct observation *o, const struct watched *w,
+		       const struct scrape_reading *r)
+{
+	struct sequential_sample x = {.t = (double)r->wall_ms / 1000.0,
+				      .stratum = w->zone,
+				      .pod = r->pod,
+				      .canary = w->canary,
+				      .requests = r->increment->requests,
+				      .errors = r->increment->errors,
+				      .nbuckets = r->increment->nbuckets};
+
+	_Static_assert(COUNTS_BUCKETS_MAX <= JUDGE_BUCKETS_MAX, "buckets fit");
+	memcpy(x.bounds, r->increment->bounds, sizeof(double) * x.nbuckets);
+	memcpy(x.counts, r->increment->buckets, sizeof(double) * x.nbuckets);
+	sequential_observe(o->judge, &x);
+}
+
+static void count_share(struct observation *o, const struct watched *w,
+			const struct scrape_reading *r)
+{
+	if (!o->since_ms || w->last_ms < o->since_ms + ROUTE_SETTLE_MS)
+		return;
+	o->counted = true;
+	o->total_requests += r->increment->requests;
+	if (w->canary)
+		o->canary_requests += r->increment->requests;
+}
+
+static void wake(struct observer *ob, const char *key, struct observation *o, int64_t now_ms)
+{
+	struct sequential_result res;
+
+	sequential_advance(o->judge, (double)now_ms / 1000.0);
+	sequential_result(o->judge, (double)now_ms / 1000.0, &res);
+	if (res.verdict == o->verdict && now_ms - o->woken_ms < WAKE_EVERY_MS)
+		return;
+	o->woken_ms = now_ms;
+	operator_enqueue(ob->op, key);
+}
+
+static void on_reading(void *arg, const struct scrape_reading *r)
+{
+	struct observer *ob = arg;
+	struct observation *o = map_get(&ob->observations, r->group);
+	struct watched *w = o ? map_get(&o->pods, r->pod) : NULL;
+
+	if (!w || !r->total)
+		return;
+	if (r->increment && r->increment->known) {
+		feed_judge(o, w, r);
+		count_share(o, w, r);
+	}
+	w->last_ms = r->wall_ms;
+	wake(ob, r->group, o, r->wall_ms);
+}
+
+/* --- targets ----------------------------------------------------------------------------- */
+
+static const char *metrics_url(struct arena *a, const struct mdep *m, const struct pod *p)
+{
+	const struct preset *preset = preset_get(m->runtime);
+	int port = preset->metrics_port ? preset->metrics_port : child_port(m);
+	const char *path = m->metrics_path ? m->metrics_path : preset->metrics_path;
+	bool v6 = strchr(p->ip, ':') != NULL;
+
+	return arena_printf(a, v6 ? "http://[%s]:%d%s" : "http://%s:%d%s", p->ip, port, path);
+}
+
+static void watch_pods(struct observer *ob, const char *key, struct observation *o,
+		       const struct rollout_snapshot *s, struct arena *a)
+{
+	const struct mdep *m = s->mdep;
+	struct scrape_target *targets;
+	unsigned n = 0, max = 0;
+
+	for (unsigned i = 0; i < s->ncells; i++)
+		max += s->cells[i].npods;
+	targets = arena_array(a, max, sizeof(*targets));
+	for (unsigned i = 0; i < s->ncells; i++) {
+		const struct rollout_cell *c = &s->cells[i];
+		bool canary = str_eq(c->revision, o->target);
+
+		if (!canary && !str_eq(c->revision, o->stable))
+			continue;
+		for (unsigned j = 0; j < c->npods; j++) {
+			const struct pod *p = c->pods[j];
+			struct watched *w = map_get(&o->pods, p->meta.key);
+
+			if (!p->ip || p->phase != POD_RUNNING || p->meta.deleted_ms)
+				continue;
+			if (!w) {
+				w = xcalloc(1, sizeof(*w));
+				map_set(&o->pods, p->meta.key, w);
+			}
+			w->canary = canary;
+			str_copy(w->zone, sizeof(w->zone), c->zone);
+			targets[n++] = (struct scrape_target){.pod = p->meta.key,
+							      .uid = p->meta.uid,
+							      .url = metrics_url(a, m, p)};
+		}
+	}
+	scraper_set(ob->scraper, key, preset_get(m->runtime), m->model.name, m->canary.interval_ms,
+		    targets, n);
+}
+
+static bool can_be_scraped(const struct mdep *m)
+{
+	const struct preset *p = preset_get(m->runtime);
+
+	return p->requests_metric && (m->metrics_path || p->metrics_path);
+}
+
+void observer_set(struct observer *ob, const char *key, const struct rollout_snapshot *s,
+		  const struct rollout_plan *plan)
+{
+	struct observation *o = map_get(&ob->observations, key);
+	cleanup_arena struct arena a;
+	bool wanted = plan->judge && plan->status.stable && plan->status.target &&
+		      can_be_scraped(s->mdep);
+
+	if (o && (!wanted || !str_eq(o->stable, plan->status.stable) ||
+		  !str_eq(o->target, plan->status.target))) {
+		observer_forget(ob, key);
+		o = NULL;
+	}
+	if (!wanted)
+		return;
+	if (!o) {
+		o = observation_new(&plan->status, s->mdep);
+		o->since_ms = plan->status.weight_set_ms;
+		map_set(&ob->observations, key, o);
+	}
+	arena_init(&a, 8192);
+	watch_pods(ob, key, o, s, &a);
+}
+
+void observer_forget(struct observer *ob, const char *key)
+{
+	if (!map_get(&ob->observations, key))
+		return;
+	scraper_set(ob->scraper, key, NULL, NULL, 0, NULL, 0);
+	observation_free(map_del(&ob->observations, key));
+}
+
+void observer_route_changed(struct observer *ob, const char *key, int64_t wall_ms)
+{
+	struct observation *o = map_get(&ob->observations, key);
+
+	if (!o)
+		return;
+	o->since_ms = wall_ms;
+	o->canary_requests = o->total_requests = 0;
+	o->counted = false;
+}
+
+/* --- what the planner gets --------------------------------------------------------------- */
+
+static enum rollout_verdict to_rollout(enum judge_verdict v)
+{
+	switch (v) {
+	case JUDGE_FAIL:
+		return VERDICT_FAIL;
+	case JUDGE_PASS:
+		return VERDICT_PASS;
+	case JUDGE_NONE:
+		break;
+	}
+	return VERDICT_NONE;
+}
+
+void observer_read(struct observer *ob, const char *key, const struct mdep *m, struct arena *a,
+		   struct rollout_snapshot *s)
+{
+	struct observation *o = map_get(&ob->observations, key);
+	struct sequential_result res;
+
+	(void)m;
+	if (!o)
+		return;
+	sequential_result(o->judge, (double)s->now_ms / 1000.0, &res);
+	if (res.verdict != o->verdict || s->now_ms - o->text_ms >= TEXT_EVERY_MS) {
+		o->verdict = res.verdict;
+		o->text_ms = s->now_ms;
+		o->score = res.score;
+		str_copy(o->text, sizeof(o->text), res.text);
+	}
+	s->judgement = (struct rollout_judgement){
+		.judging = true,
+		.verdict = to_rollout(res.verdict),
+		.score = o->score,
+		.text = arena_strdup(a, o->text),
+		.since_data_ms = (int64_t)(res.since_data_s * 1000.0),
+	};
+	if (o->counted) {
+		s->traffic.canary_requests = llround(o->canary_requests);
+		s->traffic.total_requests = llround(o->total_requests);
+	}
+}
+
+struct observer *observer_new(struct operator* op, struct err *err)
+{
+	struct observer *ob = xcalloc(1, sizeof(*ob));
+
+	ob->op = op;
+	map_init(&ob->observations);
+	ob->scraper = scraper_new(op->loop, SCRAPES_AT_ONCE, on_reading, ob, err);
+	if (!ob->scraper) {
+		free(ob);
+		return NULL;
+	}
+	return ob;
+}
+
+void observer_free(struct observer *ob)
+{
+	if (!ob)
+		return;
+	scraper_free(ob->scraper);
+	map_release(&ob->observations, observation_free);
+	free(ob);
+}

@@ -1,0 +1,223 @@
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/log.h"
+#include "tidegate/base/str.h"
+
+#define SYNC_POLL_MS 20
+
+static const struct {
+	const struct object_kind *kind;
+	const char *label_selector, *field_selector;
+	bool optional; /* served by a CRD of others: its absence holds up only who asks for it */
+} caches[CACHES] = {
+	[CACHE_MDEP] = {&mdep_kind, NULL, NULL, false},
+	[CACHE_POD] = {&pod_kind, NULL, "status.phase!=Succeeded,status.phase!=Failed", false},
+	[CACHE_NODE] = {&node_kind, NULL, NULL, false},
+	[CACHE_REPLICASET] = {&replicaset_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL, false},
+	[CACHE_SERVICE] = {&service_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL, false},
+	[CACHE_ROUTE] = {&httproute_kind, NULL, NULL, true},
+};
+
+/* --- events of the caches to keys -------------------------------------------------------- */
+
+static void enqueue_named(struct operator* op, const char *ns, const char *name, bool initial)
+{
+	cleanup_free char *key = NULL;
+
+	if (!name)
+		return;
+	key = xasprintf("%s/%s", ns, name);
+	if (store_get_key(&op->stores[CACHE_MDEP], key))
+		queue_add(op->queue, key, initial ? QUEUE_LOW : QUEUE_LIVE);
+}
+
+static void on_mdep(void *arg, const struct store_event *ev)
+{
+	struct operator* op = arg;
+
+	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
+}
+
+static void on_pod(void *arg, const struct store_event *ev)
+{
+	struct operator* op = arg;
+	const struct pod *p = (const struct pod *)ev->object;
+
+	binder_pod(op->binder, ev);
+	gate_pod(op->gate, ev);
+	enqueue_named(op, p->meta.namespace, label_get(p->labels, p->nlabels, TG_LABEL_NAME),
+		      ev->initial);
+}
+
+static void on_node(void *arg, const struct store_event *ev)
+{
+	struct operator* op = arg;
+
+	binder_node(op->binder, ev);
+}
+
+static void on_replicaset(void *arg, const struct store_event *ev)
+{
+	const struct replicaset *rs = (const struct replicaset *)ev->object;
+
+	enqueue_named(arg, rs->meta.namespace, rs->name, ev->initial);
+}
+
+static void on_owned(void *arg, const struct store_event *ev)
+{
+	if (str_eq(ev->object->owner_kind, "ModelDeployment"))
+		enqueue_named(arg, ev->object->namespace, ev->object->owner_name, ev->initial);
+}
+
+/* A route may be the user's own: whoever names it wants to know. */
+static void on_route(void *arg, const struct store_event *ev)
+{
+	struct operator* op = arg;
+	const struct object *o;
+	size_t it = 0;
+
+	while ((o = store_next(&op->stores[CACHE_MDEP], &it))) {
+		const struct mdep *m = mdep_from(o);
+
+		if (m->traffic == TRAFFIC_HTTPROUTE && str_eq(m->route_name, ev->object->name) &&
+		    str_eq(m->meta.namespace, ev->object->namespace))
+			queue_add(op->queue, o->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
+	}
+}
+
+static const store_handler handlers[CACHES] = {
+	[CACHE_MDEP] = on_mdep,	    [CACHE_POD] = on_pod,
+	[CACHE_NODE] = on_node,	    [CACHE_REPLICASET] = on_replicaset,
+	[CACHE_SERVICE] = on_owned, [CACHE_ROUTE] = on_route,
+};
+
+/* --- lifecycle --------------------------------------------------------------------------- */
+
+static void work(void *arg, const char *key)
+{
+	reconcile_key(arg, key);
+}
+
+static void caches_new(struct operator* op)
+{
+	for (int i = 0; i < CACHES; i++) {
+		struct reflector_options o = {
+			.namespace = caches[i].kind->cluster_scoped ? NULL : op->options.namespace,
+			.label_selector = caches[i].label_selector,
+			.field_selector = caches[i].field_selector,
+			.quorum_first_list = true,
+		};
+
+		store_init(&op->stores[i], caches[i].kind);
+		store_add_handler(&op->stores[i], handlers[i], op);
+		op->reflectors[i] = reflector_new(op->client, &op->stores[i], &o);
+	}
+}
+
+/* Nothing is decided on half a picture: a pod not seen yet would be placed over. */
+static void begin_when_synced(void *arg)
+{
+	struct operator* op = arg;
+
+	if (!op->leading || op->working)
+		return;
+	if (!operator_synced(op)) {
+		timer_start(&op->begin, SYNC_POLL_MS);
+		return;
+	}
+	op->working = true;
+	log_info("leading", LI("modeldeployments", store_len(&op->stores[CACHE_MDEP])),
+		 LI("pods", store_len(&op->stores[CACHE_POD])),
+		 LI("nodes", store_len(&op->stores[CACHE_NODE])));
+	gate_start(op->gate);
+	queue_start(op->queue);
+	binder_start(op->binder);
+}
+
+struct operator* operator_new(struct loop *l, struct kube_client *c,
+			      const struct operator_options *o, struct err *err)
+{
+	struct operator* op = xcalloc(1, sizeof(*op));
+	struct queue_options q = {.name = "modeldeployment",
+				  .workers = o->workers ? o->workers : 64};
+
+	op->loop = l;
+	op->client = c;
+	op->options = *o;
+	map_init(&op->keys);
+	map_init(&op->passes);
+	timer_init(&op->begin, l, begin_when_synced, op);
+	caches_new(op);
+	op->queue = queue_new(l, &q, work, op);
+	op->events = event_recorder_new(c, TG_GROUP "/controller", o->identity);
+	op->binder = binder_new(op);
+	op->gate = gate_new(op, err);
+	op->observer = op->gate ? observer_new(op, err) : NULL;
+	if (!op->observer) {
+		operator_free(op);
+		return NULL;
+	}
+	return op;
+}
+
+void operator_start(struct operator* op)
+{
+	for (int i = 0; i < CACHES; i++)
+		reflector_start(op->reflectors[i]);
+}
+
+void operator_lead(struct operator* op)
+{
+	op->leading = true;
+	begin_when_synced(op);
+}
+
+void operator_stop(struct operator* op)
+{
+	op->leading = op->working = false;
+	timer_stop(&op->begin);
+	queue_stop(op->queue);
+	binder_stop(op->binder);
+}
+
+bool operator_synced(const struct operator* op)
+{
+	for (int i = 0; i < CACHES; i++)
+		if (!op->stores[i].synced && !caches[i].optional)
+			return false;
+	return true;
+}
+
+const char *operator_trouble(const struct operator* op)
+{
+	const char *trouble;
+
+	for (int i = 0; i < CACHES; i++) {
+		trouble = caches[i].optional ? NULL : reflector_trouble(op->reflectors[i]);
+		if (trouble)
+			return trouble;
+	}
+	return NULL;
+}
+
+void operator_free(struct operator* op)
+{
+	if (!op)
+		return;
+	timer_release(&op->begin);
+	for (int i = 0; i < CACHES; i++)
+		reflector_free(op->reflectors[i]);
+	execute_cancel_all(op);
+	map_release(&op->passes, NULL);
+	observer_free(op->observer);
+	gate_free(op->gate);
+	binder_free(op->binder);
+	event_recorder_free(op->events);
+	queue_free(op->queue);
+	map_release(&op->keys, free);
+	for (int i = 0; i < CACHES; i++)
+		store_release(&op->stores[i]);
+	free(op);
+}

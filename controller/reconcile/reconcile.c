@@ -1,0 +1,191 @@
+/* One pass over one ModelDeployment: snapshot, plan, intents, execution. */
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/log.h"
+#include "tidegate/base/metric.h"
+#include "tidegate/base/str.h"
+
+/* A write whose event never comes (e.g. the object was deleted meanwhile) holds a key no longer. */
+#define FLOOR_MAX_MS	30000
+#define STALE_RETRY_MS	250
+#define ROUTES_RETRY_MS 2000
+
+static struct metric_family reconciles = {
+	.name = "controller_runtime_reconcile_total",
+	.help = "Total number of reconciliations per controller",
+	.type = METRIC_COUNTER,
+	.label_names = {"controller", "result"},
+};
+static struct metric_family stale_skips = {
+	.name = "tidegate_stale_skips_total",
+	.help = "Passes put off because the cache had not caught up with our own writes",
+	.type = METRIC_COUNTER,
+};
+
+struct key_state *operator_key(struct operator* op, const char *key)
+{
+	struct key_state *ks = map_get(&op->keys, key);
+
+	if (!ks) {
+		ks = xcalloc(1, sizeof(*ks));
+		map_set(&op->keys, key, ks);
+	}
+	return ks;
+}
+
+void operator_forget_key(struct operator* op, const char *key)
+{
+	observer_forget(op->observer, key);
+	free(map_del(&op->keys, key));
+}
+
+void operator_enqueue(struct operator* op, const char *key)
+{
+	queue_add(op->queue, key, QUEUE_LIVE);
+}
+
+/* True when some cache is still behind what we wrote for this key. */
+static bool behind_own_writes(struct operator* op, struct key_state *ks)
+{
+	bool behind = false;
+
+	for (int i = 0; i < CACHES; i++) {
+		if (!ks->floor[i][0])
+			continue;
+		if (rv_cmp(op->stores[i].last_rv, ks->floor[i]) >= 0)
+			ks->floor[i][0] = '\0';
+		else
+			behind = true;
+	}
+	if (behind && clock_mono_ms() - ks->floor_ms > FLOOR_MAX_MS) {
+		memset(ks->floor, 0, sizeof(ks->floor));
+		behind = false;
+	}
+	return behind;
+}
+
+static struct event_ref mdep_ref(const struct mdep *m)
+{
+	return (struct event_ref){.api_version = TG_API_VERSION,
+				  .kind = "ModelDeployment",
+				  .namespace = m->meta.namespace,
+				  .name = m->meta.name,
+				  .uid = m->meta.uid};
+}
+
+static void emit_events(struct operator* op, struct key_state *ks, const struct mdep *m,
+			const struct rollout_plan *plan)
+{
+	struct event_ref about = mdep_ref(m);
+	uint64_t hash = STR_HASH_SEED;
+
+	for (unsigned i = 0; i < plan->nevents; i++) {
+		hash = str_hash(hash, plan->events[i].reason, strlen(plan->events[i].reason));
+		hash = str_hash(hash, plan->events[i].note, strlen(plan->events[i].note));
+	}
+	if (!plan->nevents || hash == ks->event_hash)
+		return;
+	ks->event_hash = hash;
+	for (unsigned i = 0; i < plan->nevents; i++) {
+		const struct rollout_event *e = &plan->events[i];
+
+		event_emit(op->events, e->warning, &about, e->reason, "Reconcile", e->note);
+		log_info(e->note, LS("namespace", m->meta.namespace), LS("name", m->meta.name),
+			 LS("reason", e->reason), LS("revision", plan->status.target));
+	}
+}
+
+static void count_result(const char *result)
+{
+	metric_add(metric_series(&reconciles, "modeldeployment", result), 1);
+}
+
+/* What repeating cannot mend belongs in front of the user, not only in the log. */
+static void report_failure(struct operator* op, const char *key, const struct err *err)
+{
+	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
+	struct event_ref about;
+
+	if (!m || (err->class != ERR_EXISTS && err->class != ERR_REJECTED &&
+		   err->class != ERR_FORBIDDEN && err->class != ERR_INVALID))
+		return;
+	about = mdep_ref(m);
+	event_emit(op->events, true, &about, "WriteFailed", "Reconcile", err->msg);
+}
+
+static void pass_done(struct operator* op, const char *key, const struct err *err)
+{
+	if (err->class == ERR_NONE) {
+		queue_forget(op->queue, key);
+		count_result("success");
+	} else if (err->class == ERR_CANCELED || err->class == ERR_NS_TERMINATING) {
+		queue_forget(op->queue, key);
+	} else {
+		log_warn("write failed, trying again", LS("key", key), LE(err));
+		report_failure(op, key, err);
+		queue_add_rate_limited(op->queue, key);
+		count_result("error");
+	}
+	queue_done(op->queue, key);
+}
+
+static void plan_and_execute(struct operator* op, const char *key, const struct mdep *m,
+			     struct key_state *ks)
+{
+	struct arena arena;
+	struct rollout_snapshot snap;
+	struct rollout_plan *plan;
+	struct intents intents = {.arena = NULL};
+	struct err err = ERR_INIT;
+
+	arena_init(&arena, 16384);
+	snapshot_build(op, m, ks, &arena, clock_wall_ms(), &snap);
+	plan = arena_alloc(&arena, sizeof(*plan));
+	rollout_plan(&snap, &arena, plan);
+	observer_set(op->observer, key, &snap, plan);
+	intents.arena = &arena;
+	if (intents_collect(op, &snap, plan, &intents, &err)) {
+		arena_release(&arena);
+		pass_done(op, key, &err);
+		return;
+	}
+	emit_events(op, ks, m, plan);
+	if (plan->requeue_ms > 0)
+		queue_add_after(op->queue, key, plan->requeue_ms);
+	execute(op, key, &arena, &intents, pass_done);
+}
+
+static void put_off(struct operator* op, const char *key, int64_t ms)
+{
+	queue_add_after(op->queue, key, ms);
+	queue_done(op->queue, key);
+}
+
+void reconcile_key(struct operator* op, const char *key)
+{
+	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
+	struct key_state *ks;
+
+	if (!m || m->meta.deleted_ms) {
+		operator_forget_key(op, key);
+		queue_forget(op->queue, key);
+		queue_done(op->queue, key);
+		return;
+	}
+	ks = operator_key(op, key);
+	if (behind_own_writes(op, ks)) {
+		metric_add(metric_series(&stale_skips), 1);
+		put_off(op, key, STALE_RETRY_MS);
+		return;
+	}
+	if (m->traffic == TRAFFIC_HTTPROUTE && !op->stores[CACHE_ROUTE].synced) {
+		log_warn("HTTPRoutes cannot be read, nothing is released", LS("key", key),
+			 LS("why", reflector_trouble(op->reflectors[CACHE_ROUTE])));
+		put_off(op, key, ROUTES_RETRY_MS);
+		return;
+	}
+	plan_and_execute(op, key, m, ks);
+}

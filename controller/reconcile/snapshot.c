@@ -1,0 +1,87 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/base/str.h"
+#include "tidegate/traffic/gateway.h"
+
+static int pod_by_name(const void *a, const void *b)
+{
+	const struct pod *const *x = a, *const *y = b;
+
+	return strcmp((*x)->meta.name, (*y)->meta.name);
+}
+
+static void collect_pods(const struct store *pods, const char *owner_uid, struct arena *a,
+			 struct rollout_cell *cell)
+{
+	const struct object *o;
+	const struct pod **list;
+	unsigned n = 0;
+
+	for (o = store_next_owned(pods, owner_uid, NULL); o;
+	     o = store_next_owned(pods, owner_uid, o))
+		n++;
+	list = arena_array(a, n, sizeof(struct pod *));
+	n = 0;
+	for (o = store_next_owned(pods, owner_uid, NULL); o;
+	     o = store_next_owned(pods, owner_uid, o))
+		list[n++] = (const struct pod *)o;
+	if (n)
+		qsort(list, n, sizeof(struct pod *), pod_by_name);
+	cell->pods = list;
+	cell->npods = n;
+}
+
+static void collect_cell(struct operator* op, const struct replicaset *rs, struct arena *a,
+			 struct rollout_cell *cell)
+{
+	*cell = (struct rollout_cell){
+		.revision = rs->revision,
+		.zone = !rs->zone || str_eq(rs->zone, "none") ? "" : rs->zone,
+		.model_version = rs->model_version,
+		.revision_no = rs->revision_no,
+		.created_ms = rs->meta.created_ms,
+		.spec = rs->replicas,
+		.exists = true,
+		.failure = rs->failure,
+	};
+	collect_pods(&op->stores[CACHE_POD], rs->meta.uid, a, cell);
+}
+
+static void collect_cells(struct operator* op, const struct mdep *m, struct arena *a,
+			  struct rollout_snapshot *out)
+{
+	const struct store *sets = &op->stores[CACHE_REPLICASET];
+	struct rollout_cell *cells = arena_array(a, ROLLOUT_CELLS_MAX, sizeof(*cells));
+	const struct object *o;
+	unsigned n = 0;
+
+	for (o = store_next_owned(sets, m->meta.uid, NULL); o && n < ROLLOUT_CELLS_MAX;
+	     o = store_next_owned(sets, m->meta.uid, o)) {
+		const struct replicaset *rs = (const struct replicaset *)o;
+
+		if (rs->revision && !rs->meta.deleted_ms)
+			collect_cell(op, rs, a, &cells[n++]);
+	}
+	out->cells = cells;
+	out->ncells = n;
+}
+
+void snapshot_build(struct operator* op, const struct mdep *m, struct key_state *ks,
+		    struct arena *a, int64_t now_ms, struct rollout_snapshot *out)
+{
+	const struct object *route = NULL;
+
+	*out = (struct rollout_snapshot){.now_ms = now_ms, .mdep = m};
+	collect_cells(op, m, a, out);
+	if (m->traffic == TRAFFIC_HTTPROUTE) {
+		route = store_get(&op->stores[CACHE_ROUTE], m->meta.namespace, m->route_name);
+		gateway_observe(m, (const struct httproute *)route, out->cells, out->ncells, a,
+				&out->traffic);
+		out->traffic.managed = true;
+		out->traffic.written_ms = ks->route_written_ms;
+	}
+	out->traffic.canary_requests = out->traffic.total_requests = -1;
+	observer_read(op->observer, m->meta.key, m, a, out);
+}

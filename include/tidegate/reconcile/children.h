@@ -1,0 +1,41 @@
+/*
+ * What a ModelDeployment is made of: bodies of its ReplicaSets and Services. Pure, also behind
+ * `tidegate render`.
+ *
+ * A pod template is the runtime preset, filled from spec, with spec.template merged
+ * over it: maps by key, lists of named things (containers, env, volumes, mounts,
+ * ports) by name, other lists replaced. Labels and annotations below
+ * serving.tidegate.io/ always stay ours.
+ */
+#ifndef TIDEGATE_RECONCILE_CHILDREN_H
+#define TIDEGATE_RECONCILE_CHILDREN_H
+
+#include <stdint.h>
+
+#include "tidegate/api/mdep.h"
+#include "tidegate/api/preset.h"
+#include "tidegate/base/arena.h"
+#include "tidegate/base/buf.h"
+
+#define CHILD_BODY_MAX (1u << 20)
+
+/* ReplicaSet of the spec's own revision in `zone` ("" = no zones). */
+int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no, int replicas,
+		     struct buf *out, struct err *err);
+/* Pod template alone (JSON object). */
+int child_template(const struct mdep *m, const char *zone, struct buf *out, struct err *err);
+/*
+ * Service of one cell, and the Service named as the ModelDeployment (every pod in service).
+ * *hash identifies the content and stands in the body's annotation TG_ANN_APPLY_HASH, so
+ * that an apply that would change nothing is skipped.
+ */
+int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
+		       struct buf *out, uint64_t *hash);
+int child_service(const struct mdep *m, struct buf *out, uint64_t *hash);
+
+/* Port that the model server listens on: spec's, else the preset's; 0 = none is known. */
+int child_port(const struct mdep *m);
+/* Text with $N, $V and $P replaced by model name, version and port. */
+char *child_expand(struct arena *a, const struct mdep *m, const char *text);
+
+#endif

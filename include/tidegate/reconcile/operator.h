@@ -1,0 +1,39 @@
+/*
+ * The operator: caches, work queue, planners and executor put together (design 4).
+ *
+ * Every replica fills its caches; only the one that leads plans and writes. Everything
+ * needed to go on stands in the objects' status, so a new leader continues where the
+ * old one was cut off, at any instruction.
+ * Ownership: the caller owns loop and client; operator_free() stops everything.
+ */
+#ifndef TIDEGATE_RECONCILE_OPERATOR_H
+#define TIDEGATE_RECONCILE_OPERATOR_H
+
+#include <stdbool.h>
+
+#include "tidegate/base/err.h"
+#include "tidegate/kube/client.h"
+#include "tidegate/net/loop.h"
+
+struct operator;
+
+struct operator_options {
+	const char *namespace; /* watch only this one; NULL = all */
+	const char *identity;  /* of this replica, for events */
+	unsigned workers;      /* ModelDeployments in work at once; 0 = 64 */
+};
+
+struct operator* operator_new(struct loop *l, struct kube_client *c,
+			      const struct operator_options *o, struct err *err);
+void operator_free(struct operator* op);
+/* Starts the caches: leader or not. */
+void operator_start(struct operator* op);
+/* Planning and writing on (after the lease was won) and off. */
+void operator_lead(struct operator* op);
+void operator_stop(struct operator* op);
+/* All caches hold a first complete list. */
+bool operator_synced(const struct operator* op);
+/* What keeps it from working right now, NULL when nothing. */
+const char *operator_trouble(const struct operator* op);
+
+#endif
