@@ -10,7 +10,13 @@
  * throttled are retried here within their deadline; other writes never are.
  *
  * Ownership: as in net/http.h: exactly one on_done per call, never from inside
- * kube_call(), none after kube_cancel().
+ * kube_call(), none after kube_cancel(). The config must outlive the client; the request's
+ * strings and body are copied. kube_client_free() is not for inside a callback.
+ * Time: timeout_ms counts from when a call leaves the queue, retries included, without the time
+ * that a credential plugin takes. A KUBE_CH_WATCH call without timeout_ms has none.
+ * on_data sees the body of a 2xx only; the body of any other answer becomes the error.
+ * Retries: KUBE_CH_SHORT only; a watch and the lease have loops of their own. A 401 is answered
+ * with fresh credentials once, for every method and channel, because such a request did not run.
  */
 #ifndef TIDEGATE_KUBE_CLIENT_H
 #define TIDEGATE_KUBE_CLIENT_H
@@ -27,11 +33,11 @@ struct kube_client;
 
 struct kube_client_options {
 	const char *user_agent; /* NULL = tidegate/VERSION */
-	int max_in_flight;      /* short calls at once; 0 = 64; more wait in order */
+	int max_in_flight;	/* short calls at once; 0 = 64; more wait in order */
 };
 
 struct kube_client *kube_client_new(struct loop *l, const struct kube_config *cfg,
-                                    const struct kube_client_options *o, struct err *err);
+				    const struct kube_client_options *o, struct err *err);
 void kube_client_free(struct kube_client *c);
 struct loop *kube_client_loop(const struct kube_client *c);
 const struct kube_config *kube_client_config(const struct kube_client *c);
@@ -43,6 +49,9 @@ unsigned kube_client_in_flight(const struct kube_client *c);
  * ERR_CANCELED. The leader's fence: past the renew deadline nothing may be written.
  */
 void kube_client_set_write_gate(struct kube_client *c, bool (*may_write)(void *arg), void *arg);
+
+/* Cuts every write that waits or runs (not lease calls): on_done with ERR_CANCELED follows. */
+void kube_client_drop_writes(struct kube_client *c);
 
 enum kube_channel { KUBE_CH_SHORT, KUBE_CH_WATCH, KUBE_CH_LEASE };
 
@@ -62,11 +71,11 @@ struct kube_response {
 };
 
 struct kube_request {
-	const char *method;        /* GET POST PUT PATCH DELETE */
-	const char *path;          /* "/api/v1/namespaces/x/pods/y?..." */
-	enum kube_patch patch;     /* sets the content type */
+	const char *method;	   /* GET POST PUT PATCH DELETE */
+	const char *path;	   /* "/api/v1/namespaces/x/pods/y?..." */
+	enum kube_patch patch;	   /* sets the content type */
 	const char *field_manager; /* writes: appended as fieldManager= */
-	const char *body;          /* JSON, NULL = none */
+	const char *body;	   /* JSON, NULL = none */
 	size_t body_len;
 	int timeout_ms; /* 0 = 10 s */
 	enum kube_channel channel;
@@ -89,11 +98,11 @@ int64_t kube_last_byte_ms(const struct kube_call *call);
  * Status object of a watch's ERROR event (http_status 0: taken from its code).
  */
 void kube_classify(int http_status, int retry_after_ms, const char *body, size_t len,
-                   struct err *err);
+		   struct err *err);
 
 /* Runs the loop until the call is done: for the CLI and tools, never inside a callback.
  * The body is copied to *body (malloc) when body is not NULL. */
 int kube_call_sync(struct kube_client *c, const struct kube_request *r, char **body,
-                   struct err *err);
+		   struct err *err);
 
 #endif

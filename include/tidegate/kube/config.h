@@ -5,9 +5,9 @@
  * paths resolve against their file, *-data wins over the file form. Bad input is
  * an error that names file and field; no secret is ever part of a message.
  *
- * Ownership: kube_config_free(). Credentials are read through kube_auth (below), which
- * re-reads rotating files: token every 60 s and after a 401, certificates every 5 min
- * by content.
+ * Ownership: kube_config_free(). Files that rotate (token, certificates) are only named here;
+ * the client reads them again: token every 60 s and after a 401, certificates every 5 min by
+ * content.
  */
 #ifndef TIDEGATE_KUBE_CONFIG_H
 #define TIDEGATE_KUBE_CONFIG_H
@@ -30,12 +30,13 @@ struct kube_exec {
 	char *install_hint;
 	bool provide_cluster_info;
 	char *interactive_mode; /* Never, IfAvailable, Always */
+	char *cluster_config;	/* JSON of the cluster's exec extension, NULL when none */
 };
 
 struct kube_config {
-	char *source;    /* file the context came from, or "in-cluster" */
-	char *context;   /* name of the chosen context, NULL in-cluster */
-	char *server;    /* https://host:port, no trailing slash */
+	char *source;	 /* file the context came from, or "in-cluster" */
+	char *context;	 /* name of the chosen context, NULL in-cluster */
+	char *server;	 /* https://host:port, no trailing slash */
 	char *namespace; /* never NULL: "default" when the context names none */
 	char *tls_server_name;
 	bool insecure;
@@ -46,6 +47,8 @@ struct kube_config {
 	char *token, *token_file;
 	char *username, *password;
 	char *as_user;
+	char **as_headers; /* ready Impersonate-* header lines, NULL-terminated; NULL when none */
+	bool no_compression;
 	struct kube_exec *exec; /* NULL when none */
 };
 

@@ -1,0 +1,82 @@
+/* Metrics of API calls, under client-go's names. */
+#include "client_priv.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/metric.h"
+
+static const double duration_bounds[] = {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
+static const double size_bounds[] = {64,    256,    512,     1024,    4096,    16384,
+				     65536, 262144, 1048576, 4194304, 16777216};
+
+static struct metric_family requests = {
+	.name = "rest_client_requests_total",
+	.help = "API requests by status code, method and host.",
+	.type = METRIC_COUNTER,
+	.label_names = {"code", "method", "host"},
+};
+static struct metric_family retries = {
+	.name = "rest_client_request_retries_total",
+	.help = "API requests sent again, by status code, verb and host.",
+	.type = METRIC_COUNTER,
+	.label_names = {"code", "verb", "host"},
+};
+static struct metric_family durations = {
+	.name = "rest_client_request_duration_seconds",
+	.help = "Seconds from sending an API request to the end of its answer, watches excluded.",
+	.type = METRIC_HISTOGRAM,
+	.label_names = {"verb", "host"},
+	.bounds = duration_bounds,
+	.nbounds = ARRAY_SIZE(duration_bounds),
+};
+static struct metric_family request_sizes = {
+	.name = "rest_client_request_size_bytes",
+	.help = "Size of API request bodies.",
+	.type = METRIC_HISTOGRAM,
+	.label_names = {"verb", "host"},
+	.bounds = size_bounds,
+	.nbounds = ARRAY_SIZE(size_bounds),
+};
+static struct metric_family response_sizes = {
+	.name = "rest_client_response_size_bytes",
+	.help = "Size of collected API response bodies; streamed ones are not counted.",
+	.type = METRIC_HISTOGRAM,
+	.label_names = {"verb", "host"},
+	.bounds = size_bounds,
+	.nbounds = ARRAY_SIZE(size_bounds),
+};
+
+static const char *code_text(int status, char *buf, size_t size)
+{
+	if (status == 0)
+		return "<error>";
+	snprintf(buf, size, "%d", status);
+	return buf;
+}
+
+static void observe(struct metric_family *f, const struct kube_client *c, const char *method,
+		    double v)
+{
+	metric_observe(f, metric_series(f, method, c->host), v);
+}
+
+void client_count(const struct kube_client *c, const char *method, bool timed,
+		  const struct http_result *r, size_t sent)
+{
+	char code[16];
+
+	metric_add(
+		metric_series(&requests, code_text(r->status, code, sizeof(code)), method, c->host),
+		1);
+	if (!timed)
+		return;
+	observe(&durations, c, method, (double)r->elapsed_ms / 1000.0);
+	observe(&request_sizes, c, method, (double)sent);
+	observe(&response_sizes, c, method, (double)r->body_len);
+}
+
+void client_count_retry(const struct kube_client *c, const char *method, int status)
+{
+	char code[16];
+
+	metric_add(metric_series(&retries, code_text(status, code, sizeof(code)), method, c->host),
+		   1);
+}
