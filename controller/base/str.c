@@ -163,7 +163,7 @@ uint64_t str_hash(uint64_t seed, const void *p, size_t n)
 
 void str_safe_encode(uint64_t v, char *out, size_t n)
 {
-	static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";
+	static const char alphabet[] = STR_SAFE_ALPHABET;
 
 	for (; n; n--) {
 		*out++ = alphabet[v % (sizeof(alphabet) - 1)];

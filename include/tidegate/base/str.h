@@ -40,7 +40,9 @@ size_t str_utf8_next(const char *s, size_t n, uint32_t *cp);
 /* FNV-1a 64 bit; chain by passing the last result as seed, STR_HASH_SEED first. */
 #define STR_HASH_SEED 0xcbf29ce484222325ULL
 uint64_t str_hash(uint64_t seed, const void *p, size_t n);
-/* Writes `n` characters of the vowel-free alphabet Kubernetes uses for hashes, and a NUL. */
+/* The vowel-free alphabet that Kubernetes uses for hashes in names. */
+#define STR_SAFE_ALPHABET "bcdfghjklmnpqrstvwxz2456789"
+/* Writes `n` characters of it, and a NUL. */
 void str_safe_encode(uint64_t v, char *out, size_t n);
 
 /* Standard base64; decode accepts newlines. Returns bytes written or -1 (bad input, no room). */
