@@ -87,8 +87,8 @@ static int parse_level(const char *text)
 
 	if (log_parse_level(text, &level))
 		return cli_usage_error(&cli_controller,
-				       "--log-level: \"%s\" is none of debug, info, warn, error",
-				       text);
+		                       "--log-level: \"%s\" is none of debug, info, warn, error",
+		                       text);
 	log_set_level(level);
 	return EXIT_OK;
 }
@@ -106,17 +106,17 @@ static int parse_workers(const char *text, int64_t *n)
 {
 	if (!str_to_i64(text, n) || *n < 1 || *n > 1024)
 		return cli_usage_error(&cli_controller, "--workers: \"%s\" is not within 1..1024",
-				       text);
+		                       text);
 	return EXIT_OK;
 }
 
 static int parse_option(struct options *o, int c)
 {
 	const char **text[] = {
-		[OPT_NAMESPACE - 256] = &o->namespace,	 [OPT_METRICS - 256] = &o->metrics_address,
+		[OPT_NAMESPACE - 256] = &o->namespace,   [OPT_METRICS - 256] = &o->metrics_address,
 		[OPT_HEALTH - 256] = &o->health_address, [OPT_CERT - 256] = &o->tls_cert,
-		[OPT_KEY - 256] = &o->tls_key,		 [OPT_LEASE_NS - 256] = &o->lease_namespace,
-		[OPT_LEASE - 256] = &o->lease_name,	 [OPT_KUBECONFIG - 256] = &o->kubeconfig,
+		[OPT_KEY - 256] = &o->tls_key,           [OPT_LEASE_NS - 256] = &o->lease_namespace,
+		[OPT_LEASE - 256] = &o->lease_name,      [OPT_KUBECONFIG - 256] = &o->kubeconfig,
 		[OPT_CONTEXT - 256] = &o->context,
 	};
 
@@ -147,8 +147,8 @@ static int parse_options(struct options *o, int argc, char **argv)
 	int c, rc;
 
 	*o = (struct options){.metrics_address = ":8080",
-			      .health_address = ":8081",
-			      .lease_name = "tidegate-controller"};
+	                      .health_address = ":8081",
+	                      .lease_name = "tidegate-controller"};
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		if (c == 'h')
@@ -161,7 +161,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 		return cli_usage_error(&cli_controller, "takes no argument \"%s\"", argv[optind]);
 	if (!o->tls_cert != !o->tls_key)
 		return cli_usage_error(&cli_controller,
-				       "--metrics-cert-file and --metrics-key-file go together");
+		                       "--metrics-cert-file and --metrics-key-file go together");
 	return EXIT_OK;
 }
 
@@ -241,13 +241,13 @@ static int start_lease(struct controller *c, struct err *err)
 {
 	const char *ns = c->o.lease_namespace ? c->o.lease_namespace : c->config->namespace;
 	struct lease_options o = {.namespace = ns,
-				  .name = c->o.lease_name,
-				  .duration_ms = (int)c->o.lease_ms,
-				  .renew_deadline_ms = (int)c->o.renew_ms,
-				  .retry_ms = (int)c->o.retry_ms,
-				  .on_acquired = on_acquired,
-				  .on_lost = on_lost,
-				  .arg = c};
+	                          .name = c->o.lease_name,
+	                          .duration_ms = (int)c->o.lease_ms,
+	                          .renew_deadline_ms = (int)c->o.renew_ms,
+	                          .retry_ms = (int)c->o.retry_ms,
+	                          .on_acquired = on_acquired,
+	                          .on_lost = on_lost,
+	                          .arg = c};
 
 	c->lease = lease_new(c->client, &o, err);
 	if (!c->lease)
@@ -261,24 +261,24 @@ static int start_lease(struct controller *c, struct err *err)
 static int start_serving(struct controller *c, struct err *err)
 {
 	struct serve_options o = {.metrics_address = c->o.metrics_address,
-				  .health_address = c->o.health_address,
-				  .tls_cert_file = c->o.tls_cert,
-				  .tls_key_file = c->o.tls_key,
-				  .not_ready = not_ready,
-				  .arg = c};
+	                          .health_address = c->o.health_address,
+	                          .tls_cert_file = c->o.tls_cert,
+	                          .tls_key_file = c->o.tls_key,
+	                          .not_ready = not_ready,
+	                          .arg = c};
 
 	c->serve = serve_new(c->loop, &o, err);
 	if (!c->serve)
 		return -1;
 	log_info("serving", LS("metrics", serve_metrics_address(c->serve)),
-		 LS("health", serve_health_address(c->serve)));
+	         LS("health", serve_health_address(c->serve)));
 	return 0;
 }
 
 static int start(struct controller *c, struct err *err)
 {
 	struct operator_options op = {.namespace = c->o.namespace,
-				      .workers = (unsigned)c->o.workers};
+	                              .workers = (unsigned)c->o.workers};
 	char host[64] = "tidegate";
 
 	gethostname(host, sizeof(host) - 1);

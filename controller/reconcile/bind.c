@@ -74,10 +74,10 @@ static void write_unschedulable(struct binder *b, const struct pod *p, const cha
 	cleanup_free char *path =
 		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
 	struct kube_request req = {.method = "PATCH",
-				   .path = path,
-				   .patch = KUBE_PATCH_STRATEGIC,
-				   .field_manager = TG_FM_SCHED,
-				   .on_done = on_condition_written};
+	                           .path = path,
+	                           .patch = KUBE_PATCH_STRATEGIC,
+	                           .field_manager = TG_FM_SCHED,
+	                           .on_done = on_condition_written};
 	char stamp[CLOCK_RFC3339_MAX];
 	struct json_writer w;
 
@@ -115,7 +115,7 @@ static void report_unschedulable(struct binder *b, const struct pod *p, const ch
 	map_set(&b->waiting, p->meta.key, xstrdup(message));
 	event_emit(b->op->events, true, &about, "FailedScheduling", "Scheduling", message);
 	log_info("pod cannot be placed", LS("namespace", p->meta.namespace),
-		 LS("name", p->meta.name), LS("why", message));
+	         LS("name", p->meta.name), LS("why", message));
 	write_unschedulable(b, p, message);
 }
 
@@ -152,12 +152,12 @@ static void bind_start(struct binder *b, const struct pod *p, const char *node)
 		"\"Node\",\"name\":\"%s\"}}",
 		p->meta.name, p->meta.namespace, p->meta.uid, node);
 	struct kube_request req = {.method = "POST",
-				   .path = path,
-				   .field_manager = TG_FM_SCHED,
-				   .body = body,
-				   .body_len = strlen(body),
-				   .on_done = bind_done,
-				   .arg = i};
+	                           .path = path,
+	                           .field_manager = TG_FM_SCHED,
+	                           .body = body,
+	                           .body_len = strlen(body),
+	                           .on_done = bind_done,
+	                           .arg = i};
 
 	i->binder = b;
 	i->key = xstrdup(p->meta.key);

@@ -23,7 +23,7 @@ static void write_owner(struct json_writer *w, const struct mdep *m)
 
 /* Labels that say whose the object is; revision NULL = of no cell. */
 static void write_labels(struct json_writer *w, const char *key, const struct mdep *m,
-			 const char *revision, const char *zone)
+                         const char *revision, const char *zone)
 {
 	jw_object(w, key);
 	jw_str(w, TG_LABEL_MANAGED_BY, TG_MANAGED_BY);
@@ -36,7 +36,7 @@ static void write_labels(struct json_writer *w, const char *key, const struct md
 }
 
 static void write_selector(struct json_writer *w, const char *key, const struct mdep *m,
-			   const char *revision, const char *zone, bool in_service)
+                           const char *revision, const char *zone, bool in_service)
 {
 	jw_object(w, key);
 	jw_str(w, TG_LABEL_NAME, m->meta.name);
@@ -50,7 +50,7 @@ static void write_selector(struct json_writer *w, const char *key, const struct 
 }
 
 int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no, int replicas,
-		     struct buf *out, struct err *err)
+                     struct buf *out, struct err *err)
 {
 	cleanup_arena struct arena a;
 	cleanup_buf struct buf template;
@@ -89,7 +89,7 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 
 /* hash 0: without the annotation, which is the text that the hash is taken of. */
 static int write_service_body(const struct mdep *m, const char *name, const char *revision,
-			      const char *zone, uint64_t hash, struct buf *out)
+                              const char *zone, uint64_t hash, struct buf *out)
 {
 	struct json_writer w;
 
@@ -124,7 +124,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 }
 
 static int write_service(const struct mdep *m, const char *name, const char *revision,
-			 const char *zone, struct buf *out, uint64_t *hash)
+                         const char *zone, struct buf *out, uint64_t *hash)
 {
 	if (write_service_body(m, name, revision, zone, 0, out))
 		return -1;
@@ -134,13 +134,13 @@ static int write_service(const struct mdep *m, const char *name, const char *rev
 }
 
 int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
-		       struct buf *out, uint64_t *hash)
+                       struct buf *out, uint64_t *hash)
 {
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 0);
 	return write_service(m, gateway_service_name(&a, m, revision, zone), revision, zone, out,
-			     hash);
+	                     hash);
 }
 
 int child_service(const struct mdep *m, struct buf *out, uint64_t *hash)

@@ -144,7 +144,7 @@ static bool pass_start_class(struct pass *p)
 }
 
 void execute(struct operator* op, const char *key, struct arena *arena, struct intents *intents,
-	     void (*done)(struct operator* op, const char *key, const struct err *err))
+             void (*done)(struct operator* op, const char *key, const struct err *err))
 {
 	struct pass *p = xcalloc(1, sizeof(*p));
 

@@ -14,7 +14,7 @@
 #include "tidegate/reconcile/children.h"
 #include "tidegate/signal/model_probe.h"
 
-#define PROBES_AT_ONCE	32
+#define PROBES_AT_ONCE  32
 #define PROBE_PERIOD_MS 10000
 
 struct gate {
@@ -55,10 +55,10 @@ static void write_condition(struct gate *g, const struct pod *p, bool ready, con
 	cleanup_free char *path =
 		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
 	struct kube_request req = {.method = "PATCH",
-				   .path = path,
-				   .patch = KUBE_PATCH_STRATEGIC,
-				   .field_manager = TG_FM_POD,
-				   .on_done = on_written};
+	                           .path = path,
+	                           .patch = KUBE_PATCH_STRATEGIC,
+	                           .field_manager = TG_FM_POD,
+	                           .on_done = on_written};
 	char stamp[CLOCK_RFC3339_MAX];
 	struct json_writer w;
 
@@ -95,7 +95,7 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, co
 	if (!g->op->working || !p || !str_eq(p->meta.uid, uid) || p->gate_model_ready == ready)
 		return;
 	log_info(ready ? "model is served" : "model is not served",
-		 LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
+	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
 	write_condition(g, p, ready, why);
 }
 
@@ -107,13 +107,13 @@ static void watch_pod(struct gate *g, const struct pod *p)
 	if (!m || !version || !preset_get(m->runtime)->model_path)
 		return;
 	model_prober_set(g->prober, &(struct model_probe_target){.pod = p->meta.key,
-								 .uid = p->meta.uid,
-								 .ip = p->ip,
-								 .port = child_port(m),
-								 .preset = preset_get(m->runtime),
-								 .model = m->model.name,
-								 .version = version,
-								 .golden_json = m->golden_json});
+	                                                         .uid = p->meta.uid,
+	                                                         .ip = p->ip,
+	                                                         .port = child_port(m),
+	                                                         .preset = preset_get(m->runtime),
+	                                                         .model = m->model.name,
+	                                                         .version = version,
+	                                                         .golden_json = m->golden_json});
 }
 
 static void look_at_pod(struct gate *g, const struct pod *p)

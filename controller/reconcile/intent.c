@@ -40,7 +40,7 @@ static const char *const api_paths[CACHES] = {
 
 /* name NULL: the collection. */
 static const char *path_of(struct intents *t, enum cache cache, const char *ns, const char *name,
-			   const char *sub)
+                           const char *sub)
 {
 	cleanup_buf struct buf b;
 
@@ -63,7 +63,7 @@ static const char *path_of(struct intents *t, enum cache cache, const char *ns, 
 
 /* Both sides are encoded by the same function, so equal meaning is equal text. */
 static int collect_status(struct intents *t, const struct mdep *m, const struct mdep_status *next,
-			  struct err *err)
+                          struct err *err)
 {
 	cleanup_buf struct buf now;
 	cleanup_buf struct buf want;
@@ -93,10 +93,10 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
  * not ours must not be taken over. 409 then says so.
  */
 static void collect_service(struct operator* op, struct intents *t, const struct mdep *m,
-			    const char *name, const struct buf *body, uint64_t hash)
+                            const char *name, const struct buf *body, uint64_t hash)
 {
 	const struct service *have = (const struct service *)store_get(&op->stores[CACHE_SERVICE],
-								       m->meta.namespace, name);
+	                                                               m->meta.namespace, name);
 	struct intent *i;
 
 	if (have && have->apply_hash == hash)
@@ -111,7 +111,7 @@ static void collect_service(struct operator* op, struct intents *t, const struct
 }
 
 static int collect_services(struct operator* op, const struct rollout_snapshot *s,
-			    const struct rollout_plan *plan, struct intents *t, struct err *err)
+                            const struct rollout_plan *plan, struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
 	cleanup_buf struct buf body;
@@ -130,7 +130,7 @@ static int collect_services(struct operator* op, const struct rollout_snapshot *
 		if (child_cell_service(m, c->revision, c->zone, &body, &hash))
 			return err_set(err, ERR_TOO_BIG, "Service body too large");
 		collect_service(op, t, m, gateway_service_name(t->arena, m, c->revision, c->zone),
-				&body, hash);
+		                &body, hash);
 	}
 	return 0;
 }
@@ -145,14 +145,14 @@ static int64_t revision_number(const struct rollout_plan *plan, const char *revi
 }
 
 static int collect_create(struct intents *t, const struct mdep *m, const struct rollout_plan *plan,
-			  const struct rollout_cell_wish *c, const char *name, struct err *err)
+                          const struct rollout_cell_wish *c, const char *name, struct err *err)
 {
 	cleanup_buf struct buf body;
 	struct intent *i;
 
 	buf_init(&body, CHILD_BODY_MAX);
 	if (child_replicaset(m, c->zone, revision_number(plan, c->revision), c->replicas, &body,
-			     err))
+	                     err))
 		return -1;
 	i = intent_add(t, INTENT_WORKLOAD, CACHE_REPLICASET);
 	i->what = arena_printf(t->arena, "create ReplicaSet %s with %d pods", name, c->replicas);
@@ -184,17 +184,17 @@ static void collect_delete(struct intents *t, enum cache cache, const struct obj
 	i->method = "DELETE";
 	i->path = path_of(t, cache, o->namespace, o->name, "");
 	i->body = arena_printf(t->arena,
-			       "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
-			       "\"propagationPolicy\":\"Background\","
-			       "\"preconditions\":{\"uid\":\"%s\"}}",
-			       o->uid);
+	                       "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
+	                       "\"propagationPolicy\":\"Background\","
+	                       "\"preconditions\":{\"uid\":\"%s\"}}",
+	                       o->uid);
 	i->body_len = strlen(i->body);
 	i->missing_ok = true;
 }
 
 static int collect_cell(struct operator* op, struct intents *t, const struct mdep *m,
-			const struct rollout_plan *plan, const struct rollout_cell_wish *c,
-			struct err *err)
+                        const struct rollout_plan *plan, const struct rollout_cell_wish *c,
+                        struct err *err)
 {
 	const char *name = gateway_service_name(t->arena, m, c->revision, c->zone);
 	const struct replicaset *rs = (const struct replicaset *)store_get(
@@ -225,22 +225,22 @@ static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int
 	struct intent *i = intent_add(t, INTENT_WORKLOAD, CACHE_POD);
 
 	i->what = arena_printf(t->arena, "take pod %s %s service", p->meta.name,
-			       w->leave ? "out of" : "back into");
+	                       w->leave ? "out of" : "back into");
 	i->method = "PATCH";
 	i->patch = KUBE_PATCH_MERGE;
 	i->manager = TG_FM_POD;
 	i->path = path_of(t, CACHE_POD, p->meta.namespace, p->meta.name, "");
 	i->body = w->leave ? arena_printf(t->arena,
-					  "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"%s\":"
-					  "\"false\"},\"annotations\":{\"%s\":\"%s\",\"%s\":"
-					  "\"-1000\"}}}",
-					  p->meta.uid, TG_LABEL_IN_SERVICE, TG_ANN_LEAVING_SINCE,
-					  clock_format(now_ms, stamp), TG_ANN_DELETION_COST)
-			   : arena_printf(t->arena,
-					  "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"%s\":"
-					  "\"true\"},\"annotations\":{\"%s\":null,\"%s\":null}}}",
-					  p->meta.uid, TG_LABEL_IN_SERVICE, TG_ANN_LEAVING_SINCE,
-					  TG_ANN_DELETION_COST);
+	                                  "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"%s\":"
+	                                  "\"false\"},\"annotations\":{\"%s\":\"%s\",\"%s\":"
+	                                  "\"-1000\"}}}",
+	                                  p->meta.uid, TG_LABEL_IN_SERVICE, TG_ANN_LEAVING_SINCE,
+	                                  clock_format(now_ms, stamp), TG_ANN_DELETION_COST)
+	                   : arena_printf(t->arena,
+	                                  "{\"metadata\":{\"uid\":\"%s\",\"labels\":{\"%s\":"
+	                                  "\"true\"},\"annotations\":{\"%s\":null,\"%s\":null}}}",
+	                                  p->meta.uid, TG_LABEL_IN_SERVICE, TG_ANN_LEAVING_SINCE,
+	                                  TG_ANN_DELETION_COST);
 	i->body_len = strlen(i->body);
 	i->missing_ok = true;
 }
@@ -248,16 +248,16 @@ static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int
 /* --- traffic ----------------------------------------------------------------------------- */
 
 static int collect_route(struct operator* op, const struct rollout_snapshot *s,
-			 const struct rollout_plan *plan, struct intents *t, struct err *err)
+                         const struct rollout_plan *plan, struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
 	const struct httproute *have = (const struct httproute *)store_get(
 		&op->stores[CACHE_ROUTE], m->meta.namespace, str_or(m->route_name, ""));
 	struct gateway_wish wish = {.mdep = m,
-				    .weights = plan->weights,
-				    .nweights = plan->nweights,
-				    .audience = plan->audience,
-				    .target = plan->status.target};
+	                            .weights = plan->weights,
+	                            .nweights = plan->nweights,
+	                            .audience = plan->audience,
+	                            .target = plan->status.target};
 	cleanup_buf struct buf body;
 	struct intent *i;
 	bool ours = m->parent_refs_json != NULL;
@@ -282,7 +282,7 @@ static int collect_route(struct operator* op, const struct rollout_snapshot *s,
 }
 
 int intents_collect(struct operator* op, const struct rollout_snapshot *s,
-		    const struct rollout_plan *plan, struct intents *out, struct err *err)
+                    const struct rollout_plan *plan, struct intents *out, struct err *err)
 {
 	if (collect_status(out, s->mdep, &plan->status, err) ||
 	    collect_services(op, s, plan, out, err))

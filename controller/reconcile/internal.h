@@ -34,7 +34,7 @@ enum cache {
 struct key_state {
 	/* Newest resourceVersion that we wrote, by cache; "" = nothing outstanding. */
 	char floor[CACHES][RV_MAX];
-	int64_t floor_ms;	  /* monotonic, of the newest write */
+	int64_t floor_ms;         /* monotonic, of the newest write */
 	int64_t route_written_ms; /* wall, of the last answered change of the route */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct observation *observation; /* NULL when nothing is judged */
@@ -71,7 +71,7 @@ void operator_enqueue(struct operator* op, const char *key);
 
 /* --- snapshot.c -------------------------------------------------------------------------- */
 void snapshot_build(struct operator* op, const struct mdep *m, struct key_state *ks,
-		    struct arena *a, int64_t now_ms, struct rollout_snapshot *out);
+                    struct arena *a, int64_t now_ms, struct rollout_snapshot *out);
 
 /* --- intents (intent.c) ------------------------------------------------------------------ */
 
@@ -106,13 +106,13 @@ struct intents {
 
 /* Everything the plan wishes and the caches do not show yet. */
 int intents_collect(struct operator* op, const struct rollout_snapshot *s,
-		    const struct rollout_plan *plan, struct intents *out, struct err *err);
+                    const struct rollout_plan *plan, struct intents *out, struct err *err);
 
 /* --- execution (execute.c) --------------------------------------------------------------- */
 struct pass;
 /* Takes the intents' arena over. done: once, never from inside the call. */
 void execute(struct operator* op, const char *key, struct arena *arena, struct intents *intents,
-	     void (*done)(struct operator* op, const char *key, const struct err *err));
+             void (*done)(struct operator* op, const char *key, const struct err *err));
 void execute_cancel_all(struct operator* op);
 
 /* --- scheduler side (bind.c) ------------------------------------------------------------- */
@@ -134,11 +134,11 @@ struct observer *observer_new(struct operator* op, struct err *err);
 void observer_free(struct observer *o);
 /* Starts, keeps or ends the comparison that the plan asks for. */
 void observer_set(struct observer *o, const char *key, const struct rollout_snapshot *s,
-		  const struct rollout_plan *plan);
+                  const struct rollout_plan *plan);
 void observer_forget(struct observer *o, const char *key);
 /* Fills judgement and the counted share. */
 void observer_read(struct observer *o, const char *key, const struct mdep *m, struct arena *a,
-		   struct rollout_snapshot *s);
+                   struct rollout_snapshot *s);
 /* The route was changed at this wall time: shares are counted anew. */
 void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);
 

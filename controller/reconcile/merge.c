@@ -9,7 +9,7 @@
 static bool merges_by_name(const char *key)
 {
 	static const char *const lists[] = {"containers", "initContainers", "volumes",
-					    "env",	  "volumeMounts",   "ports"};
+	                                    "env",        "volumeMounts",   "ports"};
 
 	for (size_t i = 0; key && i < ARRAY_SIZE(lists); i++)
 		if (str_eq(key, lists[i]))
@@ -28,10 +28,10 @@ static const struct cJSON *find_named(const struct cJSON *list, const char *name
 }
 
 static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
-			const struct cJSON *over);
+                        const struct cJSON *over);
 
 static void merge_list(struct json_writer *w, const char *key, const struct cJSON *base,
-		       const struct cJSON *over)
+                       const struct cJSON *over)
 {
 	const struct cJSON *it;
 
@@ -45,7 +45,7 @@ static void merge_list(struct json_writer *w, const char *key, const struct cJSO
 }
 
 static void merge_object(struct json_writer *w, const char *key, const struct cJSON *base,
-			 const struct cJSON *over)
+                         const struct cJSON *over)
 {
 	const struct cJSON *it;
 
@@ -59,7 +59,7 @@ static void merge_object(struct json_writer *w, const char *key, const struct cJ
 }
 
 static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
-			const struct cJSON *over)
+                        const struct cJSON *over)
 {
 	if (!over || (key && str_starts(key, TG_GROUP "/")))
 		jw_value(w, key, base);

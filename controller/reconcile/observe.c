@@ -77,15 +77,15 @@ static struct observation *observation_new(const struct mdep_status *st, const s
 /* --- readings ---------------------------------------------------------------------------- */
 
 static void feed_judge(struct observation *o, const struct watched *w,
-		       const struct scrape_reading *r)
+                       const struct scrape_reading *r)
 {
 	struct sequential_sample x = {.t = (double)r->wall_ms / 1000.0,
-				      .stratum = w->zone,
-				      .pod = r->pod,
-				      .canary = w->canary,
-				      .requests = r->increment->requests,
-				      .errors = r->increment->errors,
-				      .nbuckets = r->increment->nbuckets};
+	                              .stratum = w->zone,
+	                              .pod = r->pod,
+	                              .canary = w->canary,
+	                              .requests = r->increment->requests,
+	                              .errors = r->increment->errors,
+	                              .nbuckets = r->increment->nbuckets};
 
 	_Static_assert(COUNTS_BUCKETS_MAX <= JUDGE_BUCKETS_MAX, "buckets fit");
 	memcpy(x.bounds, r->increment->bounds, sizeof(double) * x.nbuckets);
@@ -94,7 +94,7 @@ static void feed_judge(struct observation *o, const struct watched *w,
 }
 
 static void count_share(struct observation *o, const struct watched *w,
-			const struct scrape_reading *r)
+                        const struct scrape_reading *r)
 {
 	if (!o->since_ms || w->last_ms < o->since_ms + ROUTE_SETTLE_MS)
 		return;
@@ -145,7 +145,7 @@ static const char *metrics_url(struct arena *a, const struct mdep *m, const stru
 }
 
 static void watch_pods(struct observer *ob, const char *key, struct observation *o,
-		       const struct rollout_snapshot *s, struct arena *a)
+                       const struct rollout_snapshot *s, struct arena *a)
 {
 	const struct mdep *m = s->mdep;
 	struct scrape_target *targets;
@@ -173,12 +173,12 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 			w->canary = canary;
 			str_copy(w->zone, sizeof(w->zone), c->zone);
 			targets[n++] = (struct scrape_target){.pod = p->meta.key,
-							      .uid = p->meta.uid,
-							      .url = metrics_url(a, m, p)};
+			                                      .uid = p->meta.uid,
+			                                      .url = metrics_url(a, m, p)};
 		}
 	}
 	scraper_set(ob->scraper, key, preset_get(m->runtime), m->model.name, m->canary.interval_ms,
-		    targets, n);
+	            targets, n);
 }
 
 static bool can_be_scraped(const struct mdep *m)
@@ -189,15 +189,15 @@ static bool can_be_scraped(const struct mdep *m)
 }
 
 void observer_set(struct observer *ob, const char *key, const struct rollout_snapshot *s,
-		  const struct rollout_plan *plan)
+                  const struct rollout_plan *plan)
 {
 	struct observation *o = map_get(&ob->observations, key);
 	cleanup_arena struct arena a;
 	bool wanted = plan->judge && plan->status.stable && plan->status.target &&
-		      can_be_scraped(s->mdep);
+	              can_be_scraped(s->mdep);
 
 	if (o && (!wanted || !str_eq(o->stable, plan->status.stable) ||
-		  !str_eq(o->target, plan->status.target))) {
+	          !str_eq(o->target, plan->status.target))) {
 		observer_forget(ob, key);
 		o = NULL;
 	}
@@ -247,7 +247,7 @@ static enum rollout_verdict to_rollout(enum judge_verdict v)
 }
 
 void observer_read(struct observer *ob, const char *key, const struct mdep *m, struct arena *a,
-		   struct rollout_snapshot *s)
+                   struct rollout_snapshot *s)
 {
 	struct observation *o = map_get(&ob->observations, key);
 	struct sequential_result res;

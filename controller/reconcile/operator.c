@@ -48,7 +48,7 @@ static void on_pod(void *arg, const struct store_event *ev)
 	binder_pod(op->binder, ev);
 	gate_pod(op->gate, ev);
 	enqueue_named(op, p->meta.namespace, label_get(p->labels, p->nlabels, TG_LABEL_NAME),
-		      ev->initial);
+	              ev->initial);
 }
 
 static void on_node(void *arg, const struct store_event *ev)
@@ -88,8 +88,8 @@ static void on_route(void *arg, const struct store_event *ev)
 }
 
 static const store_handler handlers[CACHES] = {
-	[CACHE_MDEP] = on_mdep,	    [CACHE_POD] = on_pod,
-	[CACHE_NODE] = on_node,	    [CACHE_REPLICASET] = on_replicaset,
+	[CACHE_MDEP] = on_mdep,     [CACHE_POD] = on_pod,
+	[CACHE_NODE] = on_node,     [CACHE_REPLICASET] = on_replicaset,
 	[CACHE_SERVICE] = on_owned, [CACHE_ROUTE] = on_route,
 };
 
@@ -129,19 +129,19 @@ static void begin_when_synced(void *arg)
 	}
 	op->working = true;
 	log_info("leading", LI("modeldeployments", store_len(&op->stores[CACHE_MDEP])),
-		 LI("pods", store_len(&op->stores[CACHE_POD])),
-		 LI("nodes", store_len(&op->stores[CACHE_NODE])));
+	         LI("pods", store_len(&op->stores[CACHE_POD])),
+	         LI("nodes", store_len(&op->stores[CACHE_NODE])));
 	gate_start(op->gate);
 	queue_start(op->queue);
 	binder_start(op->binder);
 }
 
 struct operator* operator_new(struct loop *l, struct kube_client *c,
-			      const struct operator_options *o, struct err *err)
+                              const struct operator_options *o, struct err *err)
 {
 	struct operator* op = xcalloc(1, sizeof(*op));
 	struct queue_options q = {.name = "modeldeployment",
-				  .workers = o->workers ? o->workers : 64};
+	                          .workers = o->workers ? o->workers : 64};
 
 	op->loop = l;
 	op->client = c;

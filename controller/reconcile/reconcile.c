@@ -9,8 +9,8 @@
 #include "tidegate/base/str.h"
 
 /* A write whose event never comes (e.g. the object was deleted meanwhile) holds a key no longer. */
-#define FLOOR_MAX_MS	30000
-#define STALE_RETRY_MS	250
+#define FLOOR_MAX_MS    30000
+#define STALE_RETRY_MS  250
 #define ROUTES_RETRY_MS 2000
 
 static struct metric_family reconciles = {
@@ -70,14 +70,14 @@ static bool behind_own_writes(struct operator* op, struct key_state *ks)
 static struct event_ref mdep_ref(const struct mdep *m)
 {
 	return (struct event_ref){.api_version = TG_API_VERSION,
-				  .kind = "ModelDeployment",
-				  .namespace = m->meta.namespace,
-				  .name = m->meta.name,
-				  .uid = m->meta.uid};
+	                          .kind = "ModelDeployment",
+	                          .namespace = m->meta.namespace,
+	                          .name = m->meta.name,
+	                          .uid = m->meta.uid};
 }
 
 static void emit_events(struct operator* op, struct key_state *ks, const struct mdep *m,
-			const struct rollout_plan *plan)
+                        const struct rollout_plan *plan)
 {
 	struct event_ref about = mdep_ref(m);
 	uint64_t hash = STR_HASH_SEED;
@@ -94,7 +94,7 @@ static void emit_events(struct operator* op, struct key_state *ks, const struct 
 
 		event_emit(op->events, e->warning, &about, e->reason, "Reconcile", e->note);
 		log_info(e->note, LS("namespace", m->meta.namespace), LS("name", m->meta.name),
-			 LS("reason", e->reason), LS("revision", plan->status.target));
+		         LS("reason", e->reason), LS("revision", plan->status.target));
 	}
 }
 
@@ -110,7 +110,7 @@ static void report_failure(struct operator* op, const char *key, const struct er
 	struct event_ref about;
 
 	if (!m || (err->class != ERR_EXISTS && err->class != ERR_REJECTED &&
-		   err->class != ERR_FORBIDDEN && err->class != ERR_INVALID))
+	           err->class != ERR_FORBIDDEN && err->class != ERR_INVALID))
 		return;
 	about = mdep_ref(m);
 	event_emit(op->events, true, &about, "WriteFailed", "Reconcile", err->msg);
@@ -133,7 +133,7 @@ static void pass_done(struct operator* op, const char *key, const struct err *er
 }
 
 static void plan_and_execute(struct operator* op, const char *key, const struct mdep *m,
-			     struct key_state *ks)
+                             struct key_state *ks)
 {
 	struct arena arena;
 	struct rollout_snapshot snap;
@@ -183,7 +183,7 @@ void reconcile_key(struct operator* op, const char *key)
 	}
 	if (m->traffic == TRAFFIC_HTTPROUTE && !op->stores[CACHE_ROUTE].synced) {
 		log_warn("HTTPRoutes cannot be read, nothing is released", LS("key", key),
-			 LS("why", reflector_trouble(op->reflectors[CACHE_ROUTE])));
+		         LS("why", reflector_trouble(op->reflectors[CACHE_ROUTE])));
 		put_off(op, key, ROUTES_RETRY_MS);
 		return;
 	}

@@ -13,7 +13,7 @@ static int pod_by_name(const void *a, const void *b)
 }
 
 static void collect_pods(const struct store *pods, const char *owner_uid, struct arena *a,
-			 struct rollout_cell *cell)
+                         struct rollout_cell *cell)
 {
 	const struct object *o;
 	const struct pod **list;
@@ -34,7 +34,7 @@ static void collect_pods(const struct store *pods, const char *owner_uid, struct
 }
 
 static void collect_cell(struct operator* op, const struct replicaset *rs, struct arena *a,
-			 struct rollout_cell *cell)
+                         struct rollout_cell *cell)
 {
 	*cell = (struct rollout_cell){
 		.revision = rs->revision,
@@ -50,7 +50,7 @@ static void collect_cell(struct operator* op, const struct replicaset *rs, struc
 }
 
 static void collect_cells(struct operator* op, const struct mdep *m, struct arena *a,
-			  struct rollout_snapshot *out)
+                          struct rollout_snapshot *out)
 {
 	const struct store *sets = &op->stores[CACHE_REPLICASET];
 	struct rollout_cell *cells = arena_array(a, ROLLOUT_CELLS_MAX, sizeof(*cells));
@@ -69,7 +69,7 @@ static void collect_cells(struct operator* op, const struct mdep *m, struct aren
 }
 
 void snapshot_build(struct operator* op, const struct mdep *m, struct key_state *ks,
-		    struct arena *a, int64_t now_ms, struct rollout_snapshot *out)
+                    struct arena *a, int64_t now_ms, struct rollout_snapshot *out)
 {
 	const struct object *route = NULL;
 
@@ -78,7 +78,7 @@ void snapshot_build(struct operator* op, const struct mdep *m, struct key_state 
 	if (m->traffic == TRAFFIC_HTTPROUTE) {
 		route = store_get(&op->stores[CACHE_ROUTE], m->meta.namespace, m->route_name);
 		gateway_observe(m, (const struct httproute *)route, out->cells, out->ncells, a,
-				&out->traffic);
+		                &out->traffic);
 		out->traffic.managed = true;
 		out->traffic.written_ms = ks->route_written_ms;
 	}

@@ -40,7 +40,7 @@ char *child_expand(struct arena *a, const struct mdep *m, const char *text)
 }
 
 static void write_strings(struct json_writer *w, struct arena *a, const struct mdep *m,
-			  const char *key, const char *const *list)
+                          const char *key, const char *const *list)
 {
 	if (!list)
 		return;
@@ -74,7 +74,7 @@ static void write_env_value(struct json_writer *w, const char *name, const char 
 
 /* User variables come last: of two of one name the API server keeps the later in effect. */
 static int write_env(struct json_writer *w, struct arena *a, const struct mdep *m, const char *zone,
-		     struct err *err)
+                     struct err *err)
 {
 	const struct cJSON *it, *user = NULL;
 
@@ -111,7 +111,7 @@ static void write_resources(struct json_writer *w, const struct mdep *m)
 }
 
 static void write_probe(struct json_writer *w, struct arena *a, const struct mdep *m,
-			const char *key, const char *path, int period, int failures)
+                        const char *key, const char *path, int period, int failures)
 {
 	jw_object(w, key);
 	if (path) {
@@ -130,15 +130,15 @@ static void write_probe(struct json_writer *w, struct arena *a, const struct mde
 
 /* spec.runtime.probes replaces the preset's, each by its name: startup, readiness, liveness. */
 static int write_probes(struct json_writer *w, struct arena *a, const struct mdep *m,
-			struct err *err)
+                        struct err *err)
 {
 	const struct preset *p = preset_get(m->runtime);
 	const struct {
 		const char *name, *key, *path;
 		int period, failures;
 	} probes[] = {{"startup", "startupProbe", p->startup_path, 1, 1800},
-		      {"readiness", "readinessProbe", p->ready_path, 1, 2},
-		      {"liveness", "livenessProbe", p->live_path, 10, 6}};
+	              {"readiness", "readinessProbe", p->ready_path, 1, 2},
+	              {"liveness", "livenessProbe", p->live_path, 10, 6}};
 	const struct cJSON *user = NULL, *own;
 
 	if (m->probes_json) {
@@ -152,7 +152,7 @@ static int write_probes(struct json_writer *w, struct arena *a, const struct mde
 			jw_value(w, probes[i].key, own);
 		else if (child_port(m) && m->runtime != RUNTIME_CUSTOM)
 			write_probe(w, a, m, probes[i].key, probes[i].path, probes[i].period,
-				    probes[i].failures);
+			            probes[i].failures);
 	}
 	return 0;
 }
@@ -191,7 +191,7 @@ static void write_pre_stop(struct json_writer *w, int seconds)
 }
 
 static int write_container(struct json_writer *w, struct arena *a, const struct mdep *m,
-			   const char *zone, struct err *err)
+                           const char *zone, struct err *err)
 {
 	const struct preset *p = preset_get(m->runtime);
 
@@ -250,7 +250,7 @@ static void write_affinity(struct json_writer *w, const struct mdep *m)
 	if (m->gpu.min_memory) {
 		write_requirement(w, TG_GPU_MEMORY, "Gt");
 		jw_strf(w, NULL, "%lld",
-			(long long)((m->gpu.min_memory + (1 << 20) - 1) >> 20) - 1);
+		        (long long)((m->gpu.min_memory + (1 << 20) - 1) >> 20) - 1);
 		end_requirement(w);
 	}
 	jw_end_array(w);
@@ -297,7 +297,7 @@ static void write_pod_meta(struct json_writer *w, const struct mdep *m, const ch
 }
 
 static int write_pod_spec(struct json_writer *w, struct arena *a, const struct mdep *m,
-			  const char *zone, struct err *err)
+                          const char *zone, struct err *err)
 {
 	const struct preset *p = preset_get(m->runtime);
 
@@ -328,7 +328,7 @@ static int write_pod_spec(struct json_writer *w, struct arena *a, const struct m
 }
 
 static int write_base(const struct mdep *m, struct arena *a, const char *zone, struct buf *out,
-		      struct err *err)
+                      struct err *err)
 {
 	struct json_writer w;
 
@@ -357,7 +357,7 @@ int child_template(const struct mdep *m, const char *zone, struct buf *out, stru
 	if (!generated)
 		return err_wrap(err, "pod template");
 	user = m->template_json ? json_parse(&a, m->template_json, strlen(m->template_json), err)
-				: NULL;
+	                        : NULL;
 	if (m->template_json && !user)
 		return err_wrap(err, "spec.template");
 	if (json_merge(generated, user, out))

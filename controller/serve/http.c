@@ -29,9 +29,9 @@ static void answer_metrics(struct server_request *r)
 		return;
 	}
 	server_reply(r, 200,
-		     openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
-				 : "text/plain; version=0.0.4; charset=utf-8",
-		     NULL, out.data, out.len);
+	             openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+	                         : "text/plain; version=0.0.4; charset=utf-8",
+	             NULL, out.data, out.len);
 }
 
 static void on_metrics_request(void *arg, struct server_request *r)
@@ -68,10 +68,10 @@ static void on_health_request(void *arg, struct server_request *r)
 static int start(struct loop *l, struct serve *s, const struct serve_options *o, struct err *err)
 {
 	struct server_options m = {.address = o->metrics_address,
-				   .tls_cert_file = o->tls_cert_file,
-				   .tls_key_file = o->tls_key_file,
-				   .handler = on_metrics_request,
-				   .arg = s};
+	                           .tls_cert_file = o->tls_cert_file,
+	                           .tls_key_file = o->tls_key_file,
+	                           .handler = on_metrics_request,
+	                           .arg = s};
 	struct server_options h = {
 		.address = o->health_address, .handler = on_health_request, .arg = s};
 

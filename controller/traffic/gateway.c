@@ -11,10 +11,10 @@
 #define HASH_LEN  8
 
 char *gateway_service_name(struct arena *a, const struct mdep *m, const char *revision,
-			   const char *zone)
+                           const char *zone)
 {
 	char *full = *zone ? arena_printf(a, "%s-%s-%s", m->meta.name, revision, zone)
-			   : arena_printf(a, "%s-%s", m->meta.name, revision);
+	                   : arena_printf(a, "%s-%s", m->meta.name, revision);
 	size_t len = strlen(full);
 	char hash[HASH_LEN + 1];
 
@@ -27,7 +27,7 @@ char *gateway_service_name(struct arena *a, const struct mdep *m, const char *re
 /* --- wishes ------------------------------------------------------------------------------ */
 
 static const char *service_of(const struct gateway_wish *w, struct arena *a,
-			      const struct mdep_weight *x)
+                              const struct mdep_weight *x)
 {
 	return gateway_service_name(a, w->mdep, x->revision, str_or(x->zone, ""));
 }
@@ -45,12 +45,12 @@ static void write_backend(struct json_writer *w, const char *service, int port, 
 }
 
 static void write_backends(struct json_writer *w, const char *key, const struct gateway_wish *g,
-			   struct arena *a)
+                           struct arena *a)
 {
 	jw_array(w, key);
 	for (unsigned i = 0; i < g->nweights; i++)
 		write_backend(w, service_of(g, a, &g->weights[i]), g->mdep->service_port,
-			      g->weights[i].weight);
+		              g->weights[i].weight);
 	jw_end_array(w);
 }
 
@@ -100,7 +100,7 @@ static void write_audience(struct json_writer *w, const struct gateway_wish *g, 
 
 		if (weight >= 0)
 			write_backend(w, service_of(g, a, &g->weights[i]), g->mdep->service_port,
-				      weight);
+			              weight);
 	}
 	jw_end_array(w);
 	jw_end_object(w);
@@ -183,14 +183,19 @@ int gateway_apply_body(const struct gateway_wish *g, struct buf *out)
 
 /* --- a user's route ---------------------------------------------------------------------- */
 
-/* Services of ours are named after the ModelDeployment. */
+/* "<name>", or "<name>-<revision>" with or without a zone; not "<name>-other". */
 static bool names_us(const struct mdep *m, const char *service)
 {
 	size_t n = strlen(m->meta.name);
+	const char *rest;
 
 	if (!service || strncmp(service, m->meta.name, n))
 		return false;
-	return service[n] == '\0' || service[n] == '-';
+	rest = service + n;
+	if (*rest == '\0')
+		return true;
+	return *rest == '-' && strspn(rest + 1, STR_SAFE_ALPHABET) >= MDEP_REVISION_LEN &&
+	       (rest[1 + MDEP_REVISION_LEN] == '\0' || rest[1 + MDEP_REVISION_LEN] == '-');
 }
 
 static bool rule_is_ours(const struct mdep *m, const struct route_rule *r)
@@ -202,7 +207,7 @@ static bool rule_is_ours(const struct mdep *m, const struct route_rule *r)
 }
 
 static bool backends_match(const struct gateway_wish *g, const struct route_rule *r,
-			   struct arena *a)
+                           struct arena *a)
 {
 	if (r->nbackends != g->nweights)
 		return false;
@@ -215,7 +220,7 @@ static bool backends_match(const struct gateway_wish *g, const struct route_rule
 }
 
 int gateway_patch_body(const struct gateway_wish *g, const struct httproute *r, struct buf *out,
-		       struct err *err)
+                       struct err *err)
 {
 	cleanup_arena struct arena a;
 	struct json_writer w;
@@ -264,7 +269,7 @@ int gateway_patch_body(const struct gateway_wish *g, const struct httproute *r, 
 /* --- comparison and observation ---------------------------------------------------------- */
 
 static bool audience_matches(const struct gateway_wish *g, const struct httproute *r,
-			     struct arena *a)
+                             struct arena *a)
 {
 	const struct route_rule *rule = &r->rules[0];
 	unsigned n = 0;
@@ -325,8 +330,8 @@ static const struct route_rule *default_rule(const struct mdep *m, const struct 
 }
 
 static const struct rollout_cell *cell_of(const struct mdep *m, const char *service,
-					  const struct rollout_cell *cells, unsigned ncells,
-					  struct arena *a)
+                                          const struct rollout_cell *cells, unsigned ncells,
+                                          struct arena *a)
 {
 	for (unsigned i = 0; i < ncells; i++)
 		if (str_eq(service, gateway_service_name(a, m, cells[i].revision, cells[i].zone)))
@@ -335,8 +340,8 @@ static const struct rollout_cell *cell_of(const struct mdep *m, const char *serv
 }
 
 static void observe_weights(const struct mdep *m, const struct route_rule *rule,
-			    const struct rollout_cell *cells, unsigned ncells, struct arena *a,
-			    struct rollout_traffic *out)
+                            const struct rollout_cell *cells, unsigned ncells, struct arena *a,
+                            struct rollout_traffic *out)
 {
 	for (unsigned i = 0; i < rule->nbackends; i++) {
 		const struct rollout_cell *c = cell_of(m, rule->backends[i].name, cells, ncells, a);
@@ -350,8 +355,8 @@ static void observe_weights(const struct mdep *m, const struct route_rule *rule,
 }
 
 void gateway_observe(const struct mdep *m, const struct httproute *r,
-		     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
-		     struct rollout_traffic *out)
+                     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
+                     struct rollout_traffic *out)
 {
 	const struct route_rule *rule;
 
@@ -373,5 +378,5 @@ void gateway_observe(const struct mdep *m, const struct httproute *r,
 	else
 		out->problem =
 			arena_printf(a, "HTTPRoute %s has no rule with a backendRef to Service %s",
-				     r->meta.name, m->meta.name);
+		                     r->meta.name, m->meta.name);
 }

@@ -33,8 +33,8 @@ struct sequential_options {
 	double tick_s;        /* samples are gathered into tables of this length, default 5 */
 	double pass_psi;      /* PASS needs evidence against an odds ratio this large, default 2 */
 	double pass_evidence; /* and this much of it, default 20 */
-	double no_data_s;     /* NONE is reported after so long without canary requests, default 30 */
-	bool judge_latency;   /* default true */
+	double no_data_s;   /* NONE is reported after so long without canary requests, default 30 */
+	bool judge_latency; /* default true */
 };
 void sequential_options_default(struct sequential_options *o);
 
@@ -45,7 +45,8 @@ struct sequential_sample {
 	const char *pod;
 	bool canary;
 	double requests, errors;
-	/* Cumulative by ascending upper bound in seconds, +Inf last; nbuckets 0 = no latency known. */
+	/* Cumulative by ascending upper bound in seconds, +Inf last; nbuckets 0 = no latency known.
+	 */
 	unsigned nbuckets;
 	double bounds[JUDGE_BUCKETS_MAX];
 	double counts[JUDGE_BUCKETS_MAX];
@@ -62,16 +63,16 @@ void sequential_advance(struct sequential *s, double now);
 struct sequential_metric {
 	const char *name; /* "errors", "latency" */
 	enum judge_verdict verdict;
-	double log_evidence;  /* natural log of the e-value */
-	double effect;        /* estimated odds ratio */
-	double decided_at;    /* seconds, NaN before */
+	double log_evidence; /* natural log of the e-value */
+	double effect;       /* estimated odds ratio */
+	double decided_at;   /* seconds, NaN before */
 };
 struct sequential_result {
 	enum judge_verdict verdict; /* FAIL is final; PASS needs every metric */
 	int score;                  /* 0..100: 100 = no evidence against it */
 	double decided_at;          /* NaN before */
 	double canary_requests, canary_errors, stable_requests, stable_errors;
-	double since_data_s;        /* time since the last canary request, from the first sample on */
+	double since_data_s; /* time since the last canary request, from the first sample on */
 	struct sequential_metric metrics[2];
 	unsigned nmetrics;
 	char text[256]; /* "canary errors 6.1 % vs 0.4 %, 41 of 672 requests, p<1e-5" */

@@ -21,7 +21,7 @@
 
 /* ReplicaSet of the spec's own revision in `zone` ("" = no zones). */
 int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no, int replicas,
-		     struct buf *out, struct err *err);
+                     struct buf *out, struct err *err);
 /* Pod template alone (JSON object). */
 int child_template(const struct mdep *m, const char *zone, struct buf *out, struct err *err);
 /*
@@ -30,7 +30,7 @@ int child_template(const struct mdep *m, const char *zone, struct buf *out, stru
  * that an apply that would change nothing is skipped.
  */
 int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
-		       struct buf *out, uint64_t *hash);
+                       struct buf *out, uint64_t *hash);
 int child_service(const struct mdep *m, struct buf *out, uint64_t *hash);
 
 /* Port that the model server listens on: spec's, else the preset's; 0 = none is known. */

@@ -24,7 +24,7 @@ struct operator_options {
 };
 
 struct operator* operator_new(struct loop *l, struct kube_client *c,
-			      const struct operator_options *o, struct err *err);
+                              const struct operator_options *o, struct err *err);
 void operator_free(struct operator* op);
 /* Starts the caches: leader or not. */
 void operator_start(struct operator* op);

@@ -14,14 +14,15 @@
 #define COUNTS_BUCKETS_MAX 40
 
 struct counts {
-	bool known;          /* the request counter was there */
+	bool known; /* the request counter was there */
 	double requests, errors;
-	unsigned nbuckets;   /* 0 = no histogram */
-	double bounds[COUNTS_BUCKETS_MAX]; /* seconds, ascending, +Inf last */
+	unsigned nbuckets;                  /* 0 = no histogram */
+	double bounds[COUNTS_BUCKETS_MAX];  /* seconds, ascending, +Inf last */
 	double buckets[COUNTS_BUCKETS_MAX]; /* cumulative */
 };
 
-/* Sums over all series of the preset's metrics (labels like model_name must match `model`, when present). */
+/* Sums over all series of the preset's metrics (labels like model_name must match `model`, when
+ * present). */
 int counts_read(const struct preset *p, const char *model, const char *text, size_t len,
                 struct counts *out, struct err *err);
 /*

@@ -30,8 +30,9 @@ struct gateway_wish {
 	const struct mdep *mdep;
 	const struct mdep_weight *weights; /* sum 10000 */
 	unsigned nweights;
-	const struct mdep_step *audience; /* requests with these headers go to `target`; NULL = none */
-	const char *target;               /* revision */
+	const struct mdep_step
+		*audience;  /* requests with these headers go to `target`; NULL = none */
+	const char *target; /* revision */
 };
 
 /* Body of the apply for a route of ours. */

@@ -1,0 +1,333 @@
+#include "tidegate/signal/model_probe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/arena.h"
+#include "tidegate/base/buf.h"
+#include "tidegate/base/heap.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/list.h"
+#include "tidegate/base/map.h"
+#include "tidegate/base/str.h"
+#include "tidegate/net/http.h"
+
+#define RETRY_MS   1000
+#define FIRST_MS   50
+#define TIMEOUT_MS 2000
+#define BODY_MAX   (256u << 10)
+
+/* --- what an answer says (pure) ---------------------------------------------------------- */
+
+static bool say(char *why, size_t size, const char *text, const char *detail)
+{
+	cleanup_free char *full = xasprintf("%s%s", text, str_or(detail, ""));
+
+	str_copy(why, size, full);
+	return false;
+}
+
+/* {"model_version_status":[{"version":"3","state":"AVAILABLE","status":{"error_code":"OK"}}]} */
+static bool tensorflow_answer(const struct cJSON *body, const char *version, char *why, size_t size)
+{
+	const struct cJSON *it;
+	const char *other = NULL, *state;
+
+	json_for_each (it, json_get(body, "model_version_status")) {
+		state = str_or(json_str(it, "state"), "");
+		if (!str_eq(json_str(it, "version"), version)) {
+			other = str_eq(state, "AVAILABLE") ? json_str(it, "version") : other;
+			continue;
+		}
+		if (!str_eq(state, "AVAILABLE"))
+			return say(why, size, "model version is ", state);
+		if (!str_eq(str_or(json_str(json_get(it, "status"), "error_code"), "OK"), "OK"))
+			return say(why, size, "model version failed: ",
+			           json_str(json_get(it, "status"), "error_message"));
+		return true;
+	}
+	return other ? say(why, size, "another version is served: ", other)
+	             : say(why, size, "the wanted version is not known to the server", NULL);
+}
+
+bool model_probe_answer(const struct preset *preset, const char *version, int status,
+                        const char *body, size_t len, char *why, size_t why_size)
+{
+	cleanup_arena struct arena a;
+	const struct cJSON *json;
+	char code[16];
+
+	arena_init(&a, 0);
+	if (status != 200) {
+		snprintf(code, sizeof(code), "%d", status);
+		return say(why, why_size, "the model server answered HTTP ", code);
+	}
+	if (preset->runtime != RUNTIME_TENSORFLOW_SERVING)
+		return true; /* the path names model and version: 200 means that it serves them */
+	json = json_parse(&a, body, len, NULL);
+	if (!json)
+		return say(why, why_size, "the model server's answer is not JSON", NULL);
+	return tensorflow_answer(json, version, why, why_size);
+}
+
+/* --- prober ------------------------------------------------------------------------------ */
+
+struct probe {
+	struct heap_node due;
+	struct list ready;
+	struct model_prober *prober;
+	struct http_call *call;
+	char *pod, *uid, *ip, *version, *golden, *model;
+	char *status_url, *golden_url;
+	const struct preset *preset;
+	bool reported, passing;
+};
+
+struct model_prober {
+	struct loop *loop;
+	struct http_client *http;
+	struct map probes;
+	struct heap due;
+	struct timer timer;
+	struct list ready;
+	unsigned running, concurrency;
+	int64_t period_ms;
+	void (*fn)(void *arg, const char *pod, const char *uid, bool ready, const char *why);
+	void *arg;
+};
+
+static void probe_free(void *arg)
+{
+	struct probe *p = arg;
+
+	if (p->call) {
+		http_cancel(p->call);
+		p->prober->running--;
+	}
+	list_remove(&p->ready);
+	heap_remove(&p->prober->due, &p->due);
+	free(p->pod);
+	free(p->uid);
+	free(p->ip);
+	free(p->version);
+	free(p->golden);
+	free(p->model);
+	free(p->status_url);
+	free(p->golden_url);
+	free(p);
+}
+
+static void rearm(struct model_prober *m);
+
+static void finish(struct probe *p, bool ready, const char *why)
+{
+	struct model_prober *m = p->prober;
+	bool changed = !p->reported || p->passing != ready;
+
+	m->running--;
+	p->reported = true;
+	p->passing = ready;
+	heap_set(&m->due, &p->due, loop_now(m->loop) + (ready ? m->period_ms : RETRY_MS));
+	rearm(m);
+	/* Last: the receiver may remove this very probe. */
+	if (changed)
+		m->fn(m->arg, p->pod, p->uid, ready, why);
+}
+
+static void on_golden(void *arg, const struct http_result *r)
+{
+	struct probe *p = arg;
+	char why[128];
+
+	p->call = NULL;
+	if (r->err.class == ERR_NONE && r->status == 200) {
+		finish(p, true, "serves the wanted version; the golden request passed");
+		return;
+	}
+	snprintf(why, sizeof(why), "the golden request failed: %.80s",
+	         r->err.class == ERR_NONE ? "HTTP status is not 200" : r->err.msg);
+	finish(p, false, why);
+}
+
+static void start_golden(struct probe *p)
+{
+	static const char *const headers[] = {"Content-Type: application/json", NULL};
+	struct http_request req = {.method = "POST",
+	                           .url = p->golden_url,
+	                           .headers = headers,
+	                           .body = p->golden,
+	                           .body_len = strlen(p->golden),
+	                           .timeout_ms = TIMEOUT_MS,
+	                           .max_body = BODY_MAX,
+	                           .on_done = on_golden,
+	                           .arg = p};
+
+	p->call = http_start(p->prober->http, &req);
+}
+
+static void on_status(void *arg, const struct http_result *r)
+{
+	struct probe *p = arg;
+	char why[160];
+
+	p->call = NULL;
+	if (r->err.class != ERR_NONE) {
+		snprintf(why, sizeof(why), "the model server does not answer: %.110s", r->err.msg);
+		finish(p, false, why);
+		return;
+	}
+	if (!model_probe_answer(p->preset, p->version, r->status, r->body, r->body_len, why,
+	                        sizeof(why)))
+		finish(p, false, why);
+	else if (p->golden)
+		start_golden(p);
+	else
+		finish(p, true, "serves the wanted version");
+}
+
+static void probe_start(struct probe *p)
+{
+	struct http_request req = {.url = p->status_url,
+	                           .timeout_ms = TIMEOUT_MS,
+	                           .max_body = BODY_MAX,
+	                           .on_done = on_status,
+	                           .arg = p};
+
+	p->prober->running++;
+	p->call = http_start(p->prober->http, &req);
+}
+
+static void on_timer(void *arg)
+{
+	struct model_prober *m = arg;
+	struct heap_node *n;
+
+	while ((n = heap_min(&m->due)) && n->key <= loop_now(m->loop)) {
+		struct probe *p = container_of(n, struct probe, due);
+
+		heap_remove(&m->due, n);
+		list_push_back(&m->ready, &p->ready);
+	}
+	rearm(m);
+}
+
+static void rearm(struct model_prober *m)
+{
+	struct heap_node *n;
+	int64_t wait;
+
+	while (m->running < m->concurrency && !list_empty(&m->ready))
+		probe_start(list_entry(list_pop_front(&m->ready), struct probe, ready));
+	n = heap_min(&m->due);
+	wait = n ? n->key - loop_now(m->loop) : 0;
+	if (n)
+		timer_start(&m->timer, wait > 0 ? wait : 0);
+	else
+		timer_stop(&m->timer);
+}
+
+/* --- targets ----------------------------------------------------------------------------- */
+
+static char *expand(const struct model_probe_target *t, const char *path)
+{
+	cleanup_buf struct buf b;
+
+	buf_init(&b, 2048);
+	buf_addf(&b, strchr(t->ip, ':') ? "http://[%s]:%d" : "http://%s:%d", t->ip, t->port);
+	for (const char *c = path; *c; c++) {
+		if (c[0] == '$' && c[1] == 'N')
+			buf_addstr(&b, str_or(t->model, "model"));
+		else if (c[0] == '$' && c[1] == 'V')
+			buf_addstr(&b, str_or(t->version, ""));
+		else
+			buf_addch(&b, *c);
+		c += c[0] == '$' && (c[1] == 'N' || c[1] == 'V');
+	}
+	return buf_detach(&b);
+}
+
+/* Where a prediction is asked for: it stands beside the status path. */
+static char *golden_url(const struct model_probe_target *t)
+{
+	return expand(t, t->preset->runtime == RUNTIME_TENSORFLOW_SERVING
+	                         ? "/v1/models/$N/versions/$V:predict"
+	                         : "/v2/models/$N/infer");
+}
+
+static bool same(const struct probe *p, const struct model_probe_target *t)
+{
+	return str_eq(p->uid, t->uid) && str_eq(p->ip, t->ip) && str_eq(p->version, t->version) &&
+	       str_eq(p->golden, t->golden_json);
+}
+
+void model_prober_set(struct model_prober *m, const struct model_probe_target *t)
+{
+	struct probe *p = map_get(&m->probes, t->pod);
+	uint64_t jitter = str_hash(STR_HASH_SEED, t->uid, strlen(t->uid)) % FIRST_MS;
+
+	if (p && same(p, t))
+		return;
+	model_prober_remove(m, t->pod);
+	p = xcalloc(1, sizeof(*p));
+	p->prober = m;
+	p->pod = xstrdup(t->pod);
+	p->uid = xstrdup(t->uid);
+	p->ip = xstrdup(t->ip);
+	p->version = xstrdup(t->version);
+	p->model = xstrdup_null(t->model);
+	p->golden = xstrdup_null(t->golden_json);
+	p->preset = t->preset;
+	p->status_url = expand(t, t->preset->model_path);
+	p->golden_url = golden_url(t);
+	list_init(&p->ready);
+	map_set(&m->probes, t->pod, p);
+	heap_set(&m->due, &p->due, loop_now(m->loop) + (int64_t)jitter);
+	rearm(m);
+}
+
+void model_prober_remove(struct model_prober *m, const char *pod)
+{
+	struct probe *p = map_del(&m->probes, pod);
+
+	if (!p)
+		return;
+	probe_free(p);
+	rearm(m);
+}
+
+struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int64_t period_ms,
+                                      void (*fn)(void *arg, const char *pod, const char *uid,
+                                                 bool ready, const char *why),
+                                      void *arg, struct err *err)
+{
+	struct http_client_options o = {.user_agent = "tidegate-probe"};
+	struct model_prober *m = xcalloc(1, sizeof(*m));
+
+	m->loop = l;
+	m->concurrency = concurrency;
+	m->period_ms = period_ms;
+	m->fn = fn;
+	m->arg = arg;
+	map_init(&m->probes);
+	heap_init(&m->due);
+	list_init(&m->ready);
+	timer_init(&m->timer, l, on_timer, m);
+	m->http = http_client_new(l, &o, err);
+	if (!m->http) {
+		model_prober_free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void model_prober_free(struct model_prober *m)
+{
+	if (!m)
+		return;
+	map_release(&m->probes, probe_free);
+	http_client_free(m->http);
+	timer_release(&m->timer);
+	heap_release(&m->due);
+	free(m);
+}
