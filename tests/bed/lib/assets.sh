@@ -55,7 +55,8 @@ assets_find() {
 assets_accept() {
 	local name=$1 path=$2 from=$3
 	if ! assets_recent "$name" "$path"; then
-		say "$name: $path in $from is too old or not what it is called, looking further"
+		[ -e "$assets_cache/$name" ] ||
+			say "$name: $path in $from is too old or not what it is called, looking further"
 		return 1
 	fi
 	say "$name: from $from, $path"
@@ -107,7 +108,7 @@ assets_lock() {
 # assets_keep NAME FILE: only whole things ever have their name in the cache.
 assets_keep() {
 	[ -d "$2" ] || chmod 755 "$2"
-	mv -T "$2" "$assets_cache/$1"
+	mv -T "$2" "$assets_cache/$1" || return 1
 	assets_path[$1]=$assets_cache/$1
 }
 
@@ -226,7 +227,7 @@ assets_compile() {
 		flags="$flags -X k8s.io/client-go/pkg/version.gitVersion=$ASSETS_VERSION"
 	fi
 	say_while "$name: building from source (all of them: about 10 min on 2 cores, once)" "$new/log" \
-		env CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' \
+		env -u GOROOT CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' \
 		"$assets_go" -C "$folder" build -trimpath -ldflags "$flags" -o "$new/content" "$package"
 }
 
@@ -234,12 +235,12 @@ assets_copy() {
 	local name=$1 folder=$2 module=$3 new=$4 source pattern
 	shift 4
 	say_while "$name: copying from module $module" "$new/log" \
-		env GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" mod download "$module" || return 1
-	source=$(GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" list -m -f '{{.Dir}}' "$module")
+		env -u GOROOT GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" mod download "$module" || return 1
+	source=$(env -u GOROOT GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" list -m -f '{{.Dir}}' "$module")
 	mkdir "$new/content"
 	for pattern in "$@"; do
 		# shellcheck disable=SC2086 # a pattern
-		(cd "$source" && cp $pattern "$new/content/")
+		(cd "$source" && cp $pattern "$new/content/") || return 1
 	done
 	chmod -R u+w "$new/content"
 }
@@ -247,24 +248,35 @@ assets_copy() {
 # assets_go: sets assets_go to a Go of 1.26 or later. An older one on the machine
 # is enough to bring the right one along, which comes as a module like any other.
 assets_go() {
-	local toolchain
+	local arch sum log=$assets_cache/.go.log
 	[ -z "${assets_go:-}" ] || return 0
 	command -v go >/dev/null || deps_require go
-	toolchain=golang.org/toolchain@v0.0.1-go1.26.0.linux-$(assets_architecture)
-	if [ "$(GOTOOLCHAIN=local go env GOVERSION | assets_version_reaches 1.26 && echo yes)" = yes ]; then
+	if GOTOOLCHAIN=local go version | assets_version_reaches 1.26; then
 		assets_go=go
 		return
 	fi
-	say_while "$(go version) is older than 1.26: getting ${toolchain#*v0.0.1-}" "$assets_cache/.go.log" \
-		env -C "$assets_cache" GO111MODULE=on GOFLAGS=-mod=mod GOWORK=off go mod download "$toolchain" || {
-		say_log_tail "$assets_cache/.go.log"
-		return 1
-	}
-	toolchain=$(go env GOMODCACHE)/$toolchain
-	# A module's files are not executable; the cache folder itself is left as it is.
-	mkdir -p "$assets_cache/.go"
-	cp -R --no-preserve=mode "$toolchain/." "$assets_cache/.go/"
-	chmod -R +x "$assets_cache/.go/bin" "$assets_cache/.go/pkg/tool"
-	export GOTOOLCHAIN=local
 	assets_go=$assets_cache/.go/bin/go
+	export GOTOOLCHAIN=local
+	[ ! -x "$assets_go" ] || return 0
+	arch=$(assets_architecture)
+	case $arch in
+	amd64) sum=h1:1p2G5COR51f8Q3EQ4HLJQDDL2ytLEqfL/yTawB0Jr8w= ;;
+	arm64) sum=h1:lAFrRm35hIzvRSMYiELtaPaitr22pp6iaBbdPBuJg2U= ;;
+	esac
+	say_while "Go here is older than 1.26: getting go1.26.0" "$log" \
+		env -C "$assets_cache" GO111MODULE=on GOFLAGS=-mod=mod GOWORK=off \
+		go mod download -json "golang.org/toolchain@v0.0.1-go1.26.0.linux-$arch" &&
+		grep -qF "\"Sum\": \"${sum:-none pinned}\"" "$log" &&
+		assets_go_install "$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' "$log")" && return
+	say "go1.26.0 could not be had:"
+	say_log_tail "$log"
+	assets_go=
+	return 1
+}
+
+# A module's files are not executable, and the module cache is not to be changed.
+assets_go_install() {
+	local new=$assets_cache/.new.go
+	mkdir "$new" && cp -R --no-preserve=mode "$1/." "$new/" &&
+		chmod -R +x "$new/bin" "$new/pkg/tool" && mv -T "$new" "$assets_cache/.go"
 }
