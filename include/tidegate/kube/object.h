@@ -27,8 +27,8 @@ struct object {
 	int64_t generation;
 	int64_t created_ms; /* creationTimestamp, wall */
 	int64_t deleted_ms; /* deletionTimestamp, 0 when not being deleted */
+	char *key;          /* "ns/name" or "name"; packed by object_meta_fill() */
 	/* the store's own */
-	char *key; /* "ns/name" or "name" */
 	struct list owner_link;
 	uint32_t mark;
 };
@@ -58,6 +58,8 @@ struct object_kind {
  * Packs strings behind a struct in one allocation: first pass counts, second copies.
  *     struct pod *p = object_pack(sizeof(*p), fill, ctx)
  * calls fill(p, packer, ctx) twice; pack_str() returns the address in the final block.
+ * In the counting pass p is a draft that is thrown away, and pack_str() returns "".
+ * Both passes must pack the same; another size in the second pass aborts.
  */
 struct packer {
 	char *base; /* NULL in the counting pass */

@@ -7,7 +7,7 @@
  * Deliveries: one function for adds, updates and deletes. On a relist deletions come first, and
  * the store already shows the new state when a handler runs. A missed delete is
  * delivered with the last known object and final_unknown set. Same key with another
- * UID is a delete followed by an add.
+ * UID is a delete followed by an add. A handler only reads the store, and does not free it.
  */
 #ifndef TIDEGATE_KUBE_STORE_H
 #define TIDEGATE_KUBE_STORE_H
@@ -24,8 +24,8 @@ struct store_event {
 	enum store_change change;
 	const struct object *object;   /* new state; last known state for a delete */
 	const struct object *previous; /* updates only, else NULL */
-	bool initial;       /* part of the first list: low priority */
-	bool final_unknown; /* the delete was missed, only its absence is known */
+	bool initial;                  /* part of the first list: low priority */
+	bool final_unknown;            /* the delete was missed, only its absence is known */
 };
 typedef void (*store_handler)(void *arg, const struct store_event *ev);
 
@@ -59,14 +59,28 @@ const struct object *store_next_owned(const struct store *s, const char *owner_u
                                       const struct object *prev);
 
 /* --- for the reflector ------------------------------------------------------------------ */
-/* Takes the object over. An unchanged resourceVersion is dropped silently. */
+/* Takes the object over. A version that is not newer than the stored one is dropped silently. */
 void store_put(struct store *s, struct object *o);
+/*
+ * Takes last_known over: the object as the DELETED event told it, NULL when only its absence is
+ * known (final_unknown). The delete of an older incarnation is dropped silently.
+ */
 void store_remove(struct store *s, const char *key, struct object *last_known);
-/* Replace in two steps without a second copy of the world: begin, put each item with
- * store_replace_put(), then commit delivers deletions first, then adds and updates. */
+/*
+ * Replace the content by a list that comes in pieces, without a second copy of the world: an
+ * item that is stored already in this version is only marked, all others wait aside. Until
+ * commit readers see the old content, so an abort costs nothing. Commit brings the whole
+ * store to the new state, then delivers deletions, then adds and updates in the order of the
+ * list, then frees what is gone. Of an item that comes twice the newer version counts.
+ */
 struct store_replace;
 struct store_replace *store_replace_begin(struct store *s);
 void store_replace_put(struct store_replace *r, struct object *o);
+/* The item exists but could not be decoded: what is stored under its key stays. */
+void store_replace_keep(struct store_replace *r, const char *key);
+/* The item went away while the list was still coming in (WatchList). */
+void store_replace_remove(struct store_replace *r, const char *key);
+/* Ends r. synced becomes true when everything has been delivered. */
 void store_replace_commit(struct store_replace *r, const char *rv);
 void store_replace_abort(struct store_replace *r);
 void store_set_rv(struct store *s, const char *rv);

@@ -1,0 +1,147 @@
+#include "tidegate/kube/object.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/log.h"
+#include "tidegate/base/str.h"
+
+#define PACK_ALIGN _Alignof(max_align_t)
+
+/* Takes n bytes of the block; NULL in the counting pass. */
+static char *pack_room(struct packer *p, size_t n)
+{
+	char *at = p->base ? p->base + p->used : NULL;
+
+	p->used += n;
+	return at;
+}
+
+const char *pack_strn(struct packer *p, const char *s, size_t n)
+{
+	char *at = pack_room(p, n + 1);
+
+	if (!at)
+		return "";
+	memcpy(at, s, n);
+	at[n] = '\0';
+	return at;
+}
+
+const char *pack_str(struct packer *p, const char *s)
+{
+	return s ? pack_strn(p, s, strlen(s)) : NULL;
+}
+
+void *pack_array(struct packer *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2) {
+		log_error("array of an object does not fit the address space");
+		abort();
+	}
+	p->used = (p->used + PACK_ALIGN - 1) & ~(PACK_ALIGN - 1);
+	return pack_room(p, bytes);
+}
+
+void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const void *ctx),
+                  const void *ctx)
+{
+	struct packer count = {.base = NULL, .used = size};
+	struct packer copy = {.base = NULL, .used = size};
+	void *draft = xcalloc(1, size);
+	char *block;
+
+	fill(draft, &count, ctx);
+	free(draft);
+	block = xcalloc(1, count.used);
+	copy.base = block;
+	fill(block, &copy, ctx);
+	if (copy.used != count.used) { /* memory may be overrun already */
+		log_error("an object's fill function did not do the same twice");
+		abort();
+	}
+	return block;
+}
+
+int object_meta_check(const struct cJSON *json, struct err *err)
+{
+	const struct cJSON *meta = json_get(json, "metadata");
+
+	if (!json_is_object(meta))
+		return err_set(err, ERR_INVALID, "metadata is missing");
+	if (str_empty(json_str(meta, "name")))
+		return err_set(err, ERR_INVALID, "metadata.name is missing");
+	if (str_empty(json_str(meta, "uid")))
+		return err_set(err, ERR_INVALID, "metadata.uid is missing");
+	return 0;
+}
+
+/* "ns/name" in one string; the name is its end, so that it needs no copy of its own. */
+static void fill_key(struct object *o, struct packer *p, const char *ns, const char *name)
+{
+	size_t nslen = strlen(ns), namelen = strlen(name);
+	size_t at = nslen ? nslen + 1 : 0;
+	char *key = pack_room(p, at + namelen + 1);
+
+	o->namespace = nslen ? pack_strn(p, ns, nslen) : "";
+	o->name = "";
+	if (!key)
+		return;
+	if (nslen) {
+		memcpy(key, ns, nslen);
+		key[nslen] = '/';
+	}
+	memcpy(key + at, name, namelen + 1);
+	o->key = key;
+	o->name = key + at;
+}
+
+static const struct cJSON *controller_owner(const struct cJSON *meta)
+{
+	const struct cJSON *ref;
+
+	json_for_each (ref, json_get(meta, "ownerReferences"))
+		if (json_bool(ref, "controller", false))
+			return ref;
+	return NULL;
+}
+
+/* An instant that is there but unreadable is not "never": 1 ms after the epoch stands for it. */
+static int64_t instant(const struct cJSON *meta, const char *key)
+{
+	const char *s = json_str(meta, key);
+	int64_t ms;
+
+	if (!s)
+		return 0;
+	return clock_parse(s, &ms) == 0 && ms > 0 ? ms : 1;
+}
+
+void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *json)
+{
+	const struct cJSON *meta = json_get(json, "metadata");
+	const struct cJSON *owner = controller_owner(meta);
+
+	fill_key(o, p, str_or(json_str(meta, "namespace"), ""), str_or(json_str(meta, "name"), ""));
+	o->uid = pack_str(p, str_or(json_str(meta, "uid"), ""));
+	o->resource_version = pack_str(p, str_or(json_str(meta, "resourceVersion"), ""));
+	o->owner_uid = pack_str(p, json_str(owner, "uid"));
+	o->owner_kind = pack_str(p, json_str(owner, "kind"));
+	o->owner_name = pack_str(p, json_str(owner, "name"));
+	o->generation = json_i64(meta, "generation", 0);
+	o->created_ms = instant(meta, "creationTimestamp");
+	o->deleted_ms = instant(meta, "deletionTimestamp");
+}
+
+int rv_cmp(const char *a, const char *b)
+{
+	size_t la = a ? strlen(a) : 0, lb = b ? strlen(b) : 0;
+
+	if (la != lb)
+		return la < lb ? -1 : 1;
+	return la ? strcmp(a, b) : 0;
+}
