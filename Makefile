@@ -33,30 +33,39 @@ archives  = $(patsubst %,$(BUILD)/lib/%.a,$(call reverse,$(call upto,$(1),$(MODU
 BINARY    := $(BUILD)/tidegate
 BED       := $(patsubst tests/bed/%/main.c,$(BUILD)/bed/%,$(wildcard tests/bed/*/main.c))
 
+# V=1 shows the commands.
+ifeq ($(V),)
+Q         := @
+say       = @printf '  %-6s %s\n' $(1) $(2)
+endif
+
 .PHONY: all bed clean
 all: $(BINARY)
 bed: $(BED)
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -c -o $@ $<
 
 define module_rules
 $(BUILD)/lib/$(1).a: $(call obj,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$(AR) rcs $$@ $$^
+	$(Q)$(AR) rcs $$@ $$^
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
 $(BINARY): $(BUILD)/obj/controller/main.o $(call archives,$(lastword $(MODULES)))
-	$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
 
 # A program of the test bed is a folder under tests/bed; it may use every layer up to api.
 define bed_rules
 $(BUILD)/bed/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/bed/$(1)/*.c)) $(call archives,api)
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ $(LIBS)
+	$$(call say,LINK,$$@)
+	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ $(LIBS)
 endef
 $(foreach b,$(notdir $(BED)),$(eval $(call bed_rules,$(b))))
 
@@ -66,7 +75,8 @@ unit_bins = $(patsubst tests/unit/$(1)/%.c,$(BUILD)/unit/$(1)/%,$(wildcard tests
 define unit_rules
 $(BUILD)/unit/$(1)/%: $(BUILD)/obj/tests/unit/$(1)/%.o $(call archives,$(1))
 	@mkdir -p $$(@D)
-	$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ -lcmocka $(LIBS)
+	$$(call say,LINK,$$@)
+	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ -lcmocka $(LIBS)
 .PHONY: unit-$(1)
 unit-$(1): $(call unit_bins,$(1))
 	@sh tests/unit/run.sh $$^
