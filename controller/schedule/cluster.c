@@ -1,0 +1,284 @@
+#include "cluster.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tidegate/api/names.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
+
+int extended_find(const struct schedule *s, const char *name)
+{
+	for (unsigned i = 0; i < s->nextended; i++)
+		if (str_eq(s->extended_names[i], name))
+			return (int)i;
+	return -1;
+}
+
+int extended_index(struct schedule *s, const char *name)
+{
+	int i = extended_find(s, name);
+
+	if (i >= 0 || s->nextended == EXTENDED_MAX)
+		return i;
+	s->extended_names[s->nextended] = xstrdup(name);
+	return (int)s->nextended++;
+}
+
+char *sched_owner(const struct pod *p)
+{
+	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+
+	return name ? xasprintf("%s/%s", p->meta.namespace, name) : NULL;
+}
+
+/* --- nodes ------------------------------------------------------------------------------- */
+
+static struct sched_node *node_get(struct schedule *s, const char *name)
+{
+	struct sched_node *n = map_get(&s->nodes_by_name, name);
+
+	if (!n) {
+		n = xcalloc(1, sizeof(*n));
+		n->name = xstrdup(name);
+		arena_init(&n->arena, 1024);
+		list_init(&n->pods_here);
+		map_set(&s->nodes_by_name, name, n);
+	}
+	return n;
+}
+
+static void renumber(struct schedule *s)
+{
+	for (unsigned i = 0; i < s->nnodes; i++)
+		s->nodes[i]->place = i;
+	s->generation++;
+}
+
+static void node_enter(struct schedule *s, struct sched_node *n)
+{
+	unsigned i = s->nnodes;
+
+	if (s->nnodes == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 64;
+		s->nodes = xreallocarray(s->nodes, s->cap, sizeof(*s->nodes));
+	}
+	for (; i > 0 && strcmp(s->nodes[i - 1]->name, n->name) > 0; i--)
+		s->nodes[i] = s->nodes[i - 1];
+	s->nodes[i] = n;
+	s->nnodes++;
+	n->present = true;
+	renumber(s);
+}
+
+static void copy_labels(struct sched_node *n, const struct node *from)
+{
+	struct label *l = arena_array(&n->arena, from->nlabels, sizeof(*l));
+
+	for (unsigned i = 0; i < from->nlabels; i++) {
+		l[i].key = arena_strdup(&n->arena, from->labels[i].key);
+		l[i].value = arena_strdup(&n->arena, from->labels[i].value);
+	}
+	n->labels = l;
+	n->nlabels = from->nlabels;
+}
+
+static void copy_taints(struct sched_node *n, const struct node *from)
+{
+	struct taint *t = arena_array(&n->arena, from->ntaints, sizeof(*t));
+
+	for (unsigned i = 0; i < from->ntaints; i++) {
+		t[i].key = arena_strdup(&n->arena, from->taints[i].key);
+		t[i].value = arena_strdup(&n->arena, from->taints[i].value);
+		t[i].effect = from->taints[i].effect;
+	}
+	n->taints = t;
+	n->ntaints = from->ntaints;
+}
+
+void schedule_set_node(struct schedule *s, const struct node *from)
+{
+	struct sched_node *n = node_get(s, from->meta.name);
+	int x;
+
+	arena_reset(&n->arena);
+	copy_labels(n, from);
+	copy_taints(n, from);
+	n->unschedulable = from->unschedulable;
+	n->cpu = from->cpu_milli;
+	n->memory = from->memory;
+	n->ephemeral = from->ephemeral;
+	n->pods = from->pods;
+	memset(n->extended, 0, sizeof(n->extended));
+	for (unsigned i = 0; i < from->nextended; i++) {
+		x = extended_index(s, from->extended[i].name);
+		if (x >= 0)
+			n->extended[x] = from->extended[i].amount;
+	}
+	if (n->present)
+		s->generation++;
+	else
+		node_enter(s, n);
+}
+
+void schedule_remove_node(struct schedule *s, const char *name)
+{
+	struct sched_node *n = map_get(&s->nodes_by_name, name);
+
+	if (!n || !n->present)
+		return;
+	memmove(&s->nodes[n->place], &s->nodes[n->place + 1],
+	        (s->nnodes - n->place - 1) * sizeof(*s->nodes));
+	s->nnodes--;
+	n->present = false;
+	renumber(s);
+}
+
+size_t schedule_nodes(const struct schedule *s)
+{
+	return s->nnodes;
+}
+
+/* --- pods -------------------------------------------------------------------------------- */
+
+static void account(struct sched_pod *p, int sign)
+{
+	struct sched_node *n = p->node;
+
+	n->used_cpu += sign * p->cpu;
+	n->used_memory += sign * p->memory;
+	n->used_ephemeral += sign * p->ephemeral;
+	n->used_pods += sign;
+	for (int i = 0; i < EXTENDED_MAX; i++)
+		n->used_extended[i] += sign * p->extended[i];
+}
+
+static void pod_drop(struct schedule *s, const char *key)
+{
+	struct sched_pod *p = map_del(&s->pods, key);
+
+	if (!p)
+		return;
+	account(p, -1);
+	list_remove(&p->link);
+	free(p->owner);
+	for (unsigned i = 0; i < p->nports; i++)
+		free((char *)p->ports[i].ip);
+	free(p->ports);
+	free(p);
+}
+
+static void copy_ports(struct sched_pod *to, const struct pod *from)
+{
+	if (!from->nhost_ports)
+		return;
+	to->ports = xcalloc(from->nhost_ports, sizeof(*to->ports));
+	to->nports = from->nhost_ports;
+	for (unsigned i = 0; i < from->nhost_ports; i++) {
+		to->ports[i] = from->host_ports[i];
+		to->ports[i].ip = xstrdup_null(from->host_ports[i].ip);
+	}
+}
+
+static void pod_count(struct schedule *s, const struct pod *from, const char *node, bool assumed)
+{
+	struct sched_pod *p = xcalloc(1, sizeof(*p));
+	int x;
+
+	pod_drop(s, from->meta.key);
+	p->node = node_get(s, node);
+	p->assumed = assumed;
+	p->owner = sched_owner(from);
+	p->cpu = from->cpu_milli;
+	p->memory = from->memory;
+	p->ephemeral = from->ephemeral;
+	for (unsigned i = 0; i < from->nextended; i++) {
+		x = extended_index(s, from->extended[i].name);
+		if (x >= 0)
+			p->extended[x] = from->extended[i].amount;
+	}
+	copy_ports(p, from);
+	account(p, 1);
+	list_push_back(&p->node->pods_here, &p->link);
+	map_set(&s->pods, from->meta.key, p);
+}
+
+/*
+ * A pod that another scheduler has nominated for a node counts there, as it does for
+ * kube-scheduler. An assumption outlives updates that do not show the bind yet.
+ */
+void schedule_set_pod(struct schedule *s, const struct pod *p)
+{
+	const struct sched_pod *have = map_get(&s->pods, p->meta.key);
+	const char *node = p->node ? p->node : p->nominated_node;
+
+	if (p->phase == POD_SUCCEEDED || p->phase == POD_FAILED)
+		node = NULL;
+	if (node)
+		pod_count(s, p, node, false);
+	else if (!have || !have->assumed || p->meta.deleted_ms)
+		pod_drop(s, p->meta.key);
+}
+
+void schedule_remove_pod(struct schedule *s, const char *key)
+{
+	pod_drop(s, key);
+}
+
+void schedule_assume(struct schedule *s, const struct pod *p, const char *node)
+{
+	pod_count(s, p, node, true);
+}
+
+void schedule_forget(struct schedule *s, const char *key)
+{
+	if (schedule_assumed(s, key))
+		pod_drop(s, key);
+}
+
+bool schedule_assumed(const struct schedule *s, const char *key)
+{
+	const struct sched_pod *p = map_get(&s->pods, key);
+
+	return p && p->assumed;
+}
+
+/* --- lifecycle --------------------------------------------------------------------------- */
+
+struct schedule *schedule_new(void)
+{
+	struct schedule *s = xcalloc(1, sizeof(*s));
+
+	map_init(&s->nodes_by_name);
+	map_init(&s->pods);
+	map_init(&s->shapes);
+	return s;
+}
+
+static void node_free(void *arg)
+{
+	struct sched_node *n = arg;
+
+	arena_release(&n->arena);
+	free(n->name);
+	free(n);
+}
+
+void schedule_free(struct schedule *s)
+{
+	const char *key;
+	void *value;
+	size_t it = 0;
+
+	if (!s)
+		return;
+	while (map_next(&s->pods, &it, &key, &value))
+		pod_drop(s, key);
+	map_release(&s->pods, NULL);
+	map_release(&s->nodes_by_name, node_free);
+	shapes_release(s);
+	for (unsigned i = 0; i < s->nextended; i++)
+		free((char *)s->extended_names[i]);
+	free(s->nodes);
+	free(s);
+}

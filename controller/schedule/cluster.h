@@ -1,0 +1,87 @@
+/* The cluster's state as the scheduler keeps it: nodes, and what counts on them. */
+#ifndef TIDEGATE_SCHEDULE_CLUSTER_H
+#define TIDEGATE_SCHEDULE_CLUSTER_H
+
+#include "tidegate/base/arena.h"
+#include "tidegate/base/list.h"
+#include "tidegate/base/map.h"
+#include "tidegate/schedule/schedule.h"
+
+/* Extended resources are interned: an index into every node's arrays. */
+#define EXTENDED_MAX 32
+
+struct sched_node {
+	char *name;
+	bool present;       /* a Node object stands behind it; else only pods name it */
+	unsigned place;     /* index in schedule.nodes while present */
+	struct arena arena; /* labels, taints */
+	const struct label *labels;
+	unsigned nlabels;
+	const struct taint *taints;
+	unsigned ntaints;
+	bool unschedulable;
+	int64_t cpu, memory, ephemeral, pods;
+	int64_t extended[EXTENDED_MAX];
+	int64_t used_cpu, used_memory, used_ephemeral, used_pods;
+	int64_t used_extended[EXTENDED_MAX];
+	struct list pods_here;
+};
+
+struct sched_pod {
+	struct list link; /* in the node's pods_here */
+	struct sched_node *node;
+	bool assumed;
+	char *owner; /* "ns/name" of the ModelDeployment, NULL */
+	int64_t cpu, memory, ephemeral;
+	int64_t extended[EXTENDED_MAX];
+	struct pod_port *ports;
+	unsigned nports;
+};
+
+struct schedule {
+	struct map nodes_by_name;  /* struct sched_node */
+	struct sched_node **nodes; /* present ones, sorted by name */
+	unsigned nnodes, cap;
+	struct map pods; /* key -> struct sched_pod, counted ones only */
+	const char *extended_names[EXTENDED_MAX];
+	unsigned nextended;
+	struct map shapes;   /* see shape.c */
+	uint64_t generation; /* of the node set and what is static about it */
+};
+
+/* -1: the resource was never seen and there is no room for another name. */
+int extended_index(struct schedule *s, const char *name);
+/* Index of a known name, -1 when no node ever had it. */
+int extended_find(const struct schedule *s, const char *name);
+char *
+sched_owner(const struct pod *p); /* malloc'ed "ns/mdep", NULL when not of a ModelDeployment */
+
+/* --- shape.c: which nodes can take pods of this shape, resources aside ------------------- */
+struct shape {
+	uint64_t generation;
+	unsigned char *why; /* one enum reason a node, REASON_NONE = fits */
+};
+enum reason {
+	REASON_NONE,
+	REASON_UNSCHEDULABLE,
+	REASON_AFFINITY,
+	REASON_TAINT,
+	REASON_PORTS,
+	REASON_MAX_PER_NODE,
+	REASON_PODS,
+	REASON_CPU,
+	REASON_MEMORY,
+	REASON_EPHEMERAL,
+	REASON_EXTENDED, /* + index */
+	REASONS = REASON_EXTENDED + EXTENDED_MAX + 1,
+};
+#define REASON_EXTENDED_UNKNOWN (REASON_EXTENDED + EXTENDED_MAX)
+
+const struct shape *shape_get(struct schedule *s, const struct pod *p);
+enum reason static_reason(const struct sched_node *n, const struct pod *p);
+void shapes_release(struct schedule *s);
+bool selector_term_matches(const struct selector_term *t, const struct sched_node *n);
+/* First taint of `effect` kinds that keeps the pod away; NULL when none. */
+const struct taint *untolerated(const struct sched_node *n, const struct pod *p, bool prefer);
+
+#endif
