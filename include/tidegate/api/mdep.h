@@ -79,8 +79,7 @@ const char *mdep_verb_name(enum mdep_verb v);
 
 /* A finding of mdep_validate(): a field that is wrong, or that this version does not act on. */
 struct mdep_finding {
-	char path[96];
-	char message[256];
+	const char *path, *message;
 	bool fatal; /* Stalled: nothing is done until it is mended; else a warning condition */
 };
 #define MDEP_FINDINGS_MAX 8
@@ -228,7 +227,7 @@ struct mdep {
 	char revision[MDEP_REVISION_LEN + 1];
 
 	const char *orders[ORDER_VERBS]; /* annotation values as they stand, NULL = absent */
-	struct mdep_finding findings[MDEP_FINDINGS_MAX];
+	const struct mdep_finding *findings; /* of mdep_validate(), fatal ones first */
 	unsigned nfindings;
 
 	bool has_status; /* our controller has written one (not only the schema's default) */
