@@ -286,10 +286,10 @@ static int load_file(struct config_set *set, const char *path, struct err *err)
 {
 	cleanup_buf struct buf text;
 
+	buf_init(&text, CONFIG_FILE_MAX);
 	if (set->n == CONFIG_FILES_MAX)
 		return err_set(err, ERR_TOO_BIG, "KUBECONFIG: more than %d files",
 			       CONFIG_FILES_MAX);
-	buf_init(&text, CONFIG_FILE_MAX);
 	if (file_read(path, &text, err) < 0)
 		return -1;
 	return parse_file(set, path, &text, err);
@@ -350,6 +350,7 @@ static const struct cJSON *find_entry(const struct config_set *set, struct confi
 	const struct cJSON *it;
 	cleanup_buf struct buf names;
 
+	buf_init(&names, ERR_MSG_MAX / 2);
 	for (unsigned i = 0; i < set->n; i++) {
 		json_for_each (it, json_get(set->files[i].root, at->list)) {
 			if (!str_eq(json_str(it, "name"), at->name))
@@ -361,7 +362,6 @@ static const struct cJSON *find_entry(const struct config_set *set, struct confi
 			return NULL;
 		}
 	}
-	buf_init(&names, ERR_MSG_MAX / 2);
 	list_names(set, at->list, &names);
 	err_set(err, ERR_INVALID, "%s: there is no %s named \"%s\"; there are: %s", at->file,
 		at->entry, at->name, names.data);
@@ -506,6 +506,7 @@ static int in_cluster_files(const char *dir, struct kube_config *c, struct err *
 	cleanup_free char *ns_file = xasprintf("%s/namespace", dir);
 	cleanup_buf struct buf ns;
 
+	buf_init(&ns, 256);
 	c->token_file = xasprintf("%s/token", dir);
 	c->ca_file = xasprintf("%s/ca.crt", dir);
 	if (access(c->token_file, R_OK) < 0)
@@ -515,7 +516,6 @@ static int in_cluster_files(const char *dir, struct kube_config *c, struct err *
 				     c->token_file);
 	if (access(c->ca_file, R_OK) < 0)
 		return err_set_errno(err, ERR_IO, errno, "in-cluster: cannot read %s", c->ca_file);
-	buf_init(&ns, 256);
 	if (file_read(ns_file, &ns, NULL) == 0) {
 		ns.data[strcspn(ns.data, " \t\r\n")] = '\0';
 		if (*ns.data)
