@@ -18,17 +18,17 @@ struct http_socket {
 
 static void client_destroy(struct http_client *c);
 
-void client_enter(struct http_client *c)
+void http_client_enter(struct http_client *c)
 {
 	c->busy++;
 }
 
-void client_leave(struct http_client *c)
+void http_client_leave(struct http_client *c)
 {
 	if (--c->busy)
 		return;
 	while (!list_empty(&c->dead))
-		call_drop(list_entry(c->dead.next, struct http_call, node));
+		http_call_drop(list_entry(c->dead.next, struct http_call, node));
 	if (c->free_wanted || (c->retired && !c->ncalls))
 		client_destroy(c);
 }
@@ -51,11 +51,11 @@ static void reap(struct http_client *c)
 		code = m->data.result; /* m dies with the handle's removal */
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &call);
 		if (call->cancelled) {
-			call_drop(call);
+			http_call_drop(call);
 			continue;
 		}
 		http_error_fill(call, code, &err);
-		call_finish(call, &err);
+		http_call_finish(call, &err);
 	}
 }
 
@@ -63,12 +63,12 @@ static void act(struct http_client *c, curl_socket_t fd, int events)
 {
 	int running;
 
-	client_enter(c);
+	http_client_enter(c);
 	c->in_curl++;
 	curl_multi_socket_action(c->multi, fd, events, &running);
 	c->in_curl--;
 	reap(c);
-	client_leave(c);
+	http_client_leave(c);
 }
 
 static void on_socket(void *arg, int events)
@@ -77,7 +77,7 @@ static void on_socket(void *arg, int events)
 
 	act(s->client, s->io.fd,
 	    (events & LOOP_READ ? CURL_CSELECT_IN : 0) |
-		    (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
+	            (events & LOOP_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static void on_curl_timer(void *arg)
@@ -132,22 +132,22 @@ static void on_kick(void *arg)
 	struct http_client *c = arg;
 	struct list batch;
 
-	client_enter(c);
+	http_client_enter(c);
 	/* Only those of now: a call that fails at once may start another in its on_done. */
 	list_init(&batch);
 	while (!list_empty(&c->waiting))
 		list_push_back(&batch, list_pop_front(&c->waiting));
 	while (!list_empty(&batch) && !c->free_wanted)
-		call_launch(list_entry(batch.next, struct http_call, node));
+		http_call_launch(list_entry(batch.next, struct http_call, node));
 	while (!list_empty(&batch))
-		call_drop(list_entry(batch.next, struct http_call, node));
+		http_call_drop(list_entry(batch.next, struct http_call, node));
 	/* Saves the round that libcurl's own zero timeout would take. */
 	if (!c->free_wanted)
 		act(c, CURL_SOCKET_TIMEOUT, 0);
-	client_leave(c);
+	http_client_leave(c);
 }
 
-void client_kick(struct http_client *c)
+void http_client_kick(struct http_client *c)
 {
 	if (!timer_active(&c->kick))
 		timer_start(&c->kick, 0);
@@ -155,12 +155,12 @@ void client_kick(struct http_client *c)
 
 /* --- easy handles ------------------------------------------------------------------------ */
 
-CURL *client_take_easy(struct http_client *c)
+CURL *http_client_take_easy(struct http_client *c)
 {
 	return c->npool ? c->pool[--c->npool] : curl_easy_init();
 }
 
-void client_give_easy(struct http_client *c, CURL *easy)
+void http_client_give_easy(struct http_client *c, CURL *easy)
 {
 	if (c->npool == HTTP_POOL_MAX || c->free_wanted) {
 		curl_easy_cleanup(easy);
@@ -199,11 +199,11 @@ static CURLM *multi_new(struct http_client *c, const struct http_client_options 
 }
 
 struct http_client *http_client_new(struct loop *l, const struct http_client_options *o,
-				    struct err *err)
+                                    struct err *err)
 {
 	struct http_client *c;
 
-	if (tls_check(&o->tls, err) < 0 || init_once(err) < 0)
+	if (http_tls_check(&o->tls, err) < 0 || init_once(err) < 0)
 		return NULL;
 	c = xcalloc(1, sizeof(*c));
 	c->loop = l;
@@ -218,7 +218,7 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
 	list_init(&c->waiting);
 	list_init(&c->running);
 	list_init(&c->dead);
-	tls_copy(&c->tls, o);
+	http_tls_copy(&c->tls, o);
 	c->proxy_url = xstrdup_null(o->proxy_url);
 	c->user_agent = xstrdup(str_or(o->user_agent, "tidegate/" TIDEGATE_VERSION));
 	return c;
@@ -227,13 +227,13 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
 static void drop_all(struct list *calls)
 {
 	while (!list_empty(calls))
-		call_drop(list_entry(calls->next, struct http_call, node));
+		http_call_drop(list_entry(calls->next, struct http_call, node));
 }
 
 static void client_destroy(struct http_client *c)
 {
 	c->free_wanted = true; /* nothing goes into the pool any more */
-	c->busy++;	       /* call_drop() must not come back here */
+	c->busy++;             /* http_call_drop() must not come back here */
 	drop_all(&c->waiting);
 	drop_all(&c->running);
 	drop_all(&c->dead);
@@ -243,7 +243,7 @@ static void client_destroy(struct http_client *c)
 	curl_multi_cleanup(c->multi);
 	timer_release(&c->curl_timer);
 	timer_release(&c->kick);
-	tls_release(&c->tls);
+	http_tls_release(&c->tls);
 	free(c->proxy_url);
 	free(c->user_agent);
 	free(c);

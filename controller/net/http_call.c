@@ -16,8 +16,8 @@
 #define KEEPALIVE_IDLE_S      15L
 #define KEEPALIVE_INTERVAL_S  5L
 #define KEEPALIVE_PROBES      3
-#define UNACKED_MS	      20000
-#define RECEIVE_BUFFER	      16384L /* one per running transfer in libcurl before 8.7 */
+#define UNACKED_MS            20000
+#define RECEIVE_BUFFER        16384L /* one per running transfer in libcurl before 8.7 */
 
 /* --- callbacks of libcurl ------------------------------------------------------------------ */
 
@@ -137,7 +137,7 @@ static void on_stall_timer(void *arg)
 		return;
 	}
 	err_set(&err, ERR_TIMEOUT, "no byte from %s for %d ms", call->target, call->stall_ms);
-	call_finish(call, &err);
+	http_call_finish(call, &err);
 }
 
 /* --- options ------------------------------------------------------------------------------- */
@@ -203,7 +203,7 @@ static void set_options(struct http_call *call)
 		curl_easy_setopt(e, CURLOPT_ACCEPT_ENCODING, "gzip");
 	set_connection(call);
 	set_method(call);
-	tls_apply(&call->client->tls, e);
+	http_tls_apply(&call->client->tls, e);
 }
 
 /* --- start --------------------------------------------------------------------------------- */
@@ -232,8 +232,8 @@ static void copy_headers(struct http_call *call, const char *const *headers)
 		if (strpbrk(*headers, "\r\n")) {
 			/* Not the line itself: it may hold a token. */
 			err_set(&call->early, ERR_INVALID,
-				"a request header has a line break in it (a token file with more "
-				"than one line?)");
+			        "a request header has a line break in it (a token file with more "
+			        "than one line?)");
 			return;
 		}
 		add_header(call, *headers);
@@ -263,7 +263,7 @@ static void use_server_name(struct http_call *call, CURLU *u, const char *host, 
 	if (curl_url_set(u, CURLUPART_HOST, name, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_URL, &url, 0) != CURLUE_OK) {
 		err_set(&call->early, ERR_INVALID, "tls-server-name \"%s\" is not a host name",
-			want);
+		        want);
 		return;
 	}
 	xstr_replace(&call->url, url);
@@ -284,10 +284,10 @@ static void take_url(struct http_call *call)
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
 		err_set(&call->early, ERR_INVALID,
-			"not a URL that can be used (want http://HOST[:PORT]/... or https://...)");
+		        "not a URL that can be used (want http://HOST[:PORT]/... or https://...)");
 	} else if (!str_eq(scheme, "http") && !str_eq(scheme, "https")) {
 		err_set(&call->early, ERR_INVALID, "URL scheme \"%s\" is not http or https",
-			scheme);
+		        scheme);
 	} else {
 		snprintf(call->target, sizeof(call->target), "%s:%s", host, port);
 		if (call->client->tls.server_name && str_eq(scheme, "https"))
@@ -329,22 +329,22 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 		err_set(&call->early, ERR_CANCELED, "this HTTP client is retired");
 	list_push_back(&c->waiting, &call->node);
 	c->ncalls++;
-	client_kick(c);
+	http_client_kick(c);
 	return call;
 }
 
-void call_launch(struct http_call *call)
+void http_call_launch(struct http_call *call)
 {
 	struct http_client *c = call->client;
 	CURLMcode rc;
 
 	if (call->early.class != ERR_NONE) {
-		call_finish(call, &call->early);
+		http_call_finish(call, &call->early);
 		return;
 	}
 	list_remove(&call->node);
 	list_push_back(&c->running, &call->node);
-	call->easy = client_take_easy(c);
+	call->easy = http_client_take_easy(c);
 	if (call->easy) {
 		set_options(call);
 		c->in_curl++;
@@ -357,7 +357,7 @@ void call_launch(struct http_call *call)
 		}
 	}
 	err_set(&call->early, ERR_INTERNAL, "libcurl refused the transfer");
-	call_finish(call, &call->early);
+	http_call_finish(call, &call->early);
 }
 
 /* --- end ----------------------------------------------------------------------------------- */
@@ -371,7 +371,7 @@ static void call_unlink(struct http_call *call)
 	timer_release(&call->stall);
 	if (call->easy) {
 		curl_multi_remove_handle(c->multi, call->easy);
-		client_give_easy(c, call->easy);
+		http_client_give_easy(c, call->easy);
 		call->easy = NULL;
 	}
 	c->ncalls--;
@@ -390,19 +390,19 @@ static void call_free(struct http_call *call)
 	free(call);
 }
 
-void call_drop(struct http_call *call)
+void http_call_drop(struct http_call *call)
 {
 	call_unlink(call);
 	call_free(call);
 }
 
-void call_finish(struct http_call *call, const struct err *err)
+void http_call_finish(struct http_call *call, const struct err *err)
 {
 	struct http_client *c = call->client;
 	struct http_result r = {.err = *err};
 	long status = 0;
 
-	client_enter(c);
+	http_client_enter(c);
 	if (call->easy)
 		curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &status);
 	call->finishing = true;
@@ -418,7 +418,7 @@ void call_finish(struct http_call *call, const struct err *err)
 	if (call->on_done)
 		call->on_done(call->arg, &r);
 	call_free(call);
-	client_leave(c);
+	http_client_leave(c);
 }
 
 void http_cancel(struct http_call *call)
@@ -429,9 +429,9 @@ void http_cancel(struct http_call *call)
 		return;
 	c = call->client;
 	if (!c->in_curl || !call->easy) {
-		client_enter(c);
-		call_drop(call);
-		client_leave(c);
+		http_client_enter(c);
+		http_call_drop(call);
+		http_client_leave(c);
 		return;
 	}
 	call->cancelled = true;

@@ -20,13 +20,13 @@ static void fill_connect(const struct http_call *call, CURLcode code, struct err
 	curl_easy_getinfo(call->easy, CURLINFO_OS_ERRNO, &os);
 	if (os == ECONNREFUSED)
 		err_set(err, ERR_TRANSPORT, "connection refused: is the server at %s running?",
-			call->target);
+		        call->target);
 	else if (os == EHOSTUNREACH || os == ENETUNREACH)
 		err_set(err, ERR_TRANSPORT, "no route to %s: check the network and the address",
-			call->target);
+		        call->target);
 	else
 		err_set(err, ERR_TRANSPORT, "cannot connect to %s: %s", call->target,
-			detail(call, code));
+		        detail(call, code));
 }
 
 static void fill_timeout(const struct http_call *call, struct err *err)
@@ -37,17 +37,17 @@ static void fill_timeout(const struct http_call *call, struct err *err)
 	curl_easy_getinfo(call->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte);
 	if (!connected)
 		err_set(err, ERR_TIMEOUT,
-			"no connection to %s within %d ms: host down or packets dropped on the way",
-			call->target,
-			call->timeout_ms && call->timeout_ms < call->connect_timeout_ms
-				? call->timeout_ms
-				: call->connect_timeout_ms);
+		        "no connection to %s within %d ms: host down or packets dropped on the way",
+		        call->target,
+		        call->timeout_ms && call->timeout_ms < call->connect_timeout_ms
+		                ? call->timeout_ms
+		                : call->connect_timeout_ms);
 	else if (!call->head_bytes)
 		err_set(err, ERR_TIMEOUT, "no answer from %s within %d ms", call->target,
-			call->timeout_ms);
+		        call->timeout_ms);
 	else
 		err_set(err, ERR_TIMEOUT, "answer of %s not complete within %d ms", call->target,
-			call->timeout_ms);
+		        call->timeout_ms);
 }
 
 /* We do not accept the server's certificate. */
@@ -59,13 +59,13 @@ static void fill_verify(const struct http_call *call, CURLcode code, struct err 
 	switch (verify) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
 		err_set(err, ERR_TRANSPORT,
-			"certificate of %s has expired: renew it, or check this machine's clock",
-			call->target);
+		        "certificate of %s has expired: renew it, or check this machine's clock",
+		        call->target);
 		return;
 	case X509_V_ERR_CERT_NOT_YET_VALID:
 		err_set(err, ERR_TRANSPORT,
-			"certificate of %s is not valid yet: check the clocks of both machines",
-			call->target);
+		        "certificate of %s is not valid yet: check the clocks of both machines",
+		        call->target);
 		return;
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
@@ -74,20 +74,20 @@ static void fill_verify(const struct http_call *call, CURLcode code, struct err 
 	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
 	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
 		err_set(err, ERR_TRANSPORT,
-			"certificate of %s is signed by an unknown authority: check the CA bundle "
-			"configured for it",
-			call->target);
+		        "certificate of %s is signed by an unknown authority: check the CA bundle "
+		        "configured for it",
+		        call->target);
 		return;
 	case X509_V_OK: /* the chain is good, so it was the name */
 		err_set(err, ERR_TRANSPORT,
-			"certificate of %s is for another name%s%s: check the address, or set the "
-			"TLS server name",
-			call->target, call->client->tls.server_name ? " than " : "",
-			str_or(call->client->tls.server_name, ""));
+		        "certificate of %s is for another name%s%s: check the address, or set the "
+		        "TLS server name",
+		        call->target, call->client->tls.server_name ? " than " : "",
+		        str_or(call->client->tls.server_name, ""));
 		return;
 	default:
 		err_set(err, ERR_TRANSPORT, "certificate of %s refused: %s", call->target,
-			detail(call, code));
+		        detail(call, code));
 	}
 }
 
@@ -99,9 +99,9 @@ static bool is_client_cert_alert(const char *text)
 {
 	static const char *const alerts[] = {
 		"alert certificate required", "alert bad certificate",
-		"alert unknown ca",	      "alert certificate expired",
+		"alert unknown ca",           "alert certificate expired",
 		"alert certificate revoked",  "alert certificate unknown",
-		"alert access denied",	      "alert handshake failure"};
+		"alert access denied",        "alert handshake failure"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(alerts); i++)
 		if (strstr(text, alerts[i]))
@@ -115,13 +115,13 @@ static void fill_tls(const struct http_call *call, CURLcode code, struct err *er
 
 	if (strstr(text, "wrong version number") || strstr(text, "packet length too long"))
 		err_set(err, ERR_TRANSPORT,
-			"%s does not speak TLS: is the URL's scheme http, or the port another?",
-			call->target);
+		        "%s does not speak TLS: is the URL's scheme http, or the port another?",
+		        call->target);
 	else if (is_client_cert_alert(text))
 		err_set(err, ERR_TRANSPORT,
-			"%s refused our client certificate (%s): renew it, or check which CA "
-			"signed it",
-			call->target, text);
+		        "%s refused our client certificate (%s): renew it, or check which CA "
+		        "signed it",
+		        call->target, text);
 	else
 		err_set(err, ERR_TRANSPORT, "TLS with %s failed: %s", call->target, text);
 }
@@ -134,7 +134,7 @@ static void fill_lost(const struct http_call *call, CURLcode code, struct err *e
 		fill_tls(call, code, err);
 	else if (code == CURLE_GOT_NOTHING)
 		err_set(err, ERR_TRANSPORT, "%s closed the connection without an answer",
-			call->target);
+		        call->target);
 	else
 		err_set(err, ERR_TRANSPORT, "connection to %s lost: %s", call->target, text);
 }
@@ -143,15 +143,15 @@ static void fill_write(const struct http_call *call, CURLcode code, struct err *
 {
 	if (call->too_big && call->head_bytes > HTTP_HEAD_MAX)
 		err_set(err, ERR_TOO_BIG, "headers of the answer from %s are longer than %d bytes",
-			call->target, HTTP_HEAD_MAX);
+		        call->target, HTTP_HEAD_MAX);
 	else if (call->too_big)
 		err_set(err, ERR_TOO_BIG, "answer of %s is longer than %zu bytes", call->target,
-			call->answer.max);
+		        call->answer.max);
 	else if (call->refused)
 		err_set(err, ERR_PROTOCOL, "answer of %s could not be used", call->target);
 	else
 		err_set(err, ERR_PROTOCOL, "answer of %s broken: %s", call->target,
-			detail(call, code));
+		        detail(call, code));
 }
 
 void http_error_fill(const struct http_call *call, CURLcode code, struct err *err)
@@ -162,12 +162,12 @@ void http_error_fill(const struct http_call *call, CURLcode code, struct err *er
 		return;
 	case CURLE_COULDNT_RESOLVE_HOST:
 		err_set(err, ERR_TRANSPORT, "cannot resolve the name of %s: check it, and the DNS",
-			call->target);
+		        call->target);
 		return;
 	case CURLE_COULDNT_RESOLVE_PROXY:
 	case CURLE_PROXY:
 		err_set(err, ERR_TRANSPORT, "proxy on the way to %s: %s", call->target,
-			detail(call, code));
+		        detail(call, code));
 		return;
 	case CURLE_COULDNT_CONNECT:
 		fill_connect(call, code, err);
@@ -185,7 +185,7 @@ void http_error_fill(const struct http_call *call, CURLcode code, struct err *er
 	case CURLE_SSL_CERTPROBLEM:
 	case CURLE_SSL_CACERT_BADFILE:
 		err_set(err, ERR_INVALID, "TLS credentials for %s cannot be used: %s", call->target,
-			detail(call, code));
+		        detail(call, code));
 		return;
 	case CURLE_WRITE_ERROR:
 		fill_write(call, code, err);
@@ -194,7 +194,7 @@ void http_error_fill(const struct http_call *call, CURLcode code, struct err *er
 	case CURLE_WEIRD_SERVER_REPLY:
 	case CURLE_UNSUPPORTED_PROTOCOL:
 		err_set(err, ERR_PROTOCOL, "answer of %s is not proper HTTP/1.1: %s", call->target,
-			detail(call, code));
+		        detail(call, code));
 		return;
 	case CURLE_URL_MALFORMAT:
 		err_set(err, ERR_INVALID, "URL for %s: %s", call->target, detail(call, code));

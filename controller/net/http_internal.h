@@ -7,8 +7,9 @@
  * http_error.c libcurl's codes as error classes and texts that tell what to do
  *
  * Re-entrancy: libcurl must not be called from inside its own callbacks, and user code runs
- * there (on_data). So while `in_curl` is set, starting and cancelling only mark; client_enter()
- * and client_leave() bracket every way in, and the last leave frees what was marked.
+ * there (on_data). So while `in_curl` is set, starting and cancelling only mark;
+ * http_client_enter() and http_client_leave() bracket every way in, and the last leave frees what
+ * was marked.
  */
 #ifndef NET_HTTP_INTERNAL_H
 #define NET_HTTP_INTERNAL_H
@@ -30,12 +31,12 @@ struct http_client {
 	struct loop *loop;
 	CURLM *multi;
 	struct timer curl_timer; /* libcurl's one timeout */
-	struct timer kick;	 /* something is in `waiting` or `dead` */
-	struct list waiting;	 /* calls not yet handed to libcurl */
-	struct list running;	 /* calls inside libcurl */
-	struct list dead;	 /* cancelled from inside a callback of libcurl */
-	unsigned ncalls;	 /* waiting and running */
-	unsigned busy;		 /* ways in that have not been left */
+	struct timer kick;       /* something is in `waiting` or `dead` */
+	struct list waiting;     /* calls not yet handed to libcurl */
+	struct list running;     /* calls inside libcurl */
+	struct list dead;        /* cancelled from inside a callback of libcurl */
+	unsigned ncalls;         /* waiting and running */
+	unsigned busy;           /* ways in that have not been left */
 	unsigned in_curl;
 	bool retired, free_wanted;
 
@@ -81,25 +82,25 @@ struct http_call {
 };
 
 /* http.c */
-void client_enter(struct http_client *c);
-void client_leave(struct http_client *c);
-CURL *client_take_easy(struct http_client *c);
-void client_give_easy(struct http_client *c, CURL *easy);
-void client_kick(struct http_client *c);
+void http_client_enter(struct http_client *c);
+void http_client_leave(struct http_client *c);
+CURL *http_client_take_easy(struct http_client *c);
+void http_client_give_easy(struct http_client *c, CURL *easy);
+void http_client_kick(struct http_client *c);
 
 /* http_call.c */
 /* Hands a waiting call to libcurl, or ends it when that is impossible. */
-void call_launch(struct http_call *call);
+void http_call_launch(struct http_call *call);
 /* Takes the call out of libcurl, tells on_done and frees it. */
-void call_finish(struct http_call *call, const struct err *err);
+void http_call_finish(struct http_call *call, const struct err *err);
 /* Takes it out of libcurl and frees it, silently. Not from inside a callback of libcurl. */
-void call_drop(struct http_call *call);
+void http_call_drop(struct http_call *call);
 
 /* http_tls.c */
-int tls_check(const struct http_tls *t, struct err *err);
-void tls_copy(struct http_credentials *to, const struct http_client_options *o);
-void tls_release(struct http_credentials *t);
-void tls_apply(const struct http_credentials *t, CURL *easy);
+int http_tls_check(const struct http_tls *t, struct err *err);
+void http_tls_copy(struct http_credentials *to, const struct http_client_options *o);
+void http_tls_release(struct http_credentials *t);
+void http_tls_apply(const struct http_credentials *t, CURL *easy);
 
 /* http_error.c */
 void http_error_fill(const struct http_call *call, CURLcode code, struct err *err);

@@ -51,7 +51,7 @@ static int check_pair(const char *cert_pem, const char *key_pem, struct err *err
 		rc = err_set(err, ERR_INVALID, "client certificate: no PEM certificate in it");
 	else if (!k)
 		rc = err_set(err, ERR_INVALID,
-			     "client key: no PEM private key without a passphrase in it");
+		             "client key: no PEM private key without a passphrase in it");
 	else if (X509_check_private_key(x, k) != 1)
 		rc = err_set(err, ERR_INVALID, "client key does not belong to the certificate");
 	ERR_clear_error();
@@ -61,14 +61,14 @@ static int check_pair(const char *cert_pem, const char *key_pem, struct err *err
 }
 
 /* What can be found wrong before the first connection is said at once, by name. */
-int tls_check(const struct http_tls *t, struct err *err)
+int http_tls_check(const struct http_tls *t, struct err *err)
 {
 	X509 *ca;
 
 	if (!t->cert_pem != !t->key_pem)
 		return err_set(err, ERR_INVALID, "client %s is given without the %s",
-			       t->cert_pem ? "certificate" : "key",
-			       t->cert_pem ? "key" : "certificate");
+		               t->cert_pem ? "certificate" : "key",
+		               t->cert_pem ? "key" : "certificate");
 	if (t->cert_pem && check_pair(t->cert_pem, t->key_pem, err) < 0)
 		return -1;
 	if (!t->ca_pem)
@@ -80,7 +80,7 @@ int tls_check(const struct http_tls *t, struct err *err)
 	return 0;
 }
 
-void tls_copy(struct http_credentials *to, const struct http_client_options *o)
+void http_tls_copy(struct http_credentials *to, const struct http_client_options *o)
 {
 	to->ca_pem = xstrdup_null(o->tls.ca_pem);
 	to->cert_pem = xstrdup_null(o->tls.cert_pem);
@@ -90,7 +90,7 @@ void tls_copy(struct http_credentials *to, const struct http_client_options *o)
 	to->ca_only = o->verify_with_ca_only;
 }
 
-void tls_release(struct http_credentials *t)
+void http_tls_release(struct http_credentials *t)
 {
 	if (t->key_pem)
 		explicit_bzero(t->key_pem, strlen(t->key_pem));
@@ -109,7 +109,7 @@ static void set_blob(CURL *easy, CURLoption option, char *pem)
 		curl_easy_setopt(easy, option, &blob);
 }
 
-void tls_apply(const struct http_credentials *t, CURL *easy)
+void http_tls_apply(const struct http_credentials *t, CURL *easy)
 {
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, t->insecure ? 0L : 1L);

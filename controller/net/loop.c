@@ -230,7 +230,7 @@ void io_set(struct io *io, int fd, int events)
 		ev_init(w, on_io);
 		w->data = io;
 	} else if (ev_is_active(w) && want && w->fd == fd &&
-		   (w->events & (EV_READ | EV_WRITE)) == want) {
+	           (w->events & (EV_READ | EV_WRITE)) == want) {
 		return;
 	}
 	ev_io_stop(io->loop->ev, w);
