@@ -6,7 +6,7 @@
 
 #include "tidegate/base/alloc.h"
 
-#define ARENA_ALIGN	    16
+#define ARENA_ALIGN         16
 #define ARENA_DEFAULT_BLOCK 4096
 
 struct arena_block {

@@ -97,7 +97,7 @@ static size_t add_part(char *buf, size_t n, uint64_t v, const char *unit)
 {
 	if (v)
 		n += (size_t)snprintf(buf + n, DURATION_MAX - n, "%llu%s", (unsigned long long)v,
-				      unit);
+		                      unit);
 	return n;
 }
 
@@ -111,7 +111,7 @@ static size_t add_seconds(char *buf, size_t n, unsigned ms)
 	for (; fraction % 10 == 0; fraction /= 10)
 		places--;
 	return n + (size_t)snprintf(buf + n, DURATION_MAX - n, "%u.%0*us", ms / 1000, (int)places,
-				    fraction);
+	                            fraction);
 }
 
 char *duration_format(int64_t ms, char *buf)

@@ -32,7 +32,7 @@ int file_read(const char *path, struct buf *out, struct err *err)
 			return 0;
 		if (buf_add(out, chunk, (size_t)n) < 0)
 			return err_set(err, ERR_TOO_BIG, "%s is larger than %zu bytes", path,
-				       out->max);
+			               out->max);
 	}
 }
 

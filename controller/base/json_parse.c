@@ -28,7 +28,7 @@ struct exact_number {
 struct check {
 	const char *start, *p, *end;
 	unsigned depth;
-	bool has_nul;	/* \u0000 occurs */
+	bool has_nul;   /* \u0000 occurs */
 	size_t numbers; /* seen so far */
 	struct exact_number *exact, **exact_tail;
 	struct arena *arena; /* NULL: only check */
@@ -72,7 +72,7 @@ static bool take_hex4(struct check *c, unsigned *out)
 		if (!isxdigit((unsigned char)*c->p))
 			return refuse(c, "invalid \\u escape");
 		v = v * 16 + (unsigned)(isdigit((unsigned char)*c->p) ? *c->p - '0'
-								      : (*c->p | 0x20) - 'a' + 10);
+		                                                      : (*c->p | 0x20) - 'a' + 10);
 	}
 	*out = v;
 	return true;
@@ -245,7 +245,7 @@ static bool check_value(struct check *c)
 }
 
 static int check_text(struct check *c, struct arena *a, const char *text, size_t len,
-		      struct err *err)
+                      struct err *err)
 {
 	*c = (struct check){.start = text, .p = text, .end = text + len, .arena = a};
 	c->exact_tail = &c->exact;
@@ -257,7 +257,7 @@ static int check_text(struct check *c, struct arena *a, const char *text, size_t
 		refuse(c, "more text behind the value");
 	}
 	return err_set(err, ERR_INVALID, "invalid JSON at byte %zu: %s",
-		       (size_t)(c->p - c->start) + 1, c->problem);
+	               (size_t)(c->p - c->start) + 1, c->problem);
 }
 
 int json_check(const char *text, size_t len, struct err *err)

@@ -125,7 +125,7 @@ static void add_field(struct json_writer *w, const struct log_field *f)
 }
 
 static int build_line(struct buf *line, enum log_level level, const char *msg, unsigned suppressed,
-		      const struct log_field *fields, unsigned n)
+                      const struct log_field *fields, unsigned n)
 {
 	char ts[CLOCK_RFC3339_MAX];
 	struct json_writer w;
@@ -181,15 +181,15 @@ static bool site_allows(struct log_site *site, unsigned *suppressed)
 }
 
 void log_emit(struct log_site *site, enum log_level level, const char *msg,
-	      const struct log_field *fields, unsigned n)
+              const struct log_field *fields, unsigned n)
 {
 	struct buf line cleanup_buf;
 	unsigned suppressed;
 	int saved_errno = errno;
 
+	buf_init(&line, LOG_LINE_MAX);
 	if (level < min_level || !site_allows(site, &suppressed))
 		return;
-	buf_init(&line, LOG_LINE_MAX);
 	/* Fields are bounded one by one; when their sum is too much, the message alone must do. */
 	if (build_line(&line, level, msg, suppressed, fields, n) == 0 ||
 	    build_line(&line, level, msg, suppressed, NULL, 0) == 0)

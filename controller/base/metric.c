@@ -54,7 +54,7 @@ static struct metric_series **find(struct metric_family *f, const char *const *l
 }
 
 static struct metric_series *new_series(const struct metric_family *f, const char *const *labels,
-					unsigned n)
+                                        unsigned n)
 {
 	struct metric_series *s = xcalloc(1, sizeof(*s));
 	unsigned i;
@@ -168,8 +168,8 @@ static void put_label(struct render *r, char *separator, const char *name, const
 
 /* One line: name, labels, value. `le` is NULL outside histogram buckets. */
 static void put_sample(struct render *r, const char *name, const char *suffix,
-		       const struct metric_family *f, const struct metric_series *s, const char *le,
-		       double value)
+                       const struct metric_family *f, const struct metric_series *s, const char *le,
+                       double value)
 {
 	char number[STR_DOUBLE_MAX], separator = '{';
 	unsigned i;
@@ -195,7 +195,7 @@ static const char *bound_text(const struct render *r, double bound, char *text)
 }
 
 static void put_histogram(struct render *r, const struct metric_family *f,
-			  const struct metric_series *s)
+                          const struct metric_series *s)
 {
 	char text[STR_DOUBLE_MAX + 2];
 	uint64_t sum = 0;
@@ -204,7 +204,7 @@ static void put_histogram(struct render *r, const struct metric_family *f,
 	for (i = 0; i < f->nbounds; i++) {
 		sum += s->buckets[i];
 		put_sample(r, f->name, "_bucket", f, s, bound_text(r, f->bounds[i], text),
-			   (double)sum);
+		           (double)sum);
 	}
 	put_sample(r, f->name, "_bucket", f, s, "+Inf", (double)s->count);
 	put_sample(r, f->name, "_sum", f, s, NULL, s->value);

@@ -123,8 +123,8 @@ static int parse(const char *s, struct parts *q, struct err *err)
 	*q = (struct parts){0};
 	if (!take_number(&p, q) || !take_suffix(p, q))
 		return err_set(err, ERR_INVALID,
-			       "invalid quantity \"%.40s\": write for example 500m, 2 or 20Gi",
-			       str_or(s, ""));
+		               "invalid quantity \"%.40s\": write for example 500m, 2 or 20Gi",
+		               str_or(s, ""));
 	return 0;
 }
 

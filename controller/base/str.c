@@ -232,7 +232,7 @@ void base64_encode(const void *in, size_t n, char *out)
 	for (; n; p += 3) {
 		size_t k = n < 3 ? n : 3;
 		uint32_t bits = (uint32_t)p[0] << 16 | (k > 1 ? (uint32_t)p[1] << 8 : 0) |
-				(k > 2 ? p[2] : 0);
+		                (k > 2 ? p[2] : 0);
 
 		*out++ = base64_alphabet[bits >> 18];
 		*out++ = base64_alphabet[bits >> 12 & 63];

@@ -22,8 +22,8 @@ struct expand {
 static int too_big(struct expand *x, const struct yaml_node *n)
 {
 	return err_set(x->err, ERR_TOO_BIG,
-		       "line %u: the document is larger than %zu bytes as JSON", n->line,
-		       x->out->max);
+	               "line %u: the document is larger than %zu bytes as JSON", n->line,
+	               x->out->max);
 }
 
 static int put(struct expand *x, const struct yaml_node *n, const char *s)
@@ -68,7 +68,7 @@ static bool is_merge_key(const struct yaml_node *key)
 
 /* The text of a key: JSON knows strings only. */
 static int key_text(struct expand *x, const struct yaml_node *key, struct yaml_value *v,
-		    const char **text)
+                    const char **text)
 {
 	if (key->kind != YAML_SCALAR)
 		return err_set(x->err, ERR_INVALID, "line %u: a key must be a scalar", key->line);
@@ -83,7 +83,7 @@ static int key_text(struct expand *x, const struct yaml_node *key, struct yaml_v
 }
 
 static int expand_member(struct expand *x, struct map *seen, const char *key,
-			 const struct yaml_node *value)
+                         const struct yaml_node *value)
 {
 	bool first = seen->len == 0;
 
@@ -98,7 +98,7 @@ static int expand_merge(struct expand *x, struct map *seen, const struct yaml_no
 
 /* Members under their own keys first, which win over merged ones whatever their order. */
 static int expand_members(struct expand *x, struct map *seen, const struct yaml_node *n,
-			  bool merged)
+                          bool merged)
 {
 	const struct yaml_node *it, *key;
 	struct yaml_value v;
@@ -114,7 +114,7 @@ static int expand_members(struct expand *x, struct map *seen, const struct yaml_
 			if (merged)
 				continue;
 			return err_set(x->err, ERR_INVALID, "line %u: key \"%.60s\" occurs twice",
-				       it->line, text);
+			               it->line, text);
 		}
 		if (expand_member(x, seen, text, it->next) < 0)
 			return -1;
@@ -132,7 +132,7 @@ static int expand_merge(struct expand *x, struct map *seen, const struct yaml_no
 
 	if (++x->merge_visits > EXPAND_VISITS_MAX || ++x->depth > YAML_DEPTH_MAX)
 		return err_set(x->err, ERR_TOO_BIG, "line %u: too many or too deep merge keys",
-			       source->line);
+		               source->line);
 	if (n->kind == YAML_MAPPING) {
 		rc = expand_members(x, seen, n, true);
 	} else if (n->kind == YAML_SEQUENCE) {
@@ -140,7 +140,7 @@ static int expand_merge(struct expand *x, struct map *seen, const struct yaml_no
 			rc = expand_merge(x, seen, it);
 	} else {
 		return err_set(x->err, ERR_INVALID,
-			       "line %u: \"<<\" needs a mapping or a list of them", source->line);
+		               "line %u: \"<<\" needs a mapping or a list of them", source->line);
 	}
 	x->depth--;
 	return rc;
@@ -166,7 +166,7 @@ static int check_collection_tag(struct expand *x, const struct yaml_node *n)
 	if (!n->tag || str_eq(n->tag, "!") || str_eq(n->tag, core))
 		return 0;
 	return err_set(x->err, ERR_INVALID, "line %u: tag \"%.60s\" is not supported", n->line,
-		       n->tag);
+	               n->tag);
 }
 
 static int expand_node(struct expand *x, const struct yaml_node *n)
@@ -178,8 +178,8 @@ static int expand_node(struct expand *x, const struct yaml_node *n)
 		return expand_scalar(x, n);
 	if (x->depth == YAML_DEPTH_MAX)
 		return err_set(x->err, ERR_INVALID,
-			       "line %u: nested deeper than %d, or an alias inside its own anchor",
-			       n->line, YAML_DEPTH_MAX);
+		               "line %u: nested deeper than %d, or an alias inside its own anchor",
+		               n->line, YAML_DEPTH_MAX);
 	if (check_collection_tag(x, n) < 0)
 		return -1;
 	x->depth++;
@@ -213,7 +213,7 @@ static bool find_json(const char *text, size_t len, size_t *start, unsigned *lin
 }
 
 static int each_tree(struct yaml_reader *r, struct arena *a, struct buf *json, yaml_document_fn fn,
-		     void *arg, struct err *err)
+                     void *arg, struct err *err)
 {
 	struct yaml_node *root;
 	unsigned line;
@@ -236,7 +236,7 @@ static int each_tree(struct yaml_reader *r, struct arena *a, struct buf *json, y
 }
 
 int yaml_each_document(const char *text, size_t len, yaml_document_fn fn, void *arg,
-		       struct err *err)
+                       struct err *err)
 {
 	struct yaml_reader reader;
 	struct arena arena;
@@ -269,10 +269,10 @@ static int keep_single(void *arg, const char *json, size_t len, unsigned line, s
 
 	if (s->documents++)
 		return err_set(err, ERR_INVALID, "line %u: a second document; only one is expected",
-			       line);
+		               line);
 	if (buf_add(s->out, json, len) < 0)
 		return err_set(err, ERR_TOO_BIG, "the document is larger than %zu bytes as JSON",
-			       s->out->max);
+		               s->out->max);
 	return 0;
 }
 

@@ -11,7 +11,7 @@ static size_t match_name(const char *path, const struct yaml_node *key)
 	if (key->kind != YAML_SCALAR || !key->len || strncmp(path, key->text, key->len) != 0)
 		return 0;
 	return path[key->len] == '\0' || path[key->len] == '.' || path[key->len] == '[' ? key->len
-											: 0;
+	                                                                                : 0;
 }
 
 /* "[name]" as field paths write keys with points in them. */
@@ -25,7 +25,7 @@ static size_t match_bracket(const char *path, const struct yaml_node *key)
 /* The member the path goes on with; of several ("a" and "a.b") the longest. *len = what it takes.
  */
 static const struct yaml_node *find_member(const struct yaml_node *map, const char *path,
-					   size_t *len)
+                                           size_t *len)
 {
 	const struct yaml_node *it, *best = NULL;
 
@@ -43,7 +43,7 @@ static const struct yaml_node *find_member(const struct yaml_node *map, const ch
 }
 
 static const struct yaml_node *find_element(const struct yaml_node *list, const char *path,
-					    size_t *len)
+                                            size_t *len)
 {
 	const struct yaml_node *it = list->first;
 	size_t i = 0, n = 1;
@@ -72,7 +72,7 @@ static unsigned line_in(const struct yaml_node *root, const char *path)
 		if (n->kind == YAML_SCALAR)
 			break;
 		found = n->kind == YAML_MAPPING ? find_member(n, path, &len)
-						: find_element(n, path, &len);
+		                                : find_element(n, path, &len);
 		if (!found)
 			break;
 		line = found->line;

@@ -12,13 +12,14 @@ bool yaml_reader_init(struct yaml_reader *r, const char *text, size_t len, struc
 {
 	if (len > YAML_INPUT_MAX) {
 		err_set(err, ERR_TOO_BIG, "YAML of %zu bytes is larger than %zu", len,
-			YAML_INPUT_MAX);
+		        YAML_INPUT_MAX);
 		return false;
 	}
 	if (!yaml_parser_initialize(&r->parser))
 		abort();
 	yaml_parser_set_input_string(&r->parser, (const unsigned char *)text, len);
 	r->text = text;
+	r->len = len;
 	return true;
 }
 
@@ -40,15 +41,17 @@ static unsigned line_at(const char *text, size_t offset)
 static int parser_error(const struct yaml_reader *r, struct err *err)
 {
 	const yaml_parser_t *p = &r->parser;
-	const char *problem = p->problem ? p->problem : "cannot be read";
+	unsigned line = (unsigned)p->problem_mark.line + 1;
+	/* At the end of a text without a last newline libyaml is one line too far. */
+	unsigned last = line_at(r->text, r->len ? r->len - 1 : 0);
 
 	if (p->error == YAML_MEMORY_ERROR)
 		abort();
 	if (p->error == YAML_READER_ERROR)
-		return err_set(err, ERR_INVALID, "line %u: %s", line_at(r->text, p->problem_offset),
-			       problem);
-	return err_set(err, ERR_INVALID, "line %u: %s", (unsigned)p->problem_mark.line + 1,
-		       problem);
+		line = line_at(r->text, p->problem_offset < r->len ? p->problem_offset : r->len);
+	return err_set(err, ERR_INVALID, "line %u: %s%s%s", line < last ? line : last,
+	               p->problem ? p->problem : "cannot be read", p->context ? " " : "",
+	               p->context ? p->context : "");
 }
 
 /* An open collection. */
@@ -82,7 +85,7 @@ static struct yaml_node *add_node(struct build *b, const yaml_event_t *e)
 }
 
 static void set_properties(struct build *b, struct yaml_node *n, enum yaml_kind kind,
-			   const yaml_char_t *anchor, const yaml_char_t *tag)
+                           const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	n->kind = kind;
 	n->tag = arena_strdup(b->arena, (const char *)tag);
@@ -95,7 +98,7 @@ static int open_collection(struct build *b, struct yaml_node *n, struct err *err
 {
 	if (b->depth == YAML_DEPTH_MAX)
 		return err_set(err, ERR_INVALID, "line %u: nested deeper than %d", n->line,
-			       YAML_DEPTH_MAX);
+		               YAML_DEPTH_MAX);
 	b->levels[b->depth++] = (struct level){n, &n->first};
 	return 0;
 }
@@ -108,7 +111,7 @@ static int add_alias(struct build *b, const yaml_event_t *e, struct err *err)
 	n->alias = map_get(&b->anchors, name);
 	if (!n->alias)
 		return err_set(err, ERR_INVALID, "line %u: unknown anchor \"%.60s\"", n->line,
-			       name);
+		               name);
 	return 0;
 }
 
@@ -136,12 +139,12 @@ static int add_event(struct build *b, const yaml_event_t *e, struct err *err)
 	case YAML_SEQUENCE_START_EVENT:
 		n = add_node(b, e);
 		set_properties(b, n, YAML_SEQUENCE, e->data.sequence_start.anchor,
-			       e->data.sequence_start.tag);
+		               e->data.sequence_start.tag);
 		return open_collection(b, n, err);
 	case YAML_MAPPING_START_EVENT:
 		n = add_node(b, e);
 		set_properties(b, n, YAML_MAPPING, e->data.mapping_start.anchor,
-			       e->data.mapping_start.tag);
+		               e->data.mapping_start.tag);
 		return open_collection(b, n, err);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
@@ -171,7 +174,7 @@ static int build_document(struct build *b, struct err *err)
 }
 
 int yaml_reader_next(struct yaml_reader *r, struct arena *a, struct yaml_node **root,
-		     unsigned *line, struct err *err)
+                     unsigned *line, struct err *err)
 {
 	struct build b = {.reader = r, .arena = a};
 	yaml_event_type_t type;

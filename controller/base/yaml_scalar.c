@@ -92,7 +92,7 @@ static bool resolve_number(const char *s, struct yaml_value *out)
 		return false;
 	if (parse_unsigned(magnitude, &u)) {
 		snprintf(out->text, sizeof(out->text), "%s%llu", negative && u ? "-" : "",
-			 (unsigned long long)u);
+		         (unsigned long long)u);
 		return true;
 	}
 	if (is_long_decimal(magnitude)) {
@@ -157,7 +157,7 @@ static int resolve_tagged(const struct yaml_node *n, struct yaml_value *out, str
 		enum yaml_type type;
 	} tags[] = {
 		{"str", YAML_STRING}, {"timestamp", YAML_STRING}, {"null", YAML_NULL},
-		{"bool", YAML_BOOL},  {"int", YAML_NUMBER},	  {"float", YAML_NUMBER},
+		{"bool", YAML_BOOL},  {"int", YAML_NUMBER},       {"float", YAML_NUMBER},
 	};
 	const char *name = str_starts(n->tag, TAG_PREFIX) ? n->tag + strlen(TAG_PREFIX) : "";
 	size_t i = 0;
@@ -166,7 +166,7 @@ static int resolve_tagged(const struct yaml_node *n, struct yaml_value *out, str
 		i++;
 	if (i == ARRAY_SIZE(tags))
 		return err_set(err, ERR_INVALID, "line %u: tag \"%.60s\" is not supported", n->line,
-			       n->tag);
+		               n->tag);
 	out->type = YAML_STRING;
 	if (tags[i].type == YAML_STRING)
 		return 0;
@@ -174,7 +174,7 @@ static int resolve_tagged(const struct yaml_node *n, struct yaml_value *out, str
 		return -1;
 	if (out->type != tags[i].type)
 		return err_set(err, ERR_INVALID, "line %u: \"%.60s\" is no %s", n->line, n->text,
-			       name);
+		               name);
 	return 0;
 }
 

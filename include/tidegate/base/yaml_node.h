@@ -34,6 +34,7 @@ struct yaml_node {
 struct yaml_reader {
 	yaml_parser_t parser;
 	const char *text;
+	size_t len;
 };
 
 /* False, with *err set, when the text is too long. The text must outlive the reader. */
