@@ -208,6 +208,12 @@ static bool is_news(const struct object *o, const struct object *known)
 	       rv_cmp(o->resource_version, known->resource_version) > 0;
 }
 
+static bool is_older(const struct object *o, const struct object *known)
+{
+	return !str_empty(o->resource_version) &&
+	       rv_cmp(o->resource_version, known->resource_version) < 0;
+}
+
 void store_put(struct store *s, struct object *o)
 {
 	struct object *before = map_get(&s->by_key, o->key);
@@ -228,8 +234,7 @@ void store_remove(struct store *s, const char *key, struct object *last_known)
 	struct object *gone = map_get(&s->by_key, key);
 	bool matches = gone && last_known && same_incarnation(gone, last_known);
 
-	/* A DELETED event carries the version of the deletion, never one we have stored. */
-	if (gone && (!last_known || is_news(last_known, gone))) {
+	if (gone && !(last_known && is_older(last_known, gone))) {
 		index_del(s, key);
 		deliver_delete(s, matches ? last_known : gone, !matches);
 		object_free(s, gone);

@@ -12,7 +12,10 @@
  *
  * Log lines: one when a resource becomes unavailable (with the reason and the way
  * out: missing CRD, RBAC, unreachable server), one when it is back; not one a try.
- * Metrics: tidegate_reflector_{lists_total,watches_total,relists_total{reason},last_byte_age_seconds}.
+ * An object that cannot be decoded is skipped with a log line that names it; what the store
+ * holds of it stays.
+ * Metrics: tidegate_reflector_{lists_total,watches_total,relists_total{reason},
+ * decode_errors_total,last_byte_age_seconds,resource_version,objects}, by resource and namespace.
  */
 #ifndef TIDEGATE_KUBE_REFLECTOR_H
 #define TIDEGATE_KUBE_REFLECTOR_H
@@ -30,14 +33,16 @@ struct reflector_options {
 	bool no_watch_list;     /* start with LIST; for tests and servers known to misbehave */
 	int stall_ms;           /* 0 = 150 s (bookmarks come about once a minute) */
 	int watch_list_deadline_ms; /* 0 = 30 s without an event, 5 min in all */
+	int backoff_ms;         /* first back-off; 0 = 800; for tests */
 	unsigned seed;          /* of the jitter; 0 = from the clock */
 };
 
 struct reflector;
 struct reflector *reflector_new(struct kube_client *c, struct store *s,
                                 const struct reflector_options *o);
+/* Options are copied. The store must outlive the reflector and belongs to it alone. */
 void reflector_start(struct reflector *r);
-/* Stops without delivering anything more. */
+/* Stops without delivering anything more. Not from inside a store handler. NULL is allowed. */
 void reflector_free(struct reflector *r);
 /* Wall text of what is wrong right now, NULL when the watch runs. For /readyz and the log. */
 const char *reflector_trouble(const struct reflector *r);
