@@ -51,6 +51,7 @@ struct sequential {
 	bool started;
 	double start, tick_end, last_canary_t;
 	struct side canary, stable; /* totals */
+	struct side tick_canary, tick_stable;
 	struct evidence errors, slow[BOUNDS_USED];
 	struct blocks blocks;
 	/* Stable histogram until bounds are chosen. */
@@ -285,9 +286,10 @@ static void close_stratum(struct sequential *s, struct stratum *st, double phi)
 		evidence_add(&s->slow[i], &t, s->o.margin, s->o.pass_psi, 1);
 	}
 	add_budget(s, c);
-	blocks_add(&s->blocks, c, b, s->tick_end);
 	add_total(&s->canary, c);
 	add_total(&s->stable, b);
+	add_total(&s->tick_canary, c);
+	add_total(&s->tick_stable, b);
 	memset(c, 0, sizeof(*c));
 	memset(b, 0, sizeof(*b));
 }
@@ -337,8 +339,11 @@ static void close_tick(struct sequential *s)
 {
 	double phi = blocks_phi(&s->blocks);
 
+	memset(&s->tick_canary, 0, sizeof(s->tick_canary));
+	memset(&s->tick_stable, 0, sizeof(s->tick_stable));
 	for (unsigned i = 0; i < s->nstrata; i++)
 		close_stratum(s, &s->strata[i], phi);
+	blocks_add(&s->blocks, &s->tick_canary, &s->tick_stable, s->tick_end);
 	decide_all(s, s->tick_end);
 	choose_bounds(s);
 }
