@@ -88,7 +88,44 @@ unit: unit-bins
 	@sh tests/unit/run.sh $(foreach m,$(MODULES),$(call unit_bins,$(m)))
 .SECONDARY:
 
+# --- the two commands ------------------------------------------------------------------------
+.PHONY: deps demo test bench tidy format format-check layers sanitize
+# Packages: apt as root or with sudo, else the one line to run.
+deps:
+	@bash tests/bed/bed.sh deps build bed
+
+demo: deps
+	@$(MAKE) -s all bed
+	@bash tests/bed/demo.sh $(if $(KEEP),--keep)
+
+test: deps
+	@$(MAKE) -s all bed
+	@bash tests/run.sh
+
+bench: deps
+	@$(MAKE) -s all bed
+	@bash tests/bench/run.sh
+
+# --- for developers --------------------------------------------------------------------------
+SOURCES   = $(shell git ls-files '*.c' '*.h')
+layers:
+	@sh tests/tools/layers.sh
+	@sh tests/tools/banned.sh
+
+format:
+	clang-format -i $(SOURCES)
+
+format-check:
+	clang-format --dry-run --Werror $(SOURCES)
+
+tidy:
+	clang-tidy --quiet $(filter controller/%.c,$(SOURCES)) -- -std=gnu17 -D_GNU_SOURCE -Iinclude \
+		-DTIDEGATE_VERSION='"$(VERSION)"'
+
+sanitize:
+	@$(MAKE) -s unit SAN=1 BUILD=$(BUILD)-san
+
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-san
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The whole test suite, ring by ring; ends with one line "N passed, N failed, N skipped".
+#
+# A ring is a command that prints such a line of its own last; one that prints none counts as one
+# test. Output is shown as it comes; the rings that failed are named again at the end.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+
+passed=0 failed=0 skipped=0 broken=()
+started=$SECONDS
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# count_line WORD: the number before WORD in the last closing line of the log, empty when there is none.
+count_line() {
+	sed -n 's/^\([A-Za-z]*: \)\{0,1\}\([0-9]\{1,\}\) passed, \([0-9]\{1,\}\) failed\(, \([0-9]\{1,\}\) skipped\)\{0,1\}$/\2 \3 \5/p' "$log" |
+		tail -n 1
+}
+
+ring() {
+	local name=$1 rc counts p f s
+	shift
+	printf '\n== %s (%d s so far)\n' "$name" "$((SECONDS - started))"
+	"$@" 2>&1 | tee "$log"
+	rc=${PIPESTATUS[0]}
+	counts=$(count_line)
+	if [ -z "$counts" ]; then
+		counts="$((rc == 0)) $((rc != 0)) 0"
+	fi
+	read -r p f s <<<"$counts"
+	[ "$rc" -eq 0 ] || [ "$f" -gt 0 ] || f=1
+	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + ${s:-0}))
+	[ "$f" -eq 0 ] || broken+=("$name")
+}
+
+bed() {
+	local options=()
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	BED_KEEP_ON_FAIL=${BED_KEEP_ON_FAIL:-0} bash tests/bed/bed.sh run "${options[@]}" "$@"
+}
+
+ring "layers" sh tests/tools/layers.sh
+ring "banned calls" sh tests/tools/banned.sh
+ring "unit, address and undefined-behaviour sanitizers" make -s unit SAN=1 BUILD=build-san
+ring "unit" make -s unit
+ring "test programs" bash tests/e2e/programs/run.sh
+for t in tests/integration/*.sh; do
+	ring "integration: $(basename "$t" .sh)" bed --zones 0 -- bash "$t"
+done
+for t in tests/e2e/*.sh; do
+	ring "end to end: $(basename "$t" .sh)" bash "$t"
+done
+
+printf '\n'
+[ ${#broken[@]} -eq 0 ] || printf 'failed: %s\n' "${broken[@]}"
+printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
