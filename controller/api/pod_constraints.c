@@ -1,0 +1,142 @@
+/* Node selector, tolerations, host ports, and the constraints that are refused. */
+#include "pod_internal.h"
+
+#include "project.h"
+#include "taint.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
+
+void pod_refuse(struct pod *pod, const char *field)
+{
+	if (!pod->unsupported)
+		pod->unsupported = field;
+}
+
+/* --- tolerations ------------------------------------------------------------------------- */
+
+/* False when it tolerates nothing that we know of. */
+static bool toleration_decode(const struct cJSON *json, struct pod *pod, struct toleration *out)
+{
+	const char *op = str_or(json_str(json, "operator"), "Equal");
+	const char *effect = json_str(json, "effect");
+
+	*out = (struct toleration){.key = str_or(json_str(json, "key"), ""),
+	                           .value = str_or(json_str(json, "value"), ""),
+	                           .exists = str_eq(op, "Exists"),
+	                           .any_effect = str_empty(effect)};
+	if (!out->exists && !str_empty(op) && !str_eq(op, "Equal")) {
+		pod_refuse(pod, "spec.tolerations[].operator (neither Exists nor Equal)");
+		return false;
+	}
+	return out->any_effect || taint_effect_parse(effect, &out->effect);
+}
+
+static void tolerations_decode(const struct cJSON *list, struct arena *a, struct pod *pod)
+{
+	struct toleration *t = arena_array(a, json_size(list), sizeof(*t));
+	const struct cJSON *it;
+
+	pod->tolerations = t;
+	json_for_each (it, list)
+		if (toleration_decode(it, pod, &t[pod->ntolerations]))
+			pod->ntolerations++;
+}
+
+/* --- host ports -------------------------------------------------------------------------- */
+
+/* On the host's network a container port is a host port: the API server's default. */
+static void container_ports(const struct cJSON *container, bool host_network, struct pod *pod,
+                            struct pod_port *out)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_get(container, "ports")) {
+		int port = json_int(it, "hostPort", 0);
+		const char *protocol = str_or(json_str(it, "protocol"), "TCP");
+
+		if (!port && host_network)
+			port = json_int(it, "containerPort", 0);
+		if (port <= 0)
+			continue;
+		out[pod->nhost_ports++] = (struct pod_port){.port = port,
+		                                            .protocol = *protocol ? *protocol : 'T',
+		                                            .ip = str_empty(json_str(it, "hostIP"))
+		                                                          ? "0.0.0.0"
+		                                                          : json_str(it, "hostIP")};
+	}
+}
+
+static bool holds_ports(const struct cJSON *container, bool init)
+{
+	return !init || str_eq(json_str(container, "restartPolicy"), "Always");
+}
+
+static size_t count_ports(const struct cJSON *list)
+{
+	const struct cJSON *it;
+	size_t n = 0;
+
+	json_for_each (it, list)
+		n += json_size(json_get(it, "ports"));
+	return n;
+}
+
+static void host_ports_decode(const struct cJSON *spec, struct arena *a, struct pod *pod)
+{
+	const struct cJSON *containers = json_get(spec, "containers"), *it;
+	const struct cJSON *inits = json_get(spec, "initContainers");
+	bool host_network = json_bool(spec, "hostNetwork", false);
+	struct pod_port *ports =
+		arena_array(a, count_ports(containers) + count_ports(inits), sizeof(*ports));
+
+	pod->host_ports = ports;
+	json_for_each (it, containers)
+		container_ports(it, host_network, pod, ports);
+	json_for_each (it, inits)
+		if (holds_ports(it, true))
+			container_ports(it, host_network, pod, ports);
+}
+
+/* --- what is refused --------------------------------------------------------------------- */
+
+/* Volumes that tie a pod to a node by rules that are not implemented. */
+static void refuse_volumes(const struct cJSON *volumes, struct pod *pod)
+{
+	static const char *const kinds[][2] = {
+		{"persistentVolumeClaim", "spec.volumes[].persistentVolumeClaim"},
+		{"ephemeral", "spec.volumes[].ephemeral"},
+		{"gcePersistentDisk", "spec.volumes[].gcePersistentDisk"},
+		{"awsElasticBlockStore", "spec.volumes[].awsElasticBlockStore"},
+		{"azureDisk", "spec.volumes[].azureDisk"},
+		{"iscsi", "spec.volumes[].iscsi"},
+		{"rbd", "spec.volumes[].rbd"},
+	};
+	const struct cJSON *it;
+
+	json_for_each (it, volumes)
+		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+			if (json_has(it, kinds[i][0]))
+				pod_refuse(pod, kinds[i][1]);
+}
+
+static void refuse_spread(const struct cJSON *constraints, struct pod *pod)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, constraints)
+		if (!str_eq(json_str(it, "whenUnsatisfiable"), "ScheduleAnyway"))
+			pod_refuse(pod, "spec.topologySpreadConstraints[] (DoNotSchedule)");
+}
+
+void pod_constraints_decode(const struct cJSON *spec, struct arena *a, struct pod *pod)
+{
+	host_ports_decode(spec, a, pod);
+	refuse_volumes(json_get(spec, "volumes"), pod);
+	refuse_spread(json_get(spec, "topologySpreadConstraints"), pod);
+	if (json_size(json_get(spec, "resourceClaims")))
+		pod_refuse(pod, "spec.resourceClaims");
+	pod_affinity_decode(json_get(spec, "affinity"), a, pod);
+	pod->node_selector =
+		labels_decode(a, json_get(spec, "nodeSelector"), NULL, &pod->nnode_selector);
+	tolerations_decode(json_get(spec, "tolerations"), a, pod);
+}

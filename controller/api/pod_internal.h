@@ -1,0 +1,23 @@
+/* Parts of a pod's projection: its request, and where it may run. */
+#ifndef TIDEGATE_API_POD_INTERNAL_H
+#define TIDEGATE_API_POD_INTERNAL_H
+
+#include "tidegate/api/core.h"
+#include "tidegate/base/arena.h"
+#include "tidegate/base/json.h"
+
+/* Effective request: cpu_milli, memory, ephemeral, extended. Sets unsupported when it is absurd. */
+void pod_request_decode(const struct cJSON *json, struct arena *a, struct pod *pod);
+/*
+ * nodeSelector, node affinity, tolerations, host ports; sets unsupported for what we do not
+ * implement.
+ */
+void pod_constraints_decode(const struct cJSON *spec, struct arena *a, struct pod *pod);
+/* Required and preferred node affinity, and the (anti)affinity that we do not implement. */
+void pod_affinity_decode(const struct cJSON *affinity, struct arena *a, struct pod *pod);
+/* The first reason stays. `field` is a constant. */
+void pod_refuse(struct pod *pod, const char *field);
+
+const struct selector_term *pack_terms(struct packer *p, const struct selector_term *t, unsigned n);
+
+#endif

@@ -1,0 +1,90 @@
+#include "project.h"
+
+#include "tidegate/api/names.h"
+#include "tidegate/base/str.h"
+
+#define FAILURE_MAX 512
+
+struct draft {
+	const struct cJSON *json;
+	struct replicaset rs;
+};
+
+static void read_status(const struct cJSON *status, struct arena *a, struct replicaset *rs)
+{
+	const struct cJSON *conditions = json_get(status, "conditions");
+
+	rs->status_replicas = json_int(status, "replicas", 0);
+	rs->ready_replicas = json_int(status, "readyReplicas", 0);
+	rs->available_replicas = json_int(status, "availableReplicas", 0);
+	rs->observed_generation = json_i64(status, "observedGeneration", 0);
+	if (json_condition_true(conditions, "ReplicaFailure"))
+		rs->failure = text_cut(
+			a,
+			str_or(json_str(json_condition(conditions, "ReplicaFailure"), "message"),
+		               "ReplicaFailure"),
+			FAILURE_MAX);
+}
+
+static int64_t revision_number(const struct cJSON *json)
+{
+	const char *s = json_annotation(json, TG_ANN_REVISION_NO);
+	int64_t n;
+
+	return s && str_to_i64(s, &n) && n > 0 ? n : 0;
+}
+
+static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
+{
+	const struct draft *d = ctx;
+	struct replicaset *rs = obj;
+
+	*rs = d->rs;
+	object_meta_fill(&rs->meta, p, d->json);
+	rs->name = pack_name(p, d->rs.name);
+	rs->revision = pack_name(p, d->rs.revision);
+	rs->zone = pack_name(p, d->rs.zone);
+	rs->model_version = pack_str(p, d->rs.model_version);
+	rs->failure = pack_str(p, d->rs.failure);
+}
+
+static struct object *replicaset_decode(const struct cJSON *json, struct arena *scratch,
+                                        struct err *err)
+{
+	struct draft d = {.json = json};
+
+	if (object_meta_check(json, err))
+		return NULL;
+	d.rs.name = json_label(json, TG_LABEL_NAME);
+	d.rs.revision = json_label(json, TG_LABEL_REVISION);
+	d.rs.zone = json_label(json, TG_LABEL_ZONE);
+	d.rs.model_version = json_annotation(json, TG_ANN_MODEL_VERSION);
+	d.rs.revision_no = revision_number(json);
+	d.rs.apply_hash = json_apply_hash(json);
+	d.rs.replicas = json_int(json_get(json, "spec"), "replicas", 1);
+	read_status(json_get(json, "status"), scratch, &d.rs);
+	return object_pack(sizeof(d.rs), replicaset_fill, &d);
+}
+
+static bool replicaset_same(const struct object *a, const struct object *b)
+{
+	const struct replicaset *x = (const struct replicaset *)a;
+	const struct replicaset *y = (const struct replicaset *)b;
+
+	return meta_same(a, b) && a->generation == b->generation && str_eq(x->name, y->name) &&
+	       str_eq(x->revision, y->revision) && str_eq(x->zone, y->zone) &&
+	       str_eq(x->model_version, y->model_version) && str_eq(x->failure, y->failure) &&
+	       x->revision_no == y->revision_no && x->apply_hash == y->apply_hash &&
+	       x->replicas == y->replicas && x->status_replicas == y->status_replicas &&
+	       x->ready_replicas == y->ready_replicas &&
+	       x->available_replicas == y->available_replicas &&
+	       x->observed_generation == y->observed_generation;
+}
+
+const struct object_kind replicaset_kind = {
+	.kind = "ReplicaSet",
+	.api = "/apis/apps/v1",
+	.resource = "replicasets",
+	.decode = replicaset_decode,
+	.same = replicaset_same,
+};
