@@ -313,7 +313,7 @@ void store_replace_keep(struct store_replace *r, const char *key)
 		stored->mark = r->store->mark;
 }
 
-void store_replace_remove(struct store_replace *r, const char *key)
+void store_replace_remove(struct store_replace *r, const char *key, struct object *last_known)
 {
 	struct staged *e = staged_get(r, key);
 	struct object *stored = map_get(&r->store->by_key, key);
@@ -324,6 +324,7 @@ void store_replace_remove(struct store_replace *r, const char *key)
 	}
 	if (stored)
 		stored->mark = r->store->mark - 1;
+	object_free(r->store, last_known);
 }
 
 /*

@@ -38,9 +38,9 @@ struct reflector_options {
 };
 
 struct reflector;
+/* Options are copied. The store must outlive the reflector and belongs to it alone. */
 struct reflector *reflector_new(struct kube_client *c, struct store *s,
                                 const struct reflector_options *o);
-/* Options are copied. The store must outlive the reflector and belongs to it alone. */
 void reflector_start(struct reflector *r);
 /* Stops without delivering anything more. Not from inside a store handler. NULL is allowed. */
 void reflector_free(struct reflector *r);

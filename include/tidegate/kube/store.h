@@ -78,8 +78,8 @@ struct store_replace *store_replace_begin(struct store *s);
 void store_replace_put(struct store_replace *r, struct object *o);
 /* The item exists but could not be decoded: what is stored under its key stays. */
 void store_replace_keep(struct store_replace *r, const char *key);
-/* The item went away while the list was still coming in (WatchList). */
-void store_replace_remove(struct store_replace *r, const char *key);
+/* The item went away while the list was still coming in (WatchList). Takes last_known over. */
+void store_replace_remove(struct store_replace *r, const char *key, struct object *last_known);
 /* Ends r. synced becomes true when everything has been delivered. */
 void store_replace_commit(struct store_replace *r, const char *rv);
 void store_replace_abort(struct store_replace *r);
