@@ -142,19 +142,6 @@ static struct kube_request verb_request(enum verb v)
 	return (struct kube_request){.method = "GET", .path = "/x", .channel = KUBE_CH_LEASE};
 }
 
-#define THROTTLED                                                                                  \
-	{                                                                                          \
-		.status = 429                                                                      \
-	}
-#define RESET                                                                                      \
-	{                                                                                          \
-		.raw = "", .end = FAKE_RESET                                                       \
-	}
-#define OK                                                                                         \
-	{                                                                                          \
-		.body = "{}"                                                                       \
-	}
-
 struct retry_row {
 	enum verb verb;
 	struct fake_reply replies[3];
