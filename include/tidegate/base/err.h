@@ -17,25 +17,24 @@
 
 enum err_class {
 	ERR_NONE = 0,
-	ERR_INVALID,   /* input that cannot be right: parse error, bad flag, bad manifest */
-	ERR_IO,	       /* local file, socket, process */
-	ERR_TIMEOUT,   /* our own deadline passed */
-	ERR_TRANSPORT, /* connection refused, reset, TLS, DNS: the request may or may not have run
-			*/
-	ERR_CANCELED,  /* the caller gave up */
+	ERR_INVALID,        /* input that cannot be right: parse error, bad flag, bad manifest */
+	ERR_IO,             /* local file, socket, process */
+	ERR_TIMEOUT,        /* our own deadline passed */
+	ERR_TRANSPORT,      /* connection, TLS, DNS: the request may or may not have run */
+	ERR_CANCELED,       /* the caller gave up */
 	ERR_UNAUTHORIZED,   /* 401 */
-	ERR_FORBIDDEN,	    /* 403 */
-	ERR_NOT_FOUND,	    /* 404 */
-	ERR_CONFLICT,	    /* 409 with reason Conflict */
-	ERR_EXISTS,	    /* 409 with reason AlreadyExists */
-	ERR_GONE,	    /* 410, Expired: list again */
+	ERR_FORBIDDEN,      /* 403 */
+	ERR_NOT_FOUND,      /* 404 */
+	ERR_CONFLICT,       /* 409 with reason Conflict */
+	ERR_EXISTS,         /* 409 with reason AlreadyExists */
+	ERR_GONE,           /* 410, Expired: list again */
 	ERR_RV_TOO_LARGE,   /* server has not reached the asked resourceVersion */
-	ERR_THROTTLED,	    /* 429, or 5xx with Retry-After */
-	ERR_REJECTED,	    /* 400, 405, 406, 415, 422: repeating it cannot help */
+	ERR_THROTTLED,      /* 429, or 5xx with Retry-After */
+	ERR_REJECTED,       /* 400, 405, 406, 415, 422: repeating it cannot help */
 	ERR_NS_TERMINATING, /* 403 with cause NamespaceTerminating: give up silently */
-	ERR_SERVER,	    /* other 5xx */
-	ERR_TOO_BIG,	    /* a bound of ours was hit */
-	ERR_PROTOCOL,	    /* the peer sent what the protocol does not allow */
+	ERR_SERVER,         /* other 5xx */
+	ERR_TOO_BIG,        /* a bound of ours was hit */
+	ERR_PROTOCOL,       /* the peer sent what the protocol does not allow */
 	ERR_INTERNAL,
 };
 
@@ -43,7 +42,7 @@ enum err_class {
 
 struct err {
 	enum err_class class;
-	int status;	    /* HTTP status, 0 when there was none */
+	int status;         /* HTTP status, 0 when there was none */
 	int retry_after_ms; /* what the server asked for, 0 when it did not */
 	char msg[ERR_MSG_MAX];
 };

@@ -69,7 +69,7 @@ int json_write_string(struct buf *out, const char *s, size_t n);
 
 struct json_writer {
 	struct buf *out;
-	bool failed;	   /* the buffer's maximum was passed; checked once, by jw_end() */
+	bool failed;       /* the buffer's maximum was passed; checked once, by jw_end() */
 	uint64_t has_item; /* one bit a level: a comma is due */
 	unsigned depth;
 };

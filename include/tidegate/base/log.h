@@ -42,14 +42,14 @@ struct log_site {
 #define LE(e) ((struct log_field){.key = "error", .type = LOG_F_STR, .s = (e)->msg})
 
 void log_emit(struct log_site *site, enum log_level level, const char *msg,
-	      const struct log_field *fields, unsigned n);
+              const struct log_field *fields, unsigned n);
 
 #define LOG_AT(level, msg, ...)                                                                    \
 	do {                                                                                       \
 		static struct log_site log_site_;                                                  \
 		const struct log_field log_fields_[] = {{.key = NULL}, ##__VA_ARGS__};             \
 		log_emit(&log_site_, (level), (msg), log_fields_ + 1,                              \
-			 sizeof(log_fields_) / sizeof(log_fields_[0]) - 1);                        \
+		         sizeof(log_fields_) / sizeof(log_fields_[0]) - 1);                        \
 	} while (0)
 
 #define log_debug(msg, ...) LOG_AT(LOG_DEBUG, msg, ##__VA_ARGS__)

@@ -23,8 +23,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct metric_series {
 	struct metric_series *next;
 	char *labels[METRIC_LABELS_MAX];
-	double value;	   /* counter, gauge; sum of a histogram */
-	uint64_t count;	   /* histogram */
+	double value;      /* counter, gauge; sum of a histogram */
+	uint64_t count;    /* histogram */
 	uint64_t *buckets; /* histogram, one a bound, not cumulative */
 };
 
@@ -32,7 +32,7 @@ struct metric_family {
 	const char *name, *help;
 	enum metric_type type;
 	const char *label_names[METRIC_LABELS_MAX + 1]; /* NULL-terminated */
-	const double *bounds;				/* histogram, ascending, without +Inf */
+	const double *bounds;                           /* histogram, ascending, without +Inf */
 	unsigned nbounds;
 	/* Called before rendering when a value is computed on demand; may be NULL. */
 	void (*collect)(struct metric_family *f);

@@ -24,9 +24,9 @@
  * anything else ends the walk and is returned. JSON input is YAML too.
  */
 typedef int (*yaml_document_fn)(void *arg, const char *json, size_t len, unsigned line,
-				struct err *err);
+                                struct err *err);
 int yaml_each_document(const char *text, size_t len, yaml_document_fn fn, void *arg,
-		       struct err *err);
+                       struct err *err);
 /* Exactly one document, into *json (emptied first), whose maximum bounds it too. */
 int yaml_to_json(const char *text, size_t len, struct buf *json, struct err *err);
 

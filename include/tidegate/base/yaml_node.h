@@ -21,13 +21,13 @@ enum yaml_kind { YAML_SCALAR, YAML_SEQUENCE, YAML_MAPPING };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	bool plain;		 /* scalar without quotes */
-	unsigned line;		 /* 1-based */
-	struct yaml_node *next;	 /* sibling */
+	bool plain;              /* scalar without quotes */
+	unsigned line;           /* 1-based */
+	struct yaml_node *next;  /* sibling */
 	struct yaml_node *first; /* children; those of a mapping alternate key, value */
 	struct yaml_node *alias; /* the node this one stands for; nothing else is set then */
-	const char *tag;	 /* NULL when there was none */
-	const char *text;	 /* scalar, NUL-terminated */
+	const char *tag;         /* NULL when there was none */
+	const char *text;        /* scalar, NUL-terminated */
 	size_t len;
 };
 
@@ -42,7 +42,7 @@ bool yaml_reader_init(struct yaml_reader *r, const char *text, size_t len, struc
 void yaml_reader_release(struct yaml_reader *r);
 /* The next document: 1 and *root and its first line, 0 at the end, -1 on failure. */
 int yaml_reader_next(struct yaml_reader *r, struct arena *a, struct yaml_node **root,
-		     unsigned *line, struct err *err);
+                     unsigned *line, struct err *err);
 
 /* The node an alias stands for, or the node itself. */
 static inline const struct yaml_node *yaml_node_deref(const struct yaml_node *n)
