@@ -1,0 +1,154 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/signal/counts.h"
+
+static const char *const ok_values[] = {"OK", NULL};
+static const struct preset tf = {
+	.requests_metric = ":tensorflow:serving:request_count",
+	.error_label = "status",
+	.ok_values = ok_values,
+	.latency_metric = ":tensorflow:serving:request_latency",
+	.latency_unit = 1e-6,
+};
+static const struct preset apart = {
+	.requests_metric = "nv_inference_request_success",
+	.errors_metric = "nv_inference_request_failure",
+};
+
+static struct counts read_text(const struct preset *p, const char *text)
+{
+	struct counts c;
+	struct err err = ERR_INIT;
+
+	assert_int_equal(counts_read(p, "ranker", text, strlen(text), &c, &err), 0);
+	return c;
+}
+
+#define COUNT(status, n)                                                                           \
+	":tensorflow:serving:request_count{model_name=\"ranker\",status=\"" status "\"} " #n "\n"
+#define BUCKET(le, n)                                                                              \
+	":tensorflow:serving:request_latency_bucket{model_name=\"ranker\",API=\"predict\",le="     \
+	"\"" le "\"} " #n "\n"
+
+static void test_reading(void **state)
+{
+	struct counts c =
+		read_text(&tf, COUNT("OK", 90) COUNT("INTERNAL", 7) COUNT("UNAVAILABLE", 3)
+	                               BUCKET("+Inf", 100) BUCKET("1000", 40) BUCKET("18", 5));
+
+	(void)state;
+	assert_true(c.known);
+	assert_true(c.requests == 100 && c.errors == 10);
+	assert_int_equal(c.nbuckets, 3);
+	assert_true(fabs(c.bounds[0] - 18e-6) < 1e-12 && c.buckets[0] == 5);
+	assert_true(fabs(c.bounds[1] - 1e-3) < 1e-12 && c.buckets[1] == 40);
+	assert_true(isinf(c.bounds[2]) && c.buckets[2] == 100);
+}
+
+static void test_other_models_do_not_count(void **state)
+{
+	struct counts c = read_text(
+		&tf, COUNT("OK", 5) ":tensorflow:serving:request_count{model_name=\"other\",status="
+				    "\"OK\"} 1000\n");
+
+	(void)state;
+	assert_true(c.requests == 5);
+}
+
+static void test_absent_counter_is_unknown_not_zero(void **state)
+{
+	struct counts c = read_text(&tf, "up 1\n");
+
+	(void)state;
+	assert_false(c.known);
+}
+
+static void test_errors_counted_apart(void **state)
+{
+	struct counts c = read_text(&apart, "nv_inference_request_success{model=\"ranker\"} 4\n"
+	                                    "nv_inference_request_failure{model=\"ranker\"} 9\n");
+
+	(void)state;
+	assert_true(c.errors == 9 && c.requests >= 9);
+}
+
+static void test_nonsense_values_are_left_out(void **state)
+{
+	struct counts c =
+		read_text(&tf, COUNT("OK", NaN) COUNT("OK", -4) COUNT("OK", +Inf) COUNT("OK", 2));
+
+	(void)state;
+	assert_true(c.requests == 2);
+}
+
+static void test_increments(void **state)
+{
+	struct counts a = read_text(&tf, COUNT("OK", 90) BUCKET("18", 5) BUCKET("+Inf", 90));
+	struct counts b = read_text(&tf, COUNT("OK", 100) COUNT("INTERNAL", 4) BUCKET("18", 6)
+	                                         BUCKET("+Inf", 104));
+	struct counts d;
+
+	(void)state;
+	assert_true(counts_increment(&a, &b, &d));
+	assert_true(d.requests == 14 && d.errors == 4);
+	assert_true(d.buckets[0] == 1 && d.buckets[1] == 14);
+}
+
+static void test_restart_counts_from_zero(void **state)
+{
+	struct counts a = read_text(&tf, COUNT("OK", 90));
+	struct counts b = read_text(&tf, COUNT("OK", 3));
+	struct counts d;
+
+	(void)state;
+	assert_true(counts_increment(&a, &b, &d));
+	assert_true(d.requests == 3);
+}
+
+static void test_other_buckets_give_no_latency(void **state)
+{
+	struct counts a = read_text(&tf, COUNT("OK", 1) BUCKET("18", 1) BUCKET("+Inf", 1));
+	struct counts b = read_text(&tf, COUNT("OK", 5) BUCKET("20", 1) BUCKET("+Inf", 5));
+	struct counts d;
+
+	(void)state;
+	assert_true(counts_increment(&a, &b, &d));
+	assert_true(d.requests == 4);
+	assert_int_equal(d.nbuckets, 0);
+}
+
+static void test_unknown_gives_no_increment(void **state)
+{
+	struct counts a = read_text(&tf, "up 1\n");
+	struct counts b = read_text(&tf, COUNT("OK", 5));
+	struct counts d;
+
+	(void)state;
+	assert_false(counts_increment(&a, &b, &d));
+	assert_false(counts_increment(&b, &a, &d));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_other_models_do_not_count),
+		cmocka_unit_test(test_absent_counter_is_unknown_not_zero),
+		cmocka_unit_test(test_errors_counted_apart),
+		cmocka_unit_test(test_nonsense_values_are_left_out),
+		cmocka_unit_test(test_increments),
+		cmocka_unit_test(test_restart_counts_from_zero),
+		cmocka_unit_test(test_other_buckets_give_no_latency),
+		cmocka_unit_test(test_unknown_gives_no_increment),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/buf.h"
+#include "tidegate/signal/exposition.h"
+
+/* Writes what was read in one canonical form. */
+static void show(void *arg, const struct exposition_sample *s)
+{
+	struct buf *b = arg;
+
+	buf_addstr(b, s->name);
+	for (unsigned i = 0; i < s->nlabels; i++)
+		buf_addf(b, "[%s=%s]", s->labels[i].name, s->labels[i].value);
+	buf_addf(b, " %g;", s->value);
+}
+
+static void test_samples(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"", ""},
+		{"\n\n", ""},
+		{"# HELP a b\n# TYPE a counter\n", ""},
+		{"a 1\n", "a 1;"},
+		{"a 1", "a 1;"},
+		{"a\t1 1700000000\n", "a 1;"},
+		{"a{} 2\n", "a 2;"},
+		{"a{x=\"y\"} 2\n", "a[x=y] 2;"},
+		{"a {x=\"y\",} 2\n", "a[x=y] 2;"},
+		{"a{ x = \"y\" , z=\"\" } 2.5e3\n", "a[x=y][z=] 2500;"},
+		{"a{x=\"q\\\"b\\\\s\\nl\"} 1\n", "a[x=q\"b\\s\nl] 1;"},
+		{"a{x=\"{,}\"} 1\n", "a[x={,}] 1;"},
+		{":tensorflow:serving:request_count{status=\"OK\"} 7\n",
+	         ":tensorflow:serving:request_count[status=OK] 7;"},
+		{"a NaN\nb +Inf\nc -Inf\n", "a nan;b inf;c -inf;"},
+		{"a_total 3 # {trace_id=\"x\"} 0.5\n# EOF\n", "a_total 3;"},
+		{"a 1\r\n", NULL},
+		{"a\n", NULL},
+		{"{x=\"y\"} 1\n", NULL},
+		{"a{x=y} 1\n", NULL},
+		{"a{x=\"y\" 1\n", NULL},
+		{"a{x=\"y} 1\n", NULL},
+		{"a{x \"y\"} 1\n", NULL},
+		{"a{x=\"y\"z=\"w\"} 1\n", NULL},
+		{"a one\n", NULL},
+		{"a 1x\n", NULL},
+		{"9a 1\n", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_buf struct buf b;
+		struct err err = ERR_INIT;
+		int rc;
+
+		buf_init(&b, 4096);
+		rc = exposition_parse(rows[i].text, strlen(rows[i].text), show, &b, &err);
+		if (rows[i].want) {
+			assert_int_equal(rc, 0);
+			assert_string_equal(b.data, rows[i].want);
+		} else {
+			assert_int_equal(rc, -1);
+			assert_non_null(strstr(err.msg, "line 1"));
+		}
+	}
+}
+
+static void test_error_names_the_line(void **state)
+{
+	static const char text[] = "a 1\nb 2\nc{ 3\n";
+	struct err err = ERR_INIT;
+	cleanup_buf struct buf b;
+
+	(void)state;
+	buf_init(&b, 4096);
+	assert_int_equal(exposition_parse(text, sizeof(text) - 1, show, &b, &err), -1);
+	assert_non_null(strstr(err.msg, "line 3"));
+	assert_string_equal(b.data, "a 1;b 2;");
+}
+
+static void test_bounds(void **state)
+{
+	cleanup_buf struct buf text, out;
+	struct err err = ERR_INIT;
+
+	(void)state;
+	buf_init(&text, 1 << 20);
+	buf_init(&out, 1 << 20);
+	buf_addstr(&text, "a{");
+	for (int i = 0; i < EXPOSITION_LABELS_MAX + 1; i++)
+		buf_addf(&text, "l%d=\"v\",", i);
+	buf_addstr(&text, "} 1\n");
+	assert_int_equal(exposition_parse(text.data, text.len, show, &out, &err), -1);
+	buf_reset(&text);
+	for (int i = 0; i < 70000; i++)
+		buf_addch(&text, 'a');
+	buf_addstr(&text, " 1\n");
+	assert_int_equal(exposition_parse(text.data, text.len, show, &out, &err), -1);
+	assert_int_equal(exposition_parse("a\0b 1\n", 6, show, &out, &err), -1);
+}
+
+/* Every prefix of a good text is read or refused, never more. */
+static void test_any_cut(void **state)
+{
+	static const char text[] =
+		"# TYPE a histogram\na_bucket{le=\"0.5\",x=\"\\\"\"} 3 12\nb 1\n";
+
+	(void)state;
+	for (size_t n = 0; n < sizeof(text); n++) {
+		cleanup_free char *cut = xstrndup(text, n);
+		cleanup_buf struct buf b;
+
+		buf_init(&b, 4096);
+		exposition_parse(cut, n, show, &b, NULL);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_error_names_the_line),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_any_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
