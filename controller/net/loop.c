@@ -15,6 +15,8 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/clock.h"
 
+#define FREE_ROUNDS 1000
+
 struct deferred {
 	loop_fn fn;
 	void *arg;
@@ -111,8 +113,8 @@ void loop_free(struct loop *l)
 
 	if (!l)
 		return;
-	/* Deferred functions free objects, which may defer more of the kind. */
-	while (l->queue.len)
+	/* Deferred functions free objects, which may defer more of the kind, but not for ever. */
+	for (int i = 0; l->queue.len && i < FREE_ROUNDS; i++)
 		run_deferred(l);
 	while ((s = l->signals)) {
 		l->signals = s->next;
