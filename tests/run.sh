@@ -44,6 +44,7 @@ bed() {
 
 ring "layers" sh tests/tools/layers.sh
 ring "banned calls" sh tests/tools/banned.sh
+ring "checks of the checks" sh tests/tools/lint_test.sh
 ring "unit, address and undefined-behaviour sanitizers" make -s unit SAN=1 BUILD=build-san
 ring "unit" make -s unit
 ring "test programs" bash tests/e2e/programs/run.sh

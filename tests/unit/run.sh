@@ -6,8 +6,9 @@ for t in "$@"; do
 	out=$("$t" 2>&1)
 	rc=$?
 	p=$(printf '%s\n' "$out" | grep -c '^\[       OK \]')
-	f=$(printf '%s\n' "$out" | grep -c '^\[  FAILED  \] [^0-9]')
-	s=$(printf '%s\n' "$out" | grep -c '^\[  SKIPPED \] [^0-9]')
+	# cmocka names failed and skipped tests again in its summary: count each name once.
+	f=$(printf '%s\n' "$out" | grep '^\[  FAILED  \] [^0-9]' | sort -u | wc -l)
+	s=$(printf '%s\n' "$out" | grep '^\[  SKIPPED \] [^0-9]' | sort -u | wc -l)
 	if [ $rc -ne 0 ]; then
 		printf '%s\n' "$out"
 		[ "$f" -gt 0 ] || f=1
