@@ -1,0 +1,164 @@
+/* Packing, common metadata, resource versions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "thing.h"
+#include "tidegate/base/alloc.h"
+
+static struct object *decode(const char *text, struct err *err)
+{
+	struct arena cleanup_arena a;
+	const struct cJSON *json;
+
+	arena_init(&a, 0);
+	json = json_parse(&a, text, strlen(text), NULL);
+	assert_non_null(json);
+	return thing_decode(json, &a, err);
+}
+
+static void test_meta(void **state)
+{
+	struct object *o = decode(
+		"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"ranker\",\"uid\":\"u1\","
+		"\"resourceVersion\":\"42\",\"generation\":7,"
+		"\"creationTimestamp\":\"1970-01-01T00:00:10Z\","
+		"\"deletionTimestamp\":\"1970-01-01T00:00:20Z\",\"ownerReferences\":["
+		"{\"kind\":\"X\",\"name\":\"x\",\"uid\":\"no\"},"
+		"{\"kind\":\"ReplicaSet\",\"name\":\"rs\",\"uid\":\"yes\",\"controller\":true}]},"
+		"\"spec\":{\"value\":\"v\"}}",
+		NULL);
+
+	(void)state;
+	assert_non_null(o);
+	assert_string_equal(o->key, "shop/ranker");
+	assert_string_equal(o->namespace, "shop");
+	assert_string_equal(o->name, "ranker");
+	assert_string_equal(o->uid, "u1");
+	assert_string_equal(o->resource_version, "42");
+	assert_int_equal(o->generation, 7);
+	assert_int_equal(o->created_ms, 10000);
+	assert_int_equal(o->deleted_ms, 20000);
+	assert_string_equal(o->owner_kind, "ReplicaSet");
+	assert_string_equal(o->owner_name, "rs");
+	assert_string_equal(o->owner_uid, "yes");
+	assert_string_equal(((struct thing *)o)->value, "v");
+	free(o);
+}
+
+static void test_meta_sparse(void **state)
+{
+	struct object *o = decode("{\"metadata\":{\"name\":\"n1\",\"uid\":\"u\","
+				  "\"deletionTimestamp\":\"whenever\"}}",
+				  NULL);
+
+	(void)state;
+	assert_non_null(o);
+	assert_string_equal(o->key, "n1");
+	assert_string_equal(o->name, "n1");
+	assert_string_equal(o->namespace, "");
+	assert_string_equal(o->resource_version, "");
+	assert_null(o->owner_uid);
+	assert_null(o->owner_kind);
+	assert_int_equal(o->created_ms, 0);
+	assert_int_not_equal(o->deleted_ms, 0); /* unreadable, but it is being deleted */
+	assert_null(((struct thing *)o)->value);
+	free(o);
+}
+
+static void test_meta_missing(void **state)
+{
+	static const struct {
+		const char *json, *words;
+	} rows[] = {
+		{"{}", "metadata is missing"},
+		{"{\"metadata\":[]}", "metadata is missing"},
+		{"{\"metadata\":{\"uid\":\"u\"}}", "metadata.name"},
+		{"{\"metadata\":{\"name\":\"\",\"uid\":\"u\"}}", "metadata.name"},
+		{"{\"metadata\":{\"name\":7,\"uid\":\"u\"}}", "metadata.name"},
+		{"{\"metadata\":{\"name\":\"n\"}}", "metadata.uid"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+
+		assert_null(decode(rows[i].json, &err));
+		assert_int_equal(err.class, ERR_INVALID);
+		assert_non_null(strstr(err.msg, rows[i].words));
+	}
+}
+
+struct mixed {
+	char tag;
+	const char *a, *b, *none;
+	int64_t *numbers;
+	unsigned n;
+	const char *tail;
+};
+
+static void mixed_fill(void *obj, struct packer *p, const void *ctx)
+{
+	struct mixed *m = obj;
+
+	(void)ctx;
+	m->tag = 'm';
+	m->a = pack_str(p, "odd");
+	m->none = pack_str(p, NULL);
+	m->n = 3;
+	m->numbers = pack_array(p, m->n, sizeof(*m->numbers));
+	for (unsigned i = 0; m->numbers && i < m->n; i++)
+		m->numbers[i] = i * 1000;
+	m->b = pack_strn(p, "abcdef", 2);
+	m->tail = pack_str(p, "");
+}
+
+static void test_pack_alignment(void **state)
+{
+	struct mixed *m = object_pack(sizeof(*m), mixed_fill, NULL);
+
+	(void)state;
+	assert_string_equal(m->a, "odd");
+	assert_null(m->none);
+	assert_string_equal(m->b, "ab");
+	assert_string_equal(m->tail, "");
+	assert_int_equal((uintptr_t)m->numbers % _Alignof(max_align_t), 0);
+	assert_int_equal(m->numbers[2], 2000);
+	/* All in one block behind the struct. */
+	assert_true(m->a > (char *)m && m->tail < (char *)m + 256);
+	free(m);
+}
+
+static void test_rv_cmp(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		int want;
+	} rows[] = {
+		{"1", "1", 0},	    {"1", "2", -1},	 {"9", "10", -1},
+		{"10", "9", 1},	    {NULL, NULL, 0},	 {NULL, "", 0},
+		{"", "1", -1},	    {"1", NULL, 1},	 {"18446744073709551616", "99", 1},
+		{"99", "100", -1},  {"123456", "123457", -1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int c = rv_cmp(rows[i].a, rows[i].b);
+
+		assert_int_equal((c > 0) - (c < 0), rows[i].want);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_meta),	     cmocka_unit_test(test_meta_sparse),
+		cmocka_unit_test(test_meta_missing), cmocka_unit_test(test_pack_alignment),
+		cmocka_unit_test(test_rv_cmp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
