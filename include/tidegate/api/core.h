@@ -38,7 +38,7 @@ struct taint {
 };
 struct toleration {
 	const char *key, *value;
-	bool exists;     /* operator Exists; else Equal */
+	bool exists; /* operator Exists; else Equal */
 	bool any_effect;
 	enum taint_effect effect;
 };
@@ -62,19 +62,20 @@ struct pod {
 	unsigned nlabels;
 	enum pod_phase phase;
 	bool ready, initialized, scheduled, containers_ready;
-	bool gate_model_ready_set;  /* spec.readinessGates names ours */
-	bool gate_model_ready;      /* status condition True */
-	int64_t ready_since_ms;     /* transition of Ready to True, 0 when not ready */
+	bool gate_model_ready_set; /* spec.readinessGates names ours */
+	bool gate_model_ready;     /* status condition True */
+	int64_t ready_since_ms;    /* transition of Ready to True, 0 when not ready */
 	const char *ip;
-	const char *node;           /* spec.nodeName, NULL when unbound */
+	const char *node; /* spec.nodeName, NULL when unbound */
 	const char *nominated_node;
 	const char *scheduler;
-	const char *reason;         /* status.reason, or the waiting reason of the first container that waits */
+	const char *
+		reason; /* status.reason, or the waiting reason of the first container that waits */
 	const char *message;
 	int restarts;
 	int priority;
 	bool preempt_never;
-	bool gated;                 /* spec.schedulingGates not empty */
+	bool gated; /* spec.schedulingGates not empty */
 	/* annotations of ours */
 	int64_t leaving_since_ms;
 	int max_per_node;
@@ -87,17 +88,17 @@ struct pod {
 	/* constraints; NULL when none */
 	const struct label *node_selector;
 	unsigned nnode_selector;
-	const struct selector_term *required;  /* ORed */
+	const struct selector_term *required; /* ORed */
 	unsigned nrequired;
-	bool has_required;                     /* required affinity present, even with no terms */
+	bool has_required; /* required affinity present, even with no terms */
 	const struct selector_term *preferred;
 	unsigned npreferred;
 	const struct toleration *tolerations;
 	unsigned ntolerations;
 	const struct pod_port *host_ports;
 	unsigned nhost_ports;
-	/* A constraint that the in-process scheduler does not implement: its field path; NULL = none.
-	 * Such a pod is refused with a condition, never placed wrongly. */
+	/* A constraint that the in-process scheduler does not implement: its field path; NULL =
+	 * none. Such a pod is refused with a condition, never placed wrongly. */
 	const char *unsupported;
 };
 extern const struct object_kind pod_kind;
@@ -123,11 +124,11 @@ struct replicaset {
 	const char *name, *revision, *zone; /* labels of ours; NULL when not ours */
 	const char *model_version;          /* annotation */
 	int64_t revision_no;
-	int replicas;                       /* spec */
+	int replicas; /* spec */
 	int status_replicas, ready_replicas, available_replicas;
 	int64_t observed_generation;
-	uint64_t apply_hash;                /* annotation, 0 when absent */
-	const char *failure;                /* message of ReplicaFailure=True, NULL */
+	uint64_t apply_hash; /* annotation, 0 when absent */
+	const char *failure; /* message of ReplicaFailure=True, NULL */
 };
 extern const struct object_kind replicaset_kind;
 
@@ -156,9 +157,10 @@ struct httproute {
 	const struct route_rule *rules;
 	unsigned nrules;
 	/* From status.parents: all parents that answered accept this generation. */
-	unsigned nparents;      /* spec.parentRefs */
-	unsigned nanswered;     /* parents with Accepted=True and ResolvedRefs=True at this generation */
-	const char *problem;    /* first reason: message that is False at this generation; NULL */
+	unsigned nparents; /* spec.parentRefs */
+	unsigned
+		nanswered; /* parents with Accepted=True and ResolvedRefs=True at this generation */
+	const char *problem; /* first reason: message that is False at this generation; NULL */
 };
 extern const struct object_kind httproute_kind;
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tidegate/base/arena.h"
 #include "tidegate/base/json.h"
 #include "tidegate/kube/object.h"
 
@@ -43,9 +44,9 @@ struct mdep_header {
 };
 
 struct mdep_step {
-	int weight;       /* 0..100, -1 = as before */
-	int64_t hold_ms;  /* 0 = none */
-	bool approval;    /* approval: Required */
+	int weight;                        /* 0..100, -1 = as before */
+	int64_t hold_ms;                   /* 0 = none */
+	bool approval;                     /* approval: Required */
 	const struct mdep_header *headers; /* audience; NULL = none */
 	unsigned nheaders;
 };
@@ -93,12 +94,12 @@ struct mdep_condition {
 
 /* Where the rollout machine stands. Names as in status.rollout.phase. */
 enum rollout_phase {
-	ROLLOUT_IDLE,       /* "": nothing is being released */
-	ROLLOUT_MOVING,     /* Progressing: pods and weight go to the step's target */
-	ROLLOUT_HOLDING,    /* Holding: at the target, until holdUntil */
-	ROLLOUT_APPROVAL,   /* AwaitingApproval */
-	ROLLOUT_PAUSED,     /* Paused by order */
-	ROLLOUT_COMPLETING, /* Completing: 100 %, the old revision's pods leave */
+	ROLLOUT_IDLE,         /* "": nothing is being released */
+	ROLLOUT_MOVING,       /* Progressing: pods and weight go to the step's target */
+	ROLLOUT_HOLDING,      /* Holding: at the target, until holdUntil */
+	ROLLOUT_APPROVAL,     /* AwaitingApproval */
+	ROLLOUT_PAUSED,       /* Paused by order */
+	ROLLOUT_COMPLETING,   /* Completing: 100 %, the old revision's pods leave */
 	ROLLOUT_ROLLING_BACK, /* RollingBack: traffic, then pods, return to stable */
 	ROLLOUT_ROLLED_BACK,  /* RolledBack: by judge or SLO; waits for a new spec or retry */
 	ROLLOUT_ABORTED,      /* Aborted: by order; as above */
@@ -116,11 +117,11 @@ struct mdep_order_status {
 };
 
 struct mdep_revision_status {
-	const char *name;          /* MDEP_REVISION_LEN characters */
+	const char *name; /* MDEP_REVISION_LEN characters */
 	const char *model_version;
-	int64_t number;            /* 1, 2, 3 ... by first appearance */
+	int64_t number; /* 1, 2, 3 ... by first appearance */
 	int64_t created_ms;
-	const char *result;        /* "", Promoted, RolledBack, Aborted, Superseded */
+	const char *result; /* "", Promoted, RolledBack, Aborted, Superseded */
 };
 
 struct mdep_weight {
@@ -131,28 +132,28 @@ struct mdep_weight {
 
 struct mdep_status {
 	int64_t observed_generation;
-	const char *stable;  /* revision that carries the service; NULL before the first */
-	const char *target;  /* revision being released, or last released; NULL before the first */
+	const char *stable; /* revision that carries the service; NULL before the first */
+	const char *target; /* revision being released, or last released; NULL before the first */
 	int replicas, ready_replicas, updated_replicas; /* pods in total, ready, of target */
 	int stable_replicas; /* pods of the stable revision: the scale subresource's answer */
 
 	enum rollout_phase phase;
 	enum rollout_phase paused_from; /* phase to go back to on resume */
-	int step;               /* index into strategy.steps; nsteps = past the last */
-	int nsteps;             /* as it was at the last write */
-	int64_t step_started_ms; /* when the step's target was set */
-	int64_t step_reached_ms; /* when weight was seen at the pods; 0 = not yet */
-	int64_t hold_until_ms;   /* absolute, 0 = none */
+	int step;                       /* index into strategy.steps; nsteps = past the last */
+	int nsteps;                     /* as it was at the last write */
+	int64_t step_started_ms;        /* when the step's target was set */
+	int64_t step_reached_ms;        /* when weight was seen at the pods; 0 = not yet */
+	int64_t hold_until_ms;          /* absolute, 0 = none */
 	int64_t started_ms, finished_ms;
-	int64_t progress_ms;     /* last time anything moved: the progress deadline's base */
-	const char *steps_hash;  /* of strategy.steps: a changed plan is noticed */
-	const char *reason;      /* why the phase is what it is, CamelCase */
+	int64_t progress_ms;    /* last time anything moved: the progress deadline's base */
+	const char *steps_hash; /* of strategy.steps: a changed plan is noticed */
+	const char *reason;     /* why the phase is what it is, CamelCase */
 	const char *message;
 
-	int weight;              /* canary percent asked of the data plane */
-	int verified_weight;     /* canary percent last seen to be in force (route status and pods) */
+	int weight;          /* canary percent asked of the data plane */
+	int verified_weight; /* canary percent last seen to be in force (route status and pods) */
 	int64_t weight_set_ms, weight_verified_ms;
-	int observed_permille;   /* canary share counted at the pods, -1 = no counters */
+	int observed_permille; /* canary share counted at the pods, -1 = no counters */
 	struct mdep_weight weights[MDEP_WEIGHTS_MAX]; /* the matrix */
 	unsigned nweights;
 
@@ -210,23 +211,23 @@ struct mdep {
 	const char *steps_hash;
 
 	struct {
-		bool enabled;       /* false: canary: {} absent; errors are still judged by default */
+		bool enabled; /* false: canary: {} absent; errors are still judged by default */
 		const char *policy; /* policyRef.name */
 		int min_score;
 		enum mdep_no_data on_no_data;
-		int64_t interval_ms;   /* scrape period, default 5 s */
+		int64_t interval_ms; /* scrape period, default 5 s */
 	} canary;
 
 	enum mdep_traffic traffic;
 	const char *route_name;
 	const char *parent_refs_json; /* given: we own the route */
 	const char *hostnames_json;
-	int service_port;             /* port of the Services, default 80 */
+	int service_port; /* port of the Services, default 80 */
 
 	/* Hash of everything that makes a pod different: model, runtime, template, gpu. */
 	char revision[MDEP_REVISION_LEN + 1];
 
-	const char *orders[ORDER_VERBS]; /* annotation values as they stand, NULL = absent */
+	const char *orders[ORDER_VERBS];     /* annotation values as they stand, NULL = absent */
 	const struct mdep_finding *findings; /* of mdep_validate(), fatal ones first */
 	unsigned nfindings;
 
@@ -243,7 +244,19 @@ static inline const struct mdep *mdep_from(const struct object *o)
 	return (const struct mdep *)o;
 }
 
-/* Resolves against `of`: surge rounds up, unavailable rounds down; both 0 becomes unavailable 1. */
+/*
+ * Collects what is wrong with, or not acted on in, a ModelDeployment whose spec has been decoded
+ * into m: at most MDEP_FINDINGS_MAX, fatal ones first. Findings and strings live in `a`.
+ */
+void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a);
+/*
+ * Fills m from JSON for use without a cluster (validate, render, simulate): no uid is needed, and
+ * everything lives in `a` and in the tree. -1 when metadata.name is missing.
+ */
+int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct err *err);
+
+/* Resolves against replicas: surge rounds up, unavailable rounds down; both 0 becomes
+ * unavailable 1. */
 void mdep_resolve_bounds(const struct mdep *m, int *surge, int *unavailable);
 
 /*

@@ -17,7 +17,8 @@ struct preset {
 	int port;                 /* 0: spec.runtime.port is required */
 	int metrics_port;         /* 0 = port */
 	const char *metrics_path; /* NULL = no metrics known */
-	/* command and args; "$N" model name, "$V" version, "$P" port are replaced; NULL-terminated */
+	/* command and args; "$N" model name, "$V" version, "$P" port are replaced; NULL-terminated
+	 */
 	const char *const *command;
 	const char *const *args;
 	/* Kubelet probes, "$N"/"$V" replaced. NULL = TCP on the port. */
@@ -28,11 +29,11 @@ struct preset {
 
 	/* Counters. requests_total counts all; errors are those whose label matches. */
 	const char *requests_metric;
-	const char *error_label;           /* label whose value tells failure */
-	const char *const *ok_values;      /* other values are errors; NULL-terminated */
-	const char *errors_metric;         /* or: a counter of its own for errors */
-	const char *latency_metric;        /* histogram base name (without _bucket); NULL = none */
-	double latency_unit;               /* seconds per unit of `le`: 1e-6 for microseconds */
+	const char *error_label;      /* label whose value tells failure */
+	const char *const *ok_values; /* other values are errors; NULL-terminated */
+	const char *errors_metric;    /* or: a counter of its own for errors */
+	const char *latency_metric;   /* histogram base name (without _bucket); NULL = none */
+	double latency_unit;          /* seconds per unit of `le`: 1e-6 for microseconds */
 };
 
 const struct preset *preset_get(enum mdep_runtime r);

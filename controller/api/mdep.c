@@ -1,0 +1,251 @@
+/* ModelDeployment as a cached object. */
+#include "mdep_internal.h"
+
+#include "project.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
+
+#define STATUS_TEXT_MAX ((size_t)1 << 20)
+
+struct draft {
+	const struct cJSON *json;
+	struct mdep m;
+};
+
+void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a)
+{
+	struct findings f = {.a = a};
+	struct mdep_finding *v;
+
+	mdep_spec_decode(json, m, &f);
+	mdep_spec_check(json, m, &f);
+	v = arena_array(a, f.n, sizeof(*v));
+	for (unsigned i = 0; i < f.n; i++)
+		v[i] = f.v[i];
+	m->findings = v;
+	m->nfindings = f.n;
+}
+
+static void read_status(const struct cJSON *json, struct mdep *m)
+{
+	const struct cJSON *status = json_get(json, "status");
+	cleanup_buf struct buf text;
+
+	mdep_status_decode(status, &m->status);
+	m->has_status = json_has(status, "observedGeneration");
+	buf_init(&text, STATUS_TEXT_MAX);
+	if (mdep_status_encode(m, &m->status, &text) == 0)
+		m->status_hash = str_hash(STR_HASH_SEED, text.data, text.len);
+}
+
+int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct err *err)
+{
+	const struct cJSON *meta = json_get(json, "metadata");
+
+	*m = (struct mdep){.meta = {.namespace = str_or(json_str(meta, "namespace"), ""),
+	                            .name = json_str(meta, "name"),
+	                            .uid = str_or(json_str(meta, "uid"), ""),
+	                            .resource_version = "",
+	                            .generation = json_i64(meta, "generation", 0)}};
+	if (str_empty(m->meta.name))
+		return err_set(err, ERR_INVALID, "metadata.name is missing");
+	mdep_validate(json, m, a);
+	read_status(json, m);
+	return 0;
+}
+
+/* --- packing ----------------------------------------------------------------------------- */
+
+static void pack_at(struct packer *p, void *to, const void *from, const size_t *offsets, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *const *src = (const void *)((const char *)from + offsets[i]);
+		const char **dst = (void *)((char *)to + offsets[i]);
+
+		*dst = pack_name(p, *src);
+	}
+}
+
+static void pack_spec(struct packer *p, struct mdep *to, const struct mdep *from)
+{
+#define AT(member) offsetof(struct mdep, member)
+	static const size_t strings[] = {AT(model.name),
+	                                 AT(model.version),
+	                                 AT(model.uri),
+	                                 AT(model.digest),
+	                                 AT(image),
+	                                 AT(args_json),
+	                                 AT(env_json),
+	                                 AT(probes_json),
+	                                 AT(template_json),
+	                                 AT(golden_json),
+	                                 AT(metrics_path),
+	                                 AT(gpu.resource),
+	                                 AT(scheduler),
+	                                 AT(steps_hash),
+	                                 AT(canary.policy),
+	                                 AT(route_name),
+	                                 AT(parent_refs_json),
+	                                 AT(hostnames_json)};
+#undef AT
+
+	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
+	for (unsigned i = 0; i < from->gpu.nproducts; i++)
+		to->gpu.products[i] = pack_name(p, from->gpu.products[i]);
+	for (unsigned i = 0; i < from->nzones; i++)
+		to->zones[i].name = pack_name(p, from->zones[i].name);
+	for (int v = 0; v < ORDER_VERBS; v++)
+		to->orders[v] = pack_name(p, from->orders[v]);
+}
+
+static const struct mdep_header *pack_headers(struct packer *p, const struct mdep_step *s)
+{
+	struct mdep_header *out = s->nheaders ? pack_array(p, s->nheaders, sizeof(*out)) : NULL;
+
+	for (unsigned i = 0; i < s->nheaders; i++) {
+		struct mdep_header h = {pack_name(p, s->headers[i].name),
+		                        pack_name(p, s->headers[i].exact)};
+
+		if (out)
+			out[i] = h;
+	}
+	return out;
+}
+
+static const struct mdep_step *pack_steps(struct packer *p, const struct mdep *from)
+{
+	struct mdep_step *out = pack_array(p, from->nsteps, sizeof(*out));
+
+	for (unsigned i = 0; i < from->nsteps; i++) {
+		struct mdep_step s = from->steps[i];
+
+		s.headers = pack_headers(p, &from->steps[i]);
+		if (out)
+			out[i] = s;
+	}
+	return out;
+}
+
+static const struct mdep_finding *pack_findings(struct packer *p, const struct mdep *from)
+{
+	struct mdep_finding *out =
+		from->nfindings ? pack_array(p, from->nfindings, sizeof(*out)) : NULL;
+
+	for (unsigned i = 0; i < from->nfindings; i++) {
+		struct mdep_finding x = {.path = pack_str(p, from->findings[i].path),
+		                         .message = pack_str(p, from->findings[i].message),
+		                         .fatal = from->findings[i].fatal};
+
+		if (out)
+			out[i] = x;
+	}
+	return out;
+}
+
+static void pack_status(struct packer *p, struct mdep_status *to, const struct mdep_status *from)
+{
+#define AT(member) offsetof(struct mdep_status, member)
+	static const size_t strings[] = {AT(stable),  AT(target),  AT(steps_hash),   AT(reason),
+	                                 AT(message), AT(verdict), AT(score_message)};
+#undef AT
+
+	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
+	for (unsigned i = 0; i < from->nweights; i++) {
+		to->weights[i].revision = pack_name(p, from->weights[i].revision);
+		to->weights[i].zone = pack_name(p, from->weights[i].zone);
+	}
+	for (unsigned i = 0; i < from->nrevisions; i++) {
+		to->revisions[i].name = pack_name(p, from->revisions[i].name);
+		to->revisions[i].model_version = pack_name(p, from->revisions[i].model_version);
+		to->revisions[i].result = pack_name(p, from->revisions[i].result);
+	}
+	for (unsigned i = 0; i < from->norders; i++) {
+		to->orders[i].value = pack_name(p, from->orders[i].value);
+		to->orders[i].revision = pack_name(p, from->orders[i].revision);
+		to->orders[i].outcome = pack_name(p, from->orders[i].outcome);
+		to->orders[i].message = pack_name(p, from->orders[i].message);
+	}
+	for (unsigned i = 0; i < from->nconditions; i++) {
+		to->conditions[i].type = pack_name(p, from->conditions[i].type);
+		to->conditions[i].status = pack_name(p, from->conditions[i].status);
+		to->conditions[i].reason = pack_name(p, from->conditions[i].reason);
+		to->conditions[i].message = pack_name(p, from->conditions[i].message);
+	}
+}
+
+static void mdep_fill(void *obj, struct packer *p, const void *ctx)
+{
+	const struct draft *d = ctx;
+	struct mdep *m = obj;
+
+	*m = d->m;
+	object_meta_fill(&m->meta, p, d->json);
+	pack_spec(p, m, &d->m);
+	m->steps = pack_steps(p, &d->m);
+	m->findings = pack_findings(p, &d->m);
+	pack_status(p, &m->status, &d->m.status);
+}
+
+/* --- kind -------------------------------------------------------------------------------- */
+
+static struct object *mdep_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+{
+	struct draft *d = arena_alloc(scratch, sizeof(*d));
+
+	d->json = json;
+	if (object_meta_check(json, err) || mdep_read(json, &d->m, scratch, err))
+		return NULL;
+	return object_pack(sizeof(d->m), mdep_fill, d);
+}
+
+static bool findings_same(const struct mdep *x, const struct mdep *y)
+{
+	if (x->nfindings != y->nfindings)
+		return false;
+	for (unsigned i = 0; i < x->nfindings; i++)
+		if (!str_eq(x->findings[i].path, y->findings[i].path))
+			return false;
+	return true;
+}
+
+/* The spec is one generation's; beside it orders and status count. */
+static bool mdep_same(const struct object *a, const struct object *b)
+{
+	const struct mdep *x = mdep_from(a), *y = mdep_from(b);
+
+	if (!meta_same(a, b) || a->generation != b->generation || x->has_status != y->has_status ||
+	    x->status_hash != y->status_hash || !findings_same(x, y))
+		return false;
+	for (int v = 0; v < ORDER_VERBS; v++)
+		if (!str_eq(x->orders[v], y->orders[v]))
+			return false;
+	return true;
+}
+
+const struct object_kind mdep_kind = {
+	.kind = "ModelDeployment",
+	.api = TG_API_PATH,
+	.resource = "modeldeployments",
+	.decode = mdep_decode,
+	.same = mdep_same,
+};
+
+/* --- arithmetic -------------------------------------------------------------------------- */
+
+static int resolve(struct int_or_percent v, int of, bool up)
+{
+	int64_t scaled = (int64_t)v.value * of;
+
+	if (!v.percent)
+		return v.value;
+	return (int)(up ? (scaled + 99) / 100 : scaled / 100);
+}
+
+void mdep_resolve_bounds(const struct mdep *m, int *surge, int *unavailable)
+{
+	*surge = resolve(m->max_surge, m->replicas, true);
+	*unavailable = resolve(m->max_unavailable, m->replicas, false);
+	if (!*surge && !*unavailable)
+		*unavailable = 1; /* else nothing could ever be replaced */
+}

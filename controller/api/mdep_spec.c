@@ -1,0 +1,458 @@
+/*
+ * spec of a ModelDeployment. The API server has checked it against the schema, but objects may be
+ * older than the schema, and files have not been checked at all: a value of a wrong type or form
+ * becomes a fatal finding, never a default that nobody asked for.
+ */
+#include "mdep_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "canonical.h"
+#include "project.h"
+#include "tidegate/api/names.h"
+#include "tidegate/api/preset.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/duration.h"
+#include "tidegate/base/quantity.h"
+#include "tidegate/base/str.h"
+
+#define REPLICAS_MAX      10000
+#define HISTORY_DEFAULT   10
+#define DEADLINE_MS       (30 * 60 * 1000)
+#define DRAIN_MS          (10 * 1000)
+#define INTERVAL_MS       (5 * 1000)
+#define MIN_SCORE_DEFAULT 80
+#define JSON_TEXT_MAX     ((size_t)4 << 20)
+
+struct reader {
+	struct mdep *m;
+	struct findings *f;
+	struct arena *a;
+};
+
+/* --- values ------------------------------------------------------------------------------ */
+
+static int read_int(struct reader *r, const struct cJSON *o, const char *key, const char *path,
+                    int min, int max, int fallback)
+{
+	int64_t v = json_i64(o, key, INT64_MIN);
+
+	if (!json_has(o, key))
+		return fallback;
+	if (v < min || v > max) {
+		finding_add(r->f, true, path, "must be a whole number from %d to %d", min, max);
+		return fallback;
+	}
+	return (int)v;
+}
+
+static const char *read_str(struct reader *r, const struct cJSON *o, const char *key,
+                            const char *path)
+{
+	if (json_has(o, key) && !json_str(o, key))
+		finding_add(r->f, true, path, "must be a string");
+	return str_empty(json_str(o, key)) ? NULL : json_str(o, key);
+}
+
+static bool read_bool(struct reader *r, const struct cJSON *o, const char *key, const char *path)
+{
+	if (json_has(o, key) && !json_is_bool(json_get(o, key)))
+		finding_add(r->f, true, path, "must be true or false");
+	return json_bool(o, key, false);
+}
+
+static int64_t read_duration(struct reader *r, const struct cJSON *o, const char *key,
+                             const char *path, int64_t fallback)
+{
+	const char *s = json_str(o, key);
+	struct err err = ERR_INIT;
+	int64_t ms;
+
+	if (!json_has(o, key))
+		return fallback;
+	if (!s) {
+		finding_add(r->f, true, path, "must be a duration such as \"90s\" or \"10m\"");
+		return fallback;
+	}
+	if (duration_parse(s, &ms, &err)) {
+		finding_add(r->f, true, path, "%.160s", err.msg);
+		return fallback;
+	}
+	return ms;
+}
+
+/* Place of the value in names; fallback and a finding when it is none of them. */
+static int read_enum(struct reader *r, const struct cJSON *o, const char *key, const char *path,
+                     const char *const *names, size_t n, int fallback)
+{
+	const char *s = json_str(o, key);
+
+	if (!json_has(o, key))
+		return fallback;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(s, names[i]))
+			return (int)i;
+	finding_add(r->f, true, path, "\"%.40s\" is not known to this version", str_or(s, ""));
+	return fallback;
+}
+
+/* A member as JSON text, NULL when absent. */
+static const char *read_json(struct reader *r, const struct cJSON *o, const char *key,
+                             const char *path, bool want_array)
+{
+	const struct cJSON *v = json_get(o, key);
+	cleanup_buf struct buf text;
+
+	if (!json_has(o, key))
+		return NULL;
+	if (want_array ? !json_is_array(v) : !json_is_object(v)) {
+		finding_add(r->f, true, path, want_array ? "must be a list" : "must be an object");
+		return NULL;
+	}
+	buf_init(&text, JSON_TEXT_MAX);
+	if (json_write_value(&text, v)) {
+		finding_add(r->f, true, path, "is larger than %zu bytes", JSON_TEXT_MAX);
+		return NULL;
+	}
+	return arena_strndup(r->a, text.data, text.len);
+}
+
+static bool parse_percent(const char *s, int *out)
+{
+	char digits[8];
+	int64_t v;
+
+	if (!str_ends(s, "%") || !str_copy(digits, sizeof(digits), s))
+		return false;
+	digits[strlen(digits) - 1] = '\0';
+	if (!str_to_i64(digits, &v) || v < 0 || v > 100)
+		return false;
+	*out = (int)v;
+	return true;
+}
+
+static struct int_or_percent read_amount(struct reader *r, const struct cJSON *o, const char *key,
+                                         const char *path, int fallback)
+{
+	struct int_or_percent v = {fallback, false};
+
+	if (!json_str(o, key)) {
+		v.value = read_int(r, o, key, path, 0, REPLICAS_MAX, fallback);
+		return v;
+	}
+	v.percent = parse_percent(json_str(o, key), &v.value);
+	if (!v.percent)
+		finding_add(r->f, true, path,
+		            "must be a whole number or a percentage from \"0%%\" to \"100%%\"");
+	return v;
+}
+
+/* A member that must be an object when it is there. */
+static const struct cJSON *read_object(struct reader *r, const struct cJSON *o, const char *key,
+                                       const char *path)
+{
+	if (json_has(o, key) && !json_is_object(json_get(o, key)))
+		finding_add(r->f, true, path, "must be an object");
+	return json_get(o, key);
+}
+
+/* A list of at most max elements; NULL and a finding otherwise. */
+static const struct cJSON *read_list(struct reader *r, const struct cJSON *o, const char *key,
+                                     const char *path, size_t max)
+{
+	const struct cJSON *v = json_get(o, key);
+
+	if (!json_has(o, key))
+		return NULL;
+	if (json_is_array(v) && json_size(v) <= max)
+		return v;
+	finding_add(r->f, true, path, "must be a list of at most %zu elements", max);
+	return NULL;
+}
+
+/* --- sections ---------------------------------------------------------------------------- */
+
+static void read_model(struct reader *r, const struct cJSON *spec)
+{
+	const struct cJSON *o = read_object(r, spec, "model", "spec.model");
+	struct mdep *m = r->m;
+
+	m->model.name = read_str(r, o, "name", "spec.model.name");
+	m->model.version = read_str(r, o, "version", "spec.model.version");
+	m->model.uri = read_str(r, o, "uri", "spec.model.uri");
+	m->model.digest = read_str(r, o, "digest", "spec.model.digest");
+	m->model.verify = json_has(o, "verify");
+}
+
+static void read_runtime(struct reader *r, const struct cJSON *spec)
+{
+	const struct cJSON *o = read_object(r, spec, "runtime", "spec.runtime");
+	const char *name = read_str(r, o, "preset", "spec.runtime.preset");
+	const struct preset *p = preset_find(str_or(name, "custom"));
+	struct mdep *m = r->m;
+
+	if (!p)
+		finding_add(r->f, true, "spec.runtime.preset",
+		            "\"%.40s\" is not known to this version", name);
+	m->runtime = p ? p->runtime : RUNTIME_CUSTOM;
+	m->image = read_str(r, o, "image", "spec.runtime.image");
+	m->port = read_int(r, o, "port", "spec.runtime.port", 1, 65535, 0);
+	m->metrics_path = read_str(r, o, "metricsPath", "spec.runtime.metricsPath");
+	m->args_json = read_json(r, o, "args", "spec.runtime.args", true);
+	m->env_json = read_json(r, o, "env", "spec.runtime.env", true);
+	m->probes_json = read_json(r, o, "probes", "spec.runtime.probes", false);
+	m->golden_json = read_json(r, o, "golden", "spec.runtime.golden", false);
+}
+
+static void read_gpu_memory(struct reader *r, const struct cJSON *gpu)
+{
+	const char *s = json_str(gpu, "minMemory");
+	struct err err = ERR_INIT;
+
+	if (!json_has(gpu, "minMemory"))
+		return;
+	if (s ? quantity_parse(s, &r->m->gpu.min_memory, &err)
+	      : (r->m->gpu.min_memory = json_i64(gpu, "minMemory", -1)) < 0)
+		finding_add(r->f, true, "spec.gpu.minMemory",
+		            "must be a quantity of bytes such as \"20Gi\"");
+}
+
+static void read_gpu(struct reader *r, const struct cJSON *spec)
+{
+	const struct cJSON *o = read_object(r, spec, "gpu", "spec.gpu"), *list, *it;
+	struct mdep *m = r->m;
+
+	m->gpu.count = read_int(r, o, "count", "spec.gpu.count", 0, 64, json_is_object(o) ? 1 : 0);
+	m->gpu.resource = str_or(read_str(r, o, "resource", "spec.gpu.resource"), "nvidia.com/gpu");
+	list = read_list(r, o, "products", "spec.gpu.products", MDEP_PRODUCTS_MAX);
+	json_for_each (it, list) {
+		if (json_value_str(it))
+			m->gpu.products[m->gpu.nproducts++] = json_value_str(it);
+		else
+			finding_add(r->f, true, "spec.gpu.products", "must be a list of strings");
+	}
+	read_gpu_memory(r, o);
+}
+
+static void read_placement(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const policies[] = {
+		[PLACE_PACK] = "Pack", [PLACE_SPREAD] = "Spread", [PLACE_FGD] = "FGD"};
+	const struct cJSON *o = read_object(r, spec, "placement", "spec.placement");
+	struct mdep *m = r->m;
+
+	m->placement = (enum mdep_placement)read_enum(r, o, "policy", "spec.placement.policy",
+	                                              policies, ARRAY_SIZE(policies), PLACE_PACK);
+	m->scheduler =
+		str_or(read_str(r, o, "scheduler", "spec.placement.scheduler"), TG_SCHEDULER_NAME);
+	m->max_per_node = read_int(r, o, "maxPerNode", "spec.placement.maxPerNode", 1, 10000, 0);
+}
+
+static void read_zones(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const roles[] = {[ZONE_ACTIVE] = "Active", [ZONE_STANDBY] = "Standby"};
+	struct mdep *m = r->m;
+	const struct cJSON *it;
+
+	json_for_each (it, read_list(r, spec, "zones", "spec.zones", MDEP_ZONES_MAX)) {
+		const char *path = arena_printf(r->a, "spec.zones[%u]", m->nzones);
+		struct mdep_zone *z = &m->zones[m->nzones];
+
+		z->name = json_str(it, "name");
+		if (!z->name || !str_is_dns_label(z->name)) {
+			finding_add(r->f, true, arena_printf(r->a, "%s.name", path),
+			            "must be a zone's name: lower-case letters, digits and '-', at "
+			            "most 63");
+			continue;
+		}
+		z->weight =
+			read_int(r, it, "weight", arena_printf(r->a, "%s.weight", path), 1, 100, 1);
+		z->role = (enum mdep_zone_role)read_enum(r, it, "role",
+		                                         arena_printf(r->a, "%s.role", path), roles,
+		                                         ARRAY_SIZE(roles), ZONE_ACTIVE);
+		m->nzones++;
+	}
+}
+
+/* --- release ----------------------------------------------------------------------------- */
+
+static void read_audience(struct reader *r, const struct cJSON *json, const char *path,
+                          struct mdep_step *step)
+{
+	const struct cJSON *audience = json_get(json, "audience"), *list, *it;
+	const char *at = arena_printf(r->a, "%s.audience.headers", path);
+	struct mdep_header *h;
+
+	if (!json_has(json, "audience"))
+		return;
+	list = read_list(r, audience, "headers", at, MDEP_HEADERS_MAX);
+	h = arena_array(r->a, json_size(list), sizeof(*h));
+	json_for_each (it, list) {
+		struct mdep_header x = {json_str(it, "name"), json_str(it, "exact")};
+
+		if (str_empty(x.name) || !x.exact)
+			finding_add(r->f, true, at, "each header needs name and exact");
+		else
+			h[step->nheaders++] = x;
+	}
+	if (!step->nheaders)
+		finding_add(r->f, true, at, "must name at least one header");
+	step->headers = step->nheaders ? h : NULL;
+}
+
+static void read_step(struct reader *r, const struct cJSON *json, unsigned i,
+                      struct mdep_step *step)
+{
+	static const char *const approvals[] = {"Required"};
+	const char *path = arena_printf(r->a, "spec.strategy.steps[%u]", i);
+
+	step->weight =
+		read_int(r, json, "weight", arena_printf(r->a, "%s.weight", path), 0, 100, -1);
+	step->hold_ms = read_duration(r, json, "hold", arena_printf(r->a, "%s.hold", path), 0);
+	step->approval = read_enum(r, json, "approval", arena_printf(r->a, "%s.approval", path),
+	                           approvals, ARRAY_SIZE(approvals), -1) == 0;
+	read_audience(r, json, path, step);
+}
+
+static const char *hash_name(struct arena *a, uint64_t hash)
+{
+	char name[MDEP_REVISION_LEN + 1];
+
+	str_safe_encode(hash, name, MDEP_REVISION_LEN);
+	return arena_strdup(a, name);
+}
+
+/* A release ends at 100 %: a plan that does not say so gets that step added. */
+static void read_steps(struct reader *r, const struct cJSON *strategy)
+{
+	const struct cJSON *list =
+		read_list(r, strategy, "steps", "spec.strategy.steps", MDEP_STEPS_MAX);
+	struct mdep_step *steps = arena_array(r->a, json_size(list) + 1, sizeof(*steps));
+	const struct cJSON *it;
+	unsigned n = 0;
+	int last = 0;
+
+	json_for_each (it, list) {
+		read_step(r, it, n, &steps[n]);
+		last = steps[n].weight >= 0 ? steps[n].weight : last;
+		n++;
+	}
+	if (last < 100)
+		steps[n++] = (struct mdep_step){.weight = 100};
+	if (n > MDEP_STEPS_MAX)
+		finding_add(r->f, true, "spec.strategy.steps",
+		            "with the last weight below 100 there may be at most %d steps",
+		            MDEP_STEPS_MAX - 1);
+	r->m->steps = steps;
+	r->m->nsteps = n > MDEP_STEPS_MAX ? MDEP_STEPS_MAX : n;
+	r->m->steps_hash = hash_name(r->a, canonical_hash(STR_HASH_SEED, list, NULL, r->a));
+}
+
+static void read_strategy(struct reader *r, const struct cJSON *spec)
+{
+	const struct cJSON *o = read_object(r, spec, "strategy", "spec.strategy");
+	struct mdep *m = r->m;
+
+	m->max_surge = read_amount(r, o, "maxSurge", "spec.strategy.maxSurge", 1);
+	m->max_unavailable = read_amount(r, o, "maxUnavailable", "spec.strategy.maxUnavailable", 0);
+	m->progress_deadline_ms = read_duration(r, o, "progressDeadline",
+	                                        "spec.strategy.progressDeadline", DEADLINE_MS);
+	m->drain_ms = read_duration(r, o, "drain", "spec.strategy.drain", DRAIN_MS);
+	read_steps(r, o);
+}
+
+static void read_canary(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const no_data[] = {[NO_DATA_HOLD] = "Hold",
+	                                      [NO_DATA_ROLLBACK] = "Rollback",
+	                                      [NO_DATA_PROCEED] = "Proceed"};
+	const struct cJSON *o = read_object(r, spec, "canary", "spec.canary");
+	struct mdep *m = r->m;
+
+	m->canary.enabled = json_is_object(o);
+	m->canary.policy = read_str(r, json_get(o, "policyRef"), "name", "spec.canary.policyRef");
+	m->canary.min_score =
+		read_int(r, o, "minScore", "spec.canary.minScore", 0, 100, MIN_SCORE_DEFAULT);
+	m->canary.on_no_data =
+		(enum mdep_no_data)read_enum(r, o, "onNoData", "spec.canary.onNoData", no_data,
+	                                     ARRAY_SIZE(no_data), NO_DATA_HOLD);
+	m->canary.interval_ms =
+		read_duration(r, o, "interval", "spec.canary.interval", INTERVAL_MS);
+	if (m->canary.interval_ms < 1000) {
+		finding_add(r->f, true, "spec.canary.interval", "must be at least 1s");
+		m->canary.interval_ms = INTERVAL_MS;
+	}
+}
+
+static void read_traffic(struct reader *r, const struct cJSON *spec)
+{
+	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
+	const struct cJSON *route = read_object(r, o, "httpRoute", "spec.traffic.httpRoute");
+	struct mdep *m = r->m;
+
+	m->service_port = read_int(r, o, "servicePort", "spec.traffic.servicePort", 1, 65535, 80);
+	if (!json_is_object(route))
+		return;
+	m->traffic = TRAFFIC_HTTPROUTE;
+	m->route_name =
+		str_or(read_str(r, route, "name", "spec.traffic.httpRoute.name"), m->meta.name);
+	m->parent_refs_json =
+		read_json(r, route, "parentRefs", "spec.traffic.httpRoute.parentRefs", true);
+	m->hostnames_json =
+		read_json(r, route, "hostnames", "spec.traffic.httpRoute.hostnames", true);
+}
+
+/* --- revision and orders ----------------------------------------------------------------- */
+
+/*
+ * What makes a pod different, and only that. Of runtime the golden request and the metrics path are
+ * the operator's own business: changing them must not replace a single pod. An empty section
+ * is the same as none.
+ */
+static void set_revision(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const sections[] = {"gpu", "model", "runtime", "template"};
+	static const char *const not_in_pods[] = {"golden", "metricsPath", NULL};
+	uint64_t h = STR_HASH_SEED;
+
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
+		const struct cJSON *v = json_get(spec, sections[i]);
+
+		if (!json_size(v))
+			continue;
+		h = str_hash(h, sections[i], strlen(sections[i]) + 1);
+		h = canonical_hash(h, v, str_eq(sections[i], "runtime") ? not_in_pods : NULL, r->a);
+	}
+	str_safe_encode(h, r->m->revision, MDEP_REVISION_LEN);
+}
+
+static void read_orders(struct reader *r, const struct cJSON *json)
+{
+	for (int v = 0; v < ORDER_VERBS; v++)
+		r->m->orders[v] = json_annotation(
+			json, arena_printf(r->a, TG_ORDER_PREFIX "%s", mdep_verb_name(v)));
+}
+
+void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings *f)
+{
+	struct reader r = {.m = m, .f = f, .a = f->a};
+	const struct cJSON *spec = read_object(&r, json, "spec", "spec");
+
+	m->replicas = read_int(&r, spec, "replicas", "spec.replicas", 0, REPLICAS_MAX, 1);
+	m->paused = read_bool(&r, spec, "paused", "spec.paused");
+	m->revision_history_limit =
+		read_int(&r, spec, "revisionHistoryLimit", "spec.revisionHistoryLimit", 0,
+	                 HISTORY_DEFAULT, HISTORY_DEFAULT);
+	m->template_json = read_json(&r, spec, "template", "spec.template", false);
+	read_model(&r, spec);
+	read_runtime(&r, spec);
+	read_gpu(&r, spec);
+	read_placement(&r, spec);
+	read_zones(&r, spec);
+	read_strategy(&r, spec);
+	read_canary(&r, spec);
+	read_traffic(&r, spec);
+	set_revision(&r, spec);
+	read_orders(&r, json);
+}

@@ -1,0 +1,390 @@
+/*
+ * status of a ModelDeployment: everything that is needed to go on after a restart, and a summary
+ * for people. Encoding depends on the status alone (and the object's name), so two statuses
+ * that mean the same have the same text. Instants of the rollout keep milliseconds; those of
+ * conditions have the whole seconds of metav1.Time.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "project.h"
+#include "tidegate/api/mdep.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/str.h"
+
+/* The schema's bounds in bytes; longer texts are cut, for a refused status would be worse. */
+#define MESSAGE_MAX 1024
+#define VALUE_MAX   256
+
+static const char *const verb_names[] = {
+	[ORDER_ABORT] = "abort",   [ORDER_PAUSE] = "pause",
+	[ORDER_RESUME] = "resume", [ORDER_ROLLBACK_TO] = "rollback-to",
+	[ORDER_RETRY] = "retry",   [ORDER_PROMOTE] = "promote",
+};
+
+static const char *const phase_names[] = {
+	[ROLLOUT_IDLE] = "",
+	[ROLLOUT_MOVING] = "Progressing",
+	[ROLLOUT_HOLDING] = "Holding",
+	[ROLLOUT_APPROVAL] = "AwaitingApproval",
+	[ROLLOUT_PAUSED] = "Paused",
+	[ROLLOUT_COMPLETING] = "Completing",
+	[ROLLOUT_ROLLING_BACK] = "RollingBack",
+	[ROLLOUT_ROLLED_BACK] = "RolledBack",
+	[ROLLOUT_ABORTED] = "Aborted",
+};
+
+const char *mdep_verb_name(enum mdep_verb v)
+{
+	return verb_names[v];
+}
+
+const char *rollout_phase_name(enum rollout_phase p)
+{
+	return phase_names[p];
+}
+
+struct mdep_revision_status *mdep_revision_find(const struct mdep_status *s, const char *name)
+{
+	for (unsigned i = 0; name && i < s->nrevisions; i++)
+		if (str_eq(s->revisions[i].name, name))
+			return (struct mdep_revision_status *)&s->revisions[i];
+	return NULL;
+}
+
+/* --- encoding ---------------------------------------------------------------------------- */
+
+/* Empty texts are left out: absent and empty mean the same in status. */
+static void write_text(struct json_writer *w, const char *key, const char *s, size_t max)
+{
+	cleanup_arena struct arena a;
+	const char *cut;
+
+	if (str_empty(s))
+		return;
+	arena_init(&a, 0);
+	cut = text_cut(&a, s, max);
+	jw_str(w, key, cut);
+}
+
+static void write_time(struct json_writer *w, const char *key, int64_t ms)
+{
+	char text[CLOCK_RFC3339_MAX];
+
+	if (ms)
+		jw_str(w, key, clock_format_ms(ms, text));
+}
+
+/* Weight asked for, and while the gateway does not show it yet, what it shows: "5%->25%". */
+static void write_weight_summary(struct json_writer *w, const struct mdep_status *s)
+{
+	if (s->phase == ROLLOUT_IDLE)
+		return;
+	if (s->weight == s->verified_weight)
+		jw_strf(w, "weight", "%d%%", s->weight);
+	else
+		jw_strf(w, "weight", "%d%%->%d%%", s->verified_weight, s->weight);
+}
+
+/* What `kubectl get` shows: short words, derived from the rest and never read back. */
+static void write_summary(struct json_writer *w, const struct mdep_status *s)
+{
+	const char *idle = s->stable ? "Stable" : "Pending";
+	int step = s->step < s->nsteps ? s->step + 1 : s->nsteps;
+
+	jw_object(w, "summary");
+	jw_str(w, "phase", s->phase == ROLLOUT_IDLE ? idle : rollout_phase_name(s->phase));
+	if (s->phase != ROLLOUT_IDLE && s->nsteps)
+		jw_strf(w, "step", "%d/%d", step, s->nsteps);
+	write_weight_summary(w, s);
+	jw_strf(w, "pods", "%d/%d", s->ready_replicas, s->replicas);
+	jw_end_object(w);
+}
+
+/* Pods that carry the service: what an autoscaler may measure. */
+static void write_selector(struct json_writer *w, const struct mdep *m, const struct mdep_status *s)
+{
+	const char *revision = s->stable ? s->stable : s->target;
+
+	if (revision)
+		jw_strf(w, "selector", TG_LABEL_NAME "=%s," TG_LABEL_REVISION "=%s", m->meta.name,
+		        revision);
+	else
+		jw_strf(w, "selector", TG_LABEL_NAME "=%s", m->meta.name);
+}
+
+static void write_rollout(struct json_writer *w, const struct mdep_status *s)
+{
+	jw_object(w, "rollout");
+	write_text(w, "phase", rollout_phase_name(s->phase), VALUE_MAX);
+	write_text(w, "pausedFrom", rollout_phase_name(s->paused_from), VALUE_MAX);
+	jw_i64(w, "step", s->step);
+	jw_i64(w, "steps", s->nsteps);
+	write_text(w, "stepsHash", s->steps_hash, VALUE_MAX);
+	write_time(w, "stepStartedTime", s->step_started_ms);
+	write_time(w, "stepReachedTime", s->step_reached_ms);
+	write_time(w, "holdUntilTime", s->hold_until_ms);
+	write_time(w, "startedTime", s->started_ms);
+	write_time(w, "finishedTime", s->finished_ms);
+	write_time(w, "progressTime", s->progress_ms);
+	write_text(w, "reason", s->reason, VALUE_MAX);
+	write_text(w, "message", s->message, MESSAGE_MAX);
+	jw_end_object(w);
+}
+
+static void write_traffic(struct json_writer *w, const struct mdep_status *s)
+{
+	jw_object(w, "traffic");
+	jw_i64(w, "weight", s->weight);
+	jw_i64(w, "verifiedWeight", s->verified_weight);
+	write_time(w, "setTime", s->weight_set_ms);
+	write_time(w, "verifiedTime", s->weight_verified_ms);
+	if (s->observed_permille >= 0)
+		jw_i64(w, "observedPermille", s->observed_permille);
+	jw_array(w, "weights");
+	for (unsigned i = 0; i < s->nweights; i++) {
+		jw_object(w, NULL);
+		jw_str(w, "revision", str_or(s->weights[i].revision, ""));
+		write_text(w, "zone", s->weights[i].zone, VALUE_MAX);
+		jw_i64(w, "share", s->weights[i].weight);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+	jw_end_object(w);
+}
+
+static void write_score(struct json_writer *w, const struct mdep_status *s)
+{
+	jw_object(w, "score");
+	write_text(w, "verdict", s->verdict, VALUE_MAX);
+	if (s->score >= 0)
+		jw_i64(w, "score", s->score);
+	write_text(w, "message", s->score_message, MESSAGE_MAX);
+	jw_end_object(w);
+}
+
+static void write_revisions(struct json_writer *w, const struct mdep_status *s)
+{
+	jw_array(w, "revisions");
+	for (unsigned i = 0; i < s->nrevisions; i++) {
+		const struct mdep_revision_status *r = &s->revisions[i];
+
+		jw_object(w, NULL);
+		jw_str(w, "name", str_or(r->name, ""));
+		write_text(w, "modelVersion", r->model_version, VALUE_MAX);
+		jw_i64(w, "number", r->number);
+		write_time(w, "createdTime", r->created_ms);
+		write_text(w, "result", r->result, VALUE_MAX);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+}
+
+static void write_orders(struct json_writer *w, const struct mdep_status *s)
+{
+	jw_array(w, "orders");
+	for (unsigned i = 0; i < s->norders; i++) {
+		const struct mdep_order_status *o = &s->orders[i];
+
+		jw_object(w, NULL);
+		jw_str(w, "order", mdep_verb_name(o->verb));
+		write_text(w, "value", o->value, VALUE_MAX);
+		write_text(w, "revision", o->revision, VALUE_MAX);
+		write_text(w, "outcome", o->outcome, VALUE_MAX);
+		write_text(w, "message", o->message, MESSAGE_MAX);
+		write_time(w, "time", o->time_ms);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+}
+
+static void write_conditions(struct json_writer *w, const struct mdep_status *s)
+{
+	char stamp[CLOCK_RFC3339_MAX];
+
+	jw_array(w, "conditions");
+	for (unsigned i = 0; i < s->nconditions; i++) {
+		const struct mdep_condition *c = &s->conditions[i];
+
+		jw_object(w, NULL);
+		jw_str(w, "type", c->type);
+		jw_str(w, "status", str_or(c->status, "Unknown"));
+		jw_i64(w, "observedGeneration", c->observed_generation);
+		jw_str(w, "lastTransitionTime", clock_format(c->transition_ms, stamp));
+		jw_str(w, "reason", str_empty(c->reason) ? "Unknown" : c->reason);
+		/* Required by metav1.Condition, so written even when empty. */
+		if (str_empty(c->message))
+			jw_str(w, "message", "");
+		else
+			write_text(w, "message", c->message, MESSAGE_MAX);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+}
+
+static void write_status(struct json_writer *w, const struct mdep *m, const struct mdep_status *s)
+{
+	jw_object(w, "status");
+	jw_i64(w, "observedGeneration", s->observed_generation);
+	write_selector(w, m, s);
+	write_text(w, "stableRevision", s->stable, VALUE_MAX);
+	write_text(w, "targetRevision", s->target, VALUE_MAX);
+	jw_i64(w, "replicas", s->replicas);
+	jw_i64(w, "readyReplicas", s->ready_replicas);
+	jw_i64(w, "updatedReplicas", s->updated_replicas);
+	jw_i64(w, "stableReplicas", s->stable_replicas);
+	write_summary(w, s);
+	write_rollout(w, s);
+	write_traffic(w, s);
+	write_score(w, s);
+	write_revisions(w, s);
+	write_orders(w, s);
+	write_conditions(w, s);
+	jw_end_object(w);
+}
+
+int mdep_status_encode(const struct mdep *m, const struct mdep_status *s, struct buf *out)
+{
+	struct json_writer w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", TG_API_VERSION);
+	jw_str(&w, "kind", "ModelDeployment");
+	jw_object(&w, "metadata");
+	jw_str(&w, "name", m->meta.name);
+	jw_str(&w, "namespace", m->meta.namespace);
+	jw_end_object(&w);
+	write_status(&w, m, s);
+	jw_end_object(&w);
+	return jw_end(&w);
+}
+
+/* --- decoding ---------------------------------------------------------------------------- */
+
+static int name_index(const char *s, const char *const *names, size_t n, int fallback)
+{
+	for (size_t i = 0; s && i < n; i++)
+		if (str_eq(s, names[i]))
+			return (int)i;
+	return fallback;
+}
+
+static enum rollout_phase phase_parse(const char *s)
+{
+	return (enum rollout_phase)name_index(s, phase_names, ARRAY_SIZE(phase_names),
+	                                      ROLLOUT_IDLE);
+}
+
+static void read_rollout(const struct cJSON *o, struct mdep_status *s)
+{
+	s->phase = phase_parse(json_str(o, "phase"));
+	s->paused_from = phase_parse(json_str(o, "pausedFrom"));
+	s->step = json_int(o, "step", 0);
+	s->nsteps = json_int(o, "steps", 0);
+	s->steps_hash = json_str(o, "stepsHash");
+	s->step_started_ms = json_time(o, "stepStartedTime");
+	s->step_reached_ms = json_time(o, "stepReachedTime");
+	s->hold_until_ms = json_time(o, "holdUntilTime");
+	s->started_ms = json_time(o, "startedTime");
+	s->finished_ms = json_time(o, "finishedTime");
+	s->progress_ms = json_time(o, "progressTime");
+	s->reason = json_str(o, "reason");
+	s->message = json_str(o, "message");
+}
+
+static void read_traffic(const struct cJSON *o, struct mdep_status *s)
+{
+	const struct cJSON *it;
+
+	s->weight = json_int(o, "weight", 0);
+	s->verified_weight = json_int(o, "verifiedWeight", 0);
+	s->weight_set_ms = json_time(o, "setTime");
+	s->weight_verified_ms = json_time(o, "verifiedTime");
+	s->observed_permille = json_int(o, "observedPermille", -1);
+	json_for_each (it, json_get(o, "weights")) {
+		if (s->nweights == MDEP_WEIGHTS_MAX)
+			break;
+		s->weights[s->nweights++] =
+			(struct mdep_weight){.revision = str_or(json_str(it, "revision"), ""),
+		                             .zone = str_or(json_str(it, "zone"), ""),
+		                             .weight = json_int(it, "share", 0)};
+	}
+}
+
+static void read_revisions(const struct cJSON *list, struct mdep_status *s)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, list) {
+		if (s->nrevisions == MDEP_REVISIONS_MAX)
+			break;
+		s->revisions[s->nrevisions++] =
+			(struct mdep_revision_status){.name = str_or(json_str(it, "name"), ""),
+		                                      .model_version = json_str(it, "modelVersion"),
+		                                      .number = json_i64(it, "number", 0),
+		                                      .created_ms = json_time(it, "createdTime"),
+		                                      .result = str_or(json_str(it, "result"), "")};
+	}
+}
+
+static void read_orders(const struct cJSON *list, struct mdep_status *s)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, list) {
+		int verb =
+			name_index(json_str(it, "order"), verb_names, ARRAY_SIZE(verb_names), -1);
+
+		if (verb < 0 || s->norders == MDEP_ORDERS_MAX)
+			continue;
+		s->orders[s->norders++] =
+			(struct mdep_order_status){.verb = (enum mdep_verb)verb,
+		                                   .value = str_or(json_str(it, "value"), ""),
+		                                   .revision = json_str(it, "revision"),
+		                                   .outcome = json_str(it, "outcome"),
+		                                   .message = json_str(it, "message"),
+		                                   .time_ms = json_time(it, "time")};
+	}
+}
+
+static void read_conditions(const struct cJSON *list, struct mdep_status *s)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, list) {
+		if (!json_str(it, "type") || s->nconditions == MDEP_CONDITIONS_MAX)
+			continue;
+		s->conditions[s->nconditions++] = (struct mdep_condition){
+			.type = json_str(it, "type"),
+			.status = str_or(json_str(it, "status"), "Unknown"),
+			.reason = str_or(json_str(it, "reason"), "Unknown"),
+			.message = str_or(json_str(it, "message"), ""),
+			.transition_ms = json_time(it, "lastTransitionTime"),
+			.observed_generation = json_i64(it, "observedGeneration", 0)};
+	}
+}
+
+void mdep_status_decode(const struct cJSON *status, struct mdep_status *out)
+{
+	const struct cJSON *score = json_get(status, "score");
+
+	*out = (struct mdep_status){.observed_generation =
+	                                    json_i64(status, "observedGeneration", 0)};
+	out->stable = json_str(status, "stableRevision");
+	out->target = json_str(status, "targetRevision");
+	out->replicas = json_int(status, "replicas", 0);
+	out->ready_replicas = json_int(status, "readyReplicas", 0);
+	out->updated_replicas = json_int(status, "updatedReplicas", 0);
+	out->stable_replicas = json_int(status, "stableReplicas", 0);
+	read_rollout(json_get(status, "rollout"), out);
+	read_traffic(json_get(status, "traffic"), out);
+	out->verdict = str_or(json_str(score, "verdict"), "");
+	out->score = json_int(score, "score", -1);
+	out->score_message = json_str(score, "message");
+	read_revisions(json_get(status, "revisions"), out);
+	read_orders(json_get(status, "orders"), out);
+	read_conditions(json_get(status, "conditions"), out);
+}

@@ -1,0 +1,206 @@
+/*
+ * What the schema cannot say, and what this version does not do. Fail closed: a field whose
+ * silent absence would be dangerous (verification, a traffic driver) is fatal; the rest is a
+ * warning that names the field.
+ */
+#include "mdep_internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "project.h"
+#include "tidegate/api/names.h"
+#include "tidegate/api/preset.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
+
+#define MESSAGE_MAX 256
+
+void finding_add(struct findings *f, bool fatal, const char *path, const char *fmt, ...)
+{
+	char message[MESSAGE_MAX];
+	va_list ap;
+
+	if (f->n == MDEP_FINDINGS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	f->v[f->n++] = (struct mdep_finding){
+		.path = path, .message = arena_strdup(f->a, message), .fatal = fatal};
+}
+
+/* --- fatal ------------------------------------------------------------------------------- */
+
+static void check_model(const struct mdep *m, struct findings *f)
+{
+	if (!m->model.name)
+		finding_add(f, true, "spec.model.name", "is required");
+	if (!m->model.version)
+		finding_add(f, true, "spec.model.version", "is required");
+	if (m->model.verify)
+		finding_add(f, true, "spec.model.verify",
+		            "this version cannot verify a model: remove spec.model.verify");
+	if (m->model.digest)
+		finding_add(f, true, "spec.model.digest",
+		            "this version cannot check a model's digest: remove spec.model.digest");
+}
+
+static void check_runtime(const struct mdep *m, struct findings *f)
+{
+	const struct preset *p = preset_get(m->runtime);
+
+	if (!m->image && !p->image && !m->template_json)
+		finding_add(f, true, "spec.runtime.image", "is required with preset %s", p->name);
+	if (!m->port && !p->port)
+		finding_add(f, true, "spec.runtime.port", "is required with preset %s", p->name);
+}
+
+static void check_zones(const struct mdep *m, struct findings *f)
+{
+	unsigned active = 0;
+
+	for (unsigned i = 0; i < m->nzones; i++) {
+		active += m->zones[i].role == ZONE_ACTIVE;
+		for (unsigned k = 0; k < i; k++)
+			if (str_eq(m->zones[i].name, m->zones[k].name))
+				finding_add(f, true, arena_printf(f->a, "spec.zones[%u].name", i),
+				            "zone %s is listed twice", m->zones[i].name);
+	}
+	if (m->nzones && !active)
+		finding_add(f, true, "spec.zones", "at least one zone must have the role Active");
+}
+
+static void check_audience(const struct mdep *m, const char *path, struct findings *f)
+{
+	if (m->traffic != TRAFFIC_HTTPROUTE)
+		finding_add(f, true, path,
+		            "an audience needs a gateway: give spec.traffic.httpRoute");
+	else if (!m->parent_refs_json)
+		finding_add(f, true, path,
+		            "an audience needs a rule of its own, which Tidegate adds only to its "
+		            "own HTTPRoute: give spec.traffic.httpRoute.parentRefs");
+}
+
+static void check_steps(const struct mdep *m, struct findings *f)
+{
+	int last = -1;
+
+	for (unsigned i = 0; i < m->nsteps; i++) {
+		const struct mdep_step *s = &m->steps[i];
+		const char *path = arena_printf(f->a, "spec.strategy.steps[%u]", i);
+
+		if (s->weight < 0 && !s->hold_ms && !s->approval && !s->nheaders)
+			finding_add(f, true, path,
+			            "a step needs weight, audience, hold or approval");
+		if (s->weight >= 0 && s->weight <= last)
+			finding_add(f, true, path,
+			            "weight %d does not exceed the weight %d of the steps before",
+			            s->weight, last);
+		if (s->weight >= 0)
+			last = s->weight;
+		if (s->nheaders)
+			check_audience(m, arena_printf(f->a, "%s.audience", path), f);
+	}
+}
+
+static void check_traffic(const struct cJSON *spec, const struct mdep *m, struct findings *f)
+{
+	static const char *const drivers[] = {"istio", "ingress"};
+	const struct cJSON *traffic = json_get(spec, "traffic");
+
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
+		if (json_has(traffic, drivers[i]))
+			finding_add(f, true, arena_printf(f->a, "spec.traffic.%s", drivers[i]),
+			            "this version routes through Gateway API only: use "
+			            "spec.traffic.httpRoute");
+	if (m->traffic == TRAFFIC_NONE)
+		return;
+	if (m->route_name && !str_is_dns_subdomain(m->route_name))
+		finding_add(f, true, "spec.traffic.httpRoute.name", "is not a valid object name");
+	if (m->hostnames_json && !m->parent_refs_json)
+		finding_add(f, true, "spec.traffic.httpRoute.hostnames",
+		            "are set only on a route that Tidegate makes: give "
+		            "spec.traffic.httpRoute.parentRefs too");
+}
+
+/* --- warnings ---------------------------------------------------------------------------- */
+
+static bool is_known_annotation(const char *verb)
+{
+	for (int v = 0; v < ORDER_VERBS; v++)
+		if (str_eq(verb, mdep_verb_name(v)))
+			return true;
+	return false;
+}
+
+/* An order with a typing mistake would otherwise be an order that nobody hears. */
+static void warn_annotations(const struct cJSON *json, struct findings *f)
+{
+	const struct cJSON *list = json_path(json, "metadata", "annotations", NULL), *it;
+
+	if (!json_is_object(list))
+		return;
+	json_for_each (it, list) {
+		const char *key = json_key(it);
+
+		if (!str_starts(key, TG_ORDER_PREFIX) ||
+		    is_known_annotation(key + strlen(TG_ORDER_PREFIX)))
+			continue;
+		finding_add(f, false, arena_printf(f->a, "metadata.annotations[%.80s]", key),
+		            "is no order that this version knows: abort, pause, resume, "
+		            "rollback-to, retry, promote");
+	}
+}
+
+static void warn_fields(const struct cJSON *spec, struct findings *f)
+{
+	static const struct {
+		const char *section, *member, *message;
+	} fields[] = {
+		{"canary", "policyRef", "this version judges by its built-in policy"},
+		{"slo", NULL, "this version does not watch objectives"},
+		{"failover", NULL, "this version does not fail over by itself"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const struct cJSON *o = json_get(spec, fields[i].section);
+
+		if (fields[i].member ? !json_has(o, fields[i].member)
+		                     : !json_has(spec, fields[i].section))
+			continue;
+		finding_add(f, false,
+		            arena_printf(f->a, "spec.%s%s%s", fields[i].section,
+		                         fields[i].member ? "." : "", str_or(fields[i].member, "")),
+		            "%s", fields[i].message);
+	}
+}
+
+static void warn_values(const struct mdep *m, struct findings *f)
+{
+	if (m->model.uri && !str_starts(m->model.uri, "file:"))
+		finding_add(f, false, "spec.model.uri",
+		            "this version fetches nothing: the container gets it as MODEL_URI");
+	if (m->placement == PLACE_FGD)
+		finding_add(f, false, "spec.placement.policy", "this version places FGD as Pack");
+	for (unsigned i = 0; i < m->nzones; i++)
+		if (m->zones[i].role == ZONE_STANDBY)
+			finding_add(
+				f, false, arena_printf(f->a, "spec.zones[%u].role", i),
+				"this version gives a Standby zone no pods and never brings it in");
+}
+
+void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct findings *f)
+{
+	const struct cJSON *spec = json_get(json, "spec");
+
+	check_model(m, f);
+	check_runtime(m, f);
+	check_zones(m, f);
+	check_steps(m, f);
+	check_traffic(spec, m, f);
+	warn_fields(spec, f);
+	warn_values(m, f);
+	warn_annotations(json, f);
+}
