@@ -100,9 +100,9 @@ run() {
 run_inside() {
 	local rc=0 prefix=(setpriv --pdeathsig KILL)
 	[ -z "$linger" ] || prefix=(setsid "${outside_prefix[@]}")
+	[ -n "$linger" ] || netns+=(--kill-child)
 	env --default-signal=INT,QUIT "${prefix[@]}" "${netns[@]}" bash "$bed_self" inside "$@" <&0 &
 	run_unshare=$!
-	echo "$run_unshare" >"$BED_DIR/run/unshare.pid"
 	if [ -n "$linger" ]; then
 		run_wait_lingering || rc=$?
 	else
@@ -121,15 +121,16 @@ run_wait_lingering() {
 }
 
 run_end() {
-	local rc=$1
+	local rc=$1 inner=
 	trap '' INT TERM HUP
 	say_interrupt
 	[ -n "${BED_DIR:-}" ] || return 0
-	if [ -n "$linger" ] && [ "$rc" -eq 0 ] && kill -0 "${run_unshare:-0}" 2>/dev/null; then
-		say "the bed stays up; end it with: '$bed_self' stop '$BED_DIR'"
+	[ -z "${run_unshare:-}" ] || inner=$(pgrep -P "$run_unshare") || true
+	if [ -n "$linger" ] && [ "$rc" -eq 0 ] && [ -n "$inner" ]; then
+		run_let_go "$inner"
 		return 0
 	fi
-	[ -z "${run_unshare:-}" ] || bed_kill "$run_unshare"
+	[ -z "$inner" ] || bed_kill "$inner"
 	if [ -n "$keep" ] || { [ "$rc" -ne 0 ] && [ "${BED_KEEP_ON_FAIL:-0}" = 1 ]; }; then
 		say "kept: $BED_DIR"
 	else
@@ -137,22 +138,32 @@ run_end() {
 	fi
 }
 
-# bed_kill PID: of unshare. Its child, the first process inside, gets two
-# seconds to end COMMAND; its end is everyone's end.
+# `unshare` has to go: it would hold our output open for as long as the bed is up.
+run_let_go() {
+	echo "$1" >"$BED_DIR/run/inner.pid"
+	disown "$run_unshare"
+	kill -KILL "$run_unshare"
+	say "the bed stays up; end it with: '$bed_self' stop '$BED_DIR'"
+}
+
+# bed_kill PID: of the first process inside. It has two seconds to end COMMAND;
+# its end is everyone's end.
 bed_kill() {
-	local inner tick=0
-	inner=$(pgrep -P "$1") || return 0
-	kill -TERM "$inner" 2>/dev/null || true
-	while kill -0 "$inner" 2>/dev/null; do
+	local tick=0
+	kill -TERM "$1" 2>/dev/null || true
+	while kill -0 "$1" 2>/dev/null; do
 		sleep 0.05
 		tick=$((tick + 1))
-		[ "$tick" -lt 50 ] || kill -KILL "$inner" 2>/dev/null || true
+		[ "$tick" -lt 50 ] || kill -KILL "$1" 2>/dev/null || true
 	done
 }
 
 stop() {
-	[ -f "${1:-}/run/unshare.pid" ] || die "${1:-(no folder)} is not the folder of a bed"
-	bed_kill "$(cat "$1/run/unshare.pid")"
+	local inner
+	inner=$(cat "${1:-}/run/inner.pid" 2>/dev/null) ||
+		die "${1:-(no folder)} is not the folder of a lingering bed"
+	# The number may long belong to another process.
+	! tr '\0' '\n' 2>/dev/null <"/proc/$inner/environ" | grep -qxF "BED_DIR=$1" || bed_kill "$inner"
 	rm -rf "$1"
 }
 
@@ -160,20 +171,34 @@ stop() {
 
 inside() {
 	local rc=0
-	trap 'inside_interrupted=1; [ -z "${inside_command:-}" ] || kill -TERM "$inside_command" 2>/dev/null' INT TERM
+	trap inside_interrupt INT TERM
 	inside_environment
 	inside_start
 	say "ready"
+	inside_ready=1
 	env --default-signal=INT,QUIT "$@" <&0 &
 	inside_command=$!
 	inside_wait || rc=$?
 	echo "$rc" >"$BED_DIR/run/exit"
-	if [ -n "$BED_LINGER" ] && [ "$rc" -eq 0 ]; then
-		inside_command=
+	[ -z "$BED_LINGER" ] || [ "$rc" -ne 0 ] || inside_linger
+	exit "$rc"
+}
+
+inside_interrupt() {
+	inside_interrupted=1
+	# Before COMMAND there is nothing to wait for.
+	[ -n "${inside_ready:-}" ] || exit 130
+	[ -z "${inside_command:-}" ] || kill -TERM "$inside_command" 2>/dev/null || true
+}
+
+# Whoever reads our output must see its end although we stay.
+inside_linger() {
+	inside_command=
+	exec </dev/null >>"$BED_DIR/log/bed.log" 2>&1
+	until [ -n "${inside_interrupted:-}" ]; do
 		sleep infinity &
 		wait "$!" || true
-	fi
-	exit "$rc"
+	done
 }
 
 # A signal ends `wait` early: COMMAND still has its time to tidy up.

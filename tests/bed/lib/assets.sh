@@ -227,7 +227,7 @@ assets_compile() {
 		flags="$flags -X k8s.io/client-go/pkg/version.gitVersion=$ASSETS_VERSION"
 	fi
 	say_while "$name: building from source (all of them: about 10 min on 2 cores, once)" "$new/log" \
-		env -u GOROOT CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' \
+		env CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' \
 		"$assets_go" -C "$folder" build -trimpath -ldflags "$flags" -o "$new/content" "$package"
 }
 
@@ -235,8 +235,8 @@ assets_copy() {
 	local name=$1 folder=$2 module=$3 new=$4 source pattern
 	shift 4
 	say_while "$name: copying from module $module" "$new/log" \
-		env -u GOROOT GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" mod download "$module" || return 1
-	source=$(env -u GOROOT GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" list -m -f '{{.Dir}}' "$module")
+		env GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" mod download "$module" || return 1
+	source=$(GOWORK=off GOFLAGS=-mod=readonly "$assets_go" -C "$folder" list -m -f '{{.Dir}}' "$module")
 	mkdir "$new/content"
 	for pattern in "$@"; do
 		# shellcheck disable=SC2086 # a pattern
@@ -256,6 +256,7 @@ assets_go() {
 		return
 	fi
 	assets_go=$assets_cache/.go/bin/go
+	unset GOROOT
 	export GOTOOLCHAIN=local
 	[ ! -x "$assets_go" ] || return 0
 	arch=$(assets_architecture)

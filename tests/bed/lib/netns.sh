@@ -10,7 +10,7 @@ BED_BACKBONE=10.200.0.1
 # netns_enter: sets the array `netns` to the prefix that runs a command as first
 # process of new namespaces; whatever ends it, the kernel ends the others.
 netns_enter() {
-	local flags=(-n --pid --mount-proc --fork --kill-child)
+	local flags=(-n --pid --mount-proc --fork)
 	netns=()
 	if [ "$(id -u)" -eq 0 ] && unshare "${flags[@]}" true 2>/dev/null; then
 		netns=(unshare "${flags[@]}")
