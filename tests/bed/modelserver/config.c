@@ -24,25 +24,25 @@ static const struct option_row rows[] = {
 	{"model-name", "MODEL_NAME", OPT_STRING, AT(model_name), "name of the model"},
 	{"model-version", "MODEL_VERSION", OPT_STRING, AT(model_version), "version to load"},
 	{"model-base-path", "MODEL_BASE_PATH", OPT_STRING, AT(base_path),
-	 "folder with <version>/weights.txt; none: weights generated from name and version"},
+         "folder with <version>/weights.txt; none: weights generated from name and version"},
 	{"address", "POD_IP", OPT_STRING, AT(address), "address to bind to, exactly"},
 	{"port", "PORT", OPT_INT, AT(port), "HTTP port; 0 = any free one"},
 	{"pod-name", "POD_NAME", OPT_STRING, AT(pod_name), "told in x-pod-name"},
 	{"zone", "ZONE", OPT_STRING, AT(zone), "told in x-zone"},
 	{"load-ms", "LOAD_MS", OPT_INT, AT(load_ms), "time the loading takes at least"},
 	{"error-rate", "ERROR_RATE", OPT_RATE, AT(error_rate),
-	 "fault: share of predictions answered 500, 0 to 1"},
+         "fault: share of predictions answered 500, 0 to 1"},
 	{"latency-ms", "LATENCY_MS", OPT_INT, AT(latency_ms),
-	 "fault: added to each prediction, with an exponential tail"},
+         "fault: added to each prediction, with an exponential tail"},
 	{"crash-after-ms", "CRASH_AFTER_MS", OPT_INT, AT(crash_after_ms),
-	 "fault: abort so long after the port opened"},
+         "fault: abort so long after the port opened"},
 	{"hang", "HANG", OPT_HANG, AT(hang),
-	 "fault: \"predict\" or \"all\" (or 1) requests are never answered"},
+         "fault: \"predict\" or \"all\" (or 1) requests are never answered"},
 	{"report-version", "REPORT_VERSION", OPT_STRING, AT(report_version),
-	 "fault: version to claim instead of the one loaded"},
+         "fault: version to claim instead of the one loaded"},
 	{"seed", "SEED", OPT_INT, AT(seed), "of the faults"},
 	{"ignore-sigterm", NULL, OPT_BOOL, AT(ignore_sigterm),
-	 "as TensorFlow Serving does when it is PID 1"},
+         "as TensorFlow Serving does when it is PID 1"},
 	{"help", NULL, OPT_BOOL, AT(help), "this text"},
 	{"rest_api_port", NULL, OPT_INT, AT(port), NULL},
 	{"model_name", NULL, OPT_STRING, AT(model_name), NULL},
@@ -68,7 +68,7 @@ static int hang_parse(const char *s, enum hang *out)
 }
 
 static int row_set(struct config *c, const struct option_row *row, const char *text,
-		   struct err *err)
+                   struct err *err)
 {
 	char *at = (char *)c + row->offset;
 	int64_t i;

@@ -18,15 +18,15 @@ enum hang { HANG_NOTHING, HANG_PREDICT, HANG_ALL };
 struct config {
 	const char *model_name;
 	const char *model_version;  /* NULL: the newest folder of base_path, or "1" */
-	const char *base_path;	    /* NULL: weights are generated */
+	const char *base_path;      /* NULL: weights are generated */
 	const char *report_version; /* what is claimed instead of the version loaded */
-	const char *address;	    /* POD_IP */
+	const char *address;        /* POD_IP */
 	const char *pod_name, *zone;
 	int64_t port;
 	int64_t load_ms;
 	int64_t latency_ms;
 	int64_t crash_after_ms; /* from the opening of the port on; 0 = never */
-	int64_t seed;		/* of the faults; 0 = from the pod's name */
+	int64_t seed;           /* of the faults; 0 = from the pod's name */
 	double error_rate;
 	enum hang hang;
 	bool ignore_sigterm;

@@ -70,7 +70,7 @@ static void open_port(void *arg)
 	}
 	p->open = true;
 	log_info("serving", LS("address", server_address(p->service.server)),
-		 LS("model", p->config.model_name), LS("version", p->service.version));
+	         LS("model", p->config.model_name), LS("version", p->service.version));
 	if (p->config.crash_after_ms > 0)
 		timer_start(&p->crash_timer, p->config.crash_after_ms);
 }

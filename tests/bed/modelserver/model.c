@@ -69,7 +69,7 @@ static int parse_weights(struct model *m, char *text, const char *path, struct e
 			return err_set(err, ERR_INVALID, "%s: \"%s\" is not a weight", path, word);
 		if (count > MODEL_FEATURES_MAX)
 			return err_set(err, ERR_TOO_BIG, "%s: more than %d weights", path,
-				       MODEL_FEATURES_MAX);
+			               MODEL_FEATURES_MAX);
 		if (count == 0)
 			m->bias = v;
 		else
@@ -115,7 +115,7 @@ static void generate(struct model *m, const char *name)
 }
 
 int model_load(struct model *m, const char *name, const char *version, const char *base_path,
-	       struct err *err)
+               struct err *err)
 {
 	*m = (struct model){.version = xstrdup_null(version)};
 	if (!base_path) {

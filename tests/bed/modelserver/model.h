@@ -9,7 +9,7 @@
 
 #include "tidegate/base/err.h"
 
-#define MODEL_FEATURES_MAX	 4096
+#define MODEL_FEATURES_MAX       4096
 #define MODEL_GENERATED_FEATURES 8
 
 struct model {
@@ -24,7 +24,7 @@ struct model {
  * weights computed from name and version, the same at every start.
  */
 int model_load(struct model *m, const char *name, const char *version, const char *base_path,
-	       struct err *err);
+               struct err *err);
 void model_release(struct model *m);
 double model_score(const struct model *m, const double *features);
 

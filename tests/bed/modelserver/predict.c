@@ -10,14 +10,14 @@ static int read_row(const struct model *m, const struct cJSON **it, double *row,
 	for (unsigned i = 0; i < m->features; i++, *it = json_next(*it)) {
 		if (!json_is_number(*it))
 			return err_set(err, ERR_INVALID,
-				       "an instance must be an array of %u numbers", m->features);
+			               "an instance must be an array of %u numbers", m->features);
 		row[i] = json_value_double(*it, 0);
 	}
 	return 0;
 }
 
 int predict_rest(const struct model *m, const char *body, size_t len, struct buf *answer,
-		 struct err *err)
+                 struct err *err)
 {
 	cleanup_arena struct arena arena;
 	const struct cJSON *root, *instances, *instance;
@@ -50,7 +50,7 @@ int predict_rest(const struct model *m, const char *body, size_t len, struct buf
 }
 
 static const struct cJSON *v2_input(const struct model *m, const struct cJSON *root, int64_t *rows,
-				    struct err *err)
+                                    struct err *err)
 {
 	const struct cJSON *input = json_first(json_get(root, "inputs"));
 	const struct cJSON *shape = json_get(input, "shape");
@@ -67,13 +67,13 @@ static const struct cJSON *v2_input(const struct model *m, const struct cJSON *r
 	    json_value_i64(json_next(json_first(shape)), -1) != m->features ||
 	    json_size(data) != (size_t)*rows * m->features)
 		return err_set(err, ERR_INVALID, "shape must be [rows, %u] and fit \"data\"",
-			       m->features),
+		               m->features),
 		       NULL;
 	return data;
 }
 
 int predict_v2(const struct model *m, const char *name, const char *version, const char *body,
-	       size_t len, struct buf *answer, struct err *err)
+               size_t len, struct buf *answer, struct err *err)
 {
 	cleanup_arena struct arena arena;
 	const struct cJSON *root, *data, *it;

@@ -12,9 +12,9 @@
 #include "model.h"
 
 int predict_rest(const struct model *m, const char *body, size_t len, struct buf *answer,
-		 struct err *err);
+                 struct err *err);
 /* name and version are those to put into the answer. */
 int predict_v2(const struct model *m, const char *name, const char *version, const char *body,
-	       size_t len, struct buf *answer, struct err *err);
+               size_t len, struct buf *answer, struct err *err);
 
 #endif

@@ -10,8 +10,8 @@ static const struct {
 	const char *path;
 	enum verb verb;
 } fixed[] = {
-	{"/metrics", VERB_METRICS},	   {"/monitoring/prometheus/metrics", VERB_METRICS},
-	{"/v2", VERB_V2_SERVER},	   {"/v2/", VERB_V2_SERVER},
+	{"/metrics", VERB_METRICS},        {"/monitoring/prometheus/metrics", VERB_METRICS},
+	{"/v2", VERB_V2_SERVER},           {"/v2/", VERB_V2_SERVER},
 	{"/v2/health/live", VERB_V2_LIVE}, {"/v2/health/ready", VERB_V2_READY},
 };
 

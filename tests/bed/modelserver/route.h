@@ -9,10 +9,10 @@ enum verb {
 	VERB_TFS_STATUS,   /* GET  /v1/models/N[/versions/V] */
 	VERB_TFS_METADATA, /* GET  /v1/models/N[/versions/V]/metadata */
 	VERB_TFS_PREDICT,  /* POST /v1/models/N[/versions/V]:predict */
-	VERB_V2_SERVER,	   /* GET  /v2 */
-	VERB_V2_LIVE,	   /* GET  /v2/health/live */
-	VERB_V2_READY,	   /* GET  /v2/health/ready */
-	VERB_V2_MODEL,	   /* GET  /v2/models/N[/versions/V] */
+	VERB_V2_SERVER,    /* GET  /v2 */
+	VERB_V2_LIVE,      /* GET  /v2/health/live */
+	VERB_V2_READY,     /* GET  /v2/health/ready */
+	VERB_V2_MODEL,     /* GET  /v2/models/N[/versions/V] */
 	VERB_V2_MODEL_READY,
 	VERB_V2_INFER, /* POST /v2/models/N[/versions/V]/infer */
 };

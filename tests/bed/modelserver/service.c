@@ -12,8 +12,12 @@
 #include "route.h"
 #include "stats.h"
 
-#define ANSWER_MAX     (4u << 20)
-#define DRAIN_QUIET_MS 200
+#define ANSWER_MAX      (4u << 20)
+#define DRAIN_QUIET_MS  200
+#define CONNECTIONS_MAX 4096
+/* Longer than a gateway keeps an idle connection (90 s is common): the side that sends should be
+ * the one that closes, or its next request is lost. */
+#define IDLE_MS 600000
 
 /* A prediction that is answered later. */
 struct pending {
@@ -34,14 +38,14 @@ static int64_t now_us(void)
 }
 
 static void reply(struct service *s, struct server_request *r, int status, const char *type,
-		  const struct buf *body)
+                  const struct buf *body)
 {
 	server_reply(r, status, type, s->draining ? s->headers_closing : s->headers, body->data,
-		     body->len);
+	             body->len);
 }
 
 static void reply_json(struct service *s, struct server_request *r, int status,
-		       const struct buf *body)
+                       const struct buf *body)
 {
 	reply(s, r, status, "application/json", body);
 }
@@ -59,7 +63,7 @@ static void error_body(struct buf *out, const char *message)
 }
 
 static void reply_error(struct service *s, struct server_request *r, int status,
-			const char *message)
+                        const char *message)
 {
 	cleanup_buf struct buf body;
 
@@ -69,7 +73,7 @@ static void reply_error(struct service *s, struct server_request *r, int status,
 }
 
 static void finish_prediction(struct service *s, struct server_request *r, int status,
-			      const struct buf *body, int64_t start_us)
+                              const struct buf *body, int64_t start_us)
 {
 	if (status == 200)
 		stats_ok(now_us() - start_us);
@@ -90,7 +94,7 @@ static void pending_due(void *arg)
 }
 
 static void answer_later(struct service *s, struct server_request *r, int status, struct buf *body,
-			 int64_t start_us, int64_t delay_ms)
+                         int64_t start_us, int64_t delay_ms)
 {
 	struct pending *p = xcalloc(1, sizeof(*p));
 
@@ -102,7 +106,7 @@ static void answer_later(struct service *s, struct server_request *r, int status
 }
 
 static int compute(struct service *s, const struct server_request *r, enum verb verb,
-		   struct buf *body)
+                   struct buf *body)
 {
 	struct err err = ERR_INIT;
 	int rc;
@@ -113,12 +117,19 @@ static int compute(struct service *s, const struct server_request *r, enum verb 
 	}
 	if (verb == VERB_V2_INFER)
 		rc = predict_v2(&s->model, s->config->model_name, s->version, r->body, r->body_len,
-				body, &err);
+		                body, &err);
 	else
 		rc = predict_rest(&s->model, r->body, r->body_len, body, &err);
 	if (rc)
 		error_body(body, err.msg);
 	return rc ? 400 : 200;
+}
+
+/* Accepted and never answered, until the end. */
+static void keep_hanging(struct service *s, struct server_request *r)
+{
+	s->hanging = xreallocarray(s->hanging, s->nhanging + 1, sizeof(struct server_request *));
+	s->hanging[s->nhanging++] = r;
 }
 
 static void predict(struct service *s, struct server_request *r, enum verb verb)
@@ -128,8 +139,10 @@ static void predict(struct service *s, struct server_request *r, enum verb verb)
 	int status;
 
 	buf_init(&body, ANSWER_MAX);
-	if (s->config->hang != HANG_NOTHING)
+	if (s->config->hang != HANG_NOTHING) {
+		keep_hanging(s, r);
 		return;
+	}
 	s->in_flight++;
 	status = compute(s, r, verb, &body);
 	if (delay_ms > 0)
@@ -296,13 +309,13 @@ static bool serves(const struct service *s, const struct route *route)
 }
 
 static void reply_unknown_model(struct service *s, struct server_request *r,
-				const struct route *route)
+                                const struct route *route)
 {
 	cleanup_free char *text = NULL;
 
 	if (route->version[0])
 		text = xasprintf("Servable not found for request: Specific(%s, %s)", route->model,
-				 route->version);
+		                 route->version);
 	else
 		text = xasprintf("Servable not found for request: Latest(%s)", route->model);
 	reply_error(s, r, 404, text);
@@ -316,8 +329,8 @@ static void handle(void *arg, struct server_request *r)
 	route_parse(&route, r->method, r->path);
 	s->last_request_ms = loop_now(s->loop);
 	if (s->config->hang == HANG_ALL)
-		return;
-	if (route.verb == VERB_NONE)
+		keep_hanging(s, r);
+	else if (route.verb == VERB_NONE)
 		reply_error(s, r, 404, "Malformed request: no such path");
 	else if (route.verb == VERB_BAD_METHOD)
 		reply_error(s, r, 405, "Malformed request: method not allowed here");
@@ -357,7 +370,7 @@ int service_load(struct service *s, struct err *err)
 		return -1;
 	s->version = str_or(c->report_version, s->model.version);
 	s->headers = xasprintf("x-model-version: %s\r\nx-pod-name: %s\r\nx-zone: %s\r\n",
-			       s->version, str_or(c->pod_name, ""), str_or(c->zone, ""));
+	                       s->version, str_or(c->pod_name, ""), str_or(c->zone, ""));
 	s->headers_closing = xasprintf("%sConnection: close\r\n", s->headers);
 	stats_init(c->model_name);
 	return 0;
@@ -368,8 +381,12 @@ int service_open(struct service *s, struct err *err)
 	const struct config *c = s->config;
 	bool ipv6 = strchr(c->address, ':') != NULL;
 	cleanup_free char *address = xasprintf("%s%s%s:%ld", ipv6 ? "[" : "", c->address,
-					       ipv6 ? "]" : "", (long)c->port);
-	struct server_options o = {.address = address, .handler = handle, .arg = s};
+	                                       ipv6 ? "]" : "", (long)c->port);
+	struct server_options o = {.address = address,
+	                           .handler = handle,
+	                           .arg = s,
+	                           .max_connections = CONNECTIONS_MAX,
+	                           .idle_ms = IDLE_MS};
 
 	s->server = server_new(s->loop, &o, err);
 	return s->server ? 0 : -1;
@@ -389,6 +406,10 @@ void service_release(struct service *s)
 {
 	if (s->server)
 		server_free(s->server);
+	/* Each request is to be answered once, also when nobody listens any more. */
+	for (size_t i = 0; i < s->nhanging; i++)
+		server_reply_text(s->hanging[i], 503, "ended");
+	free(s->hanging);
 	timer_release(&s->drain_timer);
 	model_release(&s->model);
 	free(s->headers);

@@ -28,6 +28,8 @@ struct service {
 	struct server *server;
 	char *headers, *headers_closing; /* who answers; the latter asks the client to go away */
 	unsigned in_flight;
+	struct server_request **hanging; /* fault: never answered */
+	size_t nhanging;
 	int64_t last_request_ms;
 	bool draining;
 	struct timer drain_timer;

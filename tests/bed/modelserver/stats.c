@@ -58,17 +58,17 @@ static void collect_start(struct metric_family *f)
 
 static struct metric_family process[] = {
 	{.name = "process_cpu_seconds_total",
-	 .help = "CPU time of the process.",
-	 .type = METRIC_COUNTER,
-	 .collect = collect_cpu},
+         .help = "CPU time of the process.",
+         .type = METRIC_COUNTER,
+         .collect = collect_cpu},
 	{.name = "process_resident_memory_bytes",
-	 .help = "Resident memory of the process.",
-	 .type = METRIC_GAUGE,
-	 .collect = collect_memory},
+         .help = "Resident memory of the process.",
+         .type = METRIC_GAUGE,
+         .collect = collect_memory},
 	{.name = "process_start_time_seconds",
-	 .help = "Start of the process, seconds since 1970.",
-	 .type = METRIC_GAUGE,
-	 .collect = collect_start},
+         .help = "Start of the process, seconds since 1970.",
+         .type = METRIC_GAUGE,
+         .collect = collect_start},
 };
 
 void stats_init(const char *model_name)

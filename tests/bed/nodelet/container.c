@@ -60,7 +60,6 @@ void container_release(struct container *c)
 	timer_release(&c->retry);
 	timer_release(&c->kill_timer);
 	free(c->waiting_message);
-	free(c->stop_message);
 	free(c->run.message);
 	free(c->last.message);
 }

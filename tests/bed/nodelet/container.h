@@ -54,7 +54,6 @@ struct container {
 	bool pulling;
 
 	bool stopping;
-	char *stop_message;
 	int64_t stop_deadline_ms; /* monotonic */
 	struct action pre_stop;
 	struct action_run *pre_stop_run;
@@ -68,7 +67,8 @@ void container_release(struct container *c);
 void container_adopt(struct container *c, const struct cJSON *status);
 
 void container_try_start(struct container *c);
-/* preStop, SIGTERM, and SIGKILL at the deadline. Harmless when it does not run. */
+/* preStop, SIGTERM, and SIGKILL at the deadline. Harmless when it does not run. message: of the
+ * event, NULL = that it stops. */
 void container_stop(struct container *c, int64_t grace_ms, const char *message);
 void container_kill(struct container *c);
 /* Callbacks: the end of the process, and of the hook's or the process's time. */

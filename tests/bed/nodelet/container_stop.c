@@ -57,6 +57,7 @@ void container_on_deadline(void *arg)
 void container_stop(struct container *c, int64_t grace_ms, const char *message)
 {
 	int64_t deadline = clock_mono_ms() + grace_ms;
+	cleanup_free char *text = NULL;
 
 	if (!container_running(c))
 		return;
@@ -70,7 +71,8 @@ void container_stop(struct container *c, int64_t grace_ms, const char *message)
 	}
 	c->stopping = true;
 	c->stop_deadline_ms = deadline;
-	xstr_replace(&c->stop_message, message);
+	text = message ? xstrdup(message) : xasprintf("Stopping container %s", c->name);
+	note_pod(c->pod, false, "Killing", text);
 	container_quiet_probes(c);
 	if (c->pre_stop.type == ACTION_NONE || grace_ms <= 0) {
 		terminate(c);

@@ -49,7 +49,7 @@ void probe_release(struct probe *p)
 }
 
 /* The result counts: as many equal ones in a row as the threshold wants. */
-static void settle(struct probe *p, bool ok, const char *why)
+static void settle(struct probe *p, bool ok)
 {
 	struct container *c = p->container;
 	char message[384];
@@ -69,8 +69,7 @@ static void settle(struct probe *p, bool ok, const char *why)
 		snprintf(message, sizeof(message),
 		         "Container %s failed %s probe, will be restarted", c->name,
 		         p->kind == PROBE_STARTUP ? "startup" : "liveness");
-		note_pod(c->pod, true, "Killing", message);
-		container_stop(c, p->grace_ms >= 0 ? p->grace_ms : pod_grace_ms(c->pod), why);
+		container_stop(c, p->grace_ms >= 0 ? p->grace_ms : pod_grace_ms(c->pod), message);
 	}
 	pod_kick(c->pod);
 }
@@ -89,7 +88,7 @@ static void on_result(void *arg, bool ok, const char *why)
 	p->streak = ok == p->last_ok ? p->streak + 1 : 1;
 	p->last_ok = ok;
 	if (p->streak >= threshold)
-		settle(p, ok, why);
+		settle(p, ok);
 }
 
 static void try_now(void *arg)
