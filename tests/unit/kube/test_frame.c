@@ -30,7 +30,7 @@ static int collect(void *arg, enum frame_part part, const char *json, size_t len
 
 /* Feeds pieces [0,a) [a,b) [b,len) from blocks of their own, so that ASan sees any overrun. */
 static int run(struct sink *s, enum frame_mode mode, size_t max, const char *text, size_t a,
-	       size_t b, struct err *err)
+               size_t b, struct err *err)
 {
 	size_t cut[4] = {0, a, b, strlen(text)};
 	struct frame f;
@@ -67,34 +67,35 @@ static const struct good goods[] = {
 	{FRAME_WATCH, "{}", "O {}\n"},
 	{FRAME_WATCH, "{}{}\n\n {}", "O {}\nO {}\nO {}\n"},
 	{FRAME_WATCH, "{\"a\":{\"b\":[1,{\"c\":[]}]}}\n{\"d\":null}\n",
-	 "O {\"a\":{\"b\":[1,{\"c\":[]}]}}\nO {\"d\":null}\n"},
+         "O {\"a\":{\"b\":[1,{\"c\":[]}]}}\nO {\"d\":null}\n"},
 	{FRAME_WATCH, "{\"a\":\"}{][\"}{\"b\":\"\\\"}\\\\\"}",
-	 "O {\"a\":\"}{][\"}\nO {\"b\":\"\\\"}\\\\\"}\n"},
+         "O {\"a\":\"}{][\"}\nO {\"b\":\"\\\"}\\\\\"}\n"},
 	{FRAME_WATCH, "{\"\\\\\":\"\\\\\\\"{\"}", "O {\"\\\\\":\"\\\\\\\"{\"}\n"},
-	{FRAME_WATCH, "{\"\xc3\xa9\":\"\xf0\x9f\x98\x80}\"}", "O {\"\xc3\xa9\":\"\xf0\x9f\x98\x80}\"}\n"},
+	{FRAME_WATCH, "{\"\xc3\xa9\":\"\xf0\x9f\x98\x80}\"}",
+         "O {\"\xc3\xa9\":\"\xf0\x9f\x98\x80}\"}\n"},
 	{FRAME_WATCH, "{ \"n\" : -1.5e+10 , \"t\":true,\"f\":false }",
-	 "O { \"n\" : -1.5e+10 , \"t\":true,\"f\":false }\n"},
+         "O { \"n\" : -1.5e+10 , \"t\":true,\"f\":false }\n"},
 	{FRAME_WATCH, "{\"items\":[{}]}", "O {\"items\":[{}]}\n"},
 
 	{FRAME_LIST, "{\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}",
-	 "T {\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}\n"},
+         "T {\"kind\":\"PodList\",\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[]}\n"},
 	{FRAME_LIST, "{\"items\":[{\"a\":1},{\"b\":[{}]}],\"metadata\":{\"continue\":\"x\"}}",
-	 "I {\"a\":1}\nI {\"b\":[{}]}\nT {\"items\":[],\"metadata\":{\"continue\":\"x\"}}\n"},
+         "I {\"a\":1}\nI {\"b\":[{}]}\nT {\"items\":[],\"metadata\":{\"continue\":\"x\"}}\n"},
 	{FRAME_LIST, " { \"items\" : [ {\"a\":1} ,\n{\"b\":2} ] , \"z\" : 1 }\n",
-	 "I {\"a\":1}\nI {\"b\":2}\nT { \"items\" : [] , \"z\" : 1 }\n"},
+         "I {\"a\":1}\nI {\"b\":2}\nT { \"items\" : [] , \"z\" : 1 }\n"},
 	{FRAME_LIST, "{\"items\": null,\"z\":{}}", "T {\"items\": null,\"z\":{}}\n"},
 	{FRAME_LIST, "{\"metadata\":{\"items\":[{\"x\":1}]},\"items\":[{\"y\":2}]}",
-	 "I {\"y\":2}\nT {\"metadata\":{\"items\":[{\"x\":1}]},\"items\":[]}\n"},
+         "I {\"y\":2}\nT {\"metadata\":{\"items\":[{\"x\":1}]},\"items\":[]}\n"},
 	{FRAME_LIST, "{\"items\":[{\"items\":[{}],\"s\":\"items\"}]}",
-	 "I {\"items\":[{}],\"s\":\"items\"}\nT {\"items\":[]}\n"},
+         "I {\"items\":[{}],\"s\":\"items\"}\nT {\"items\":[]}\n"},
 	{FRAME_LIST, "{\"k\":\"items\",\"a\":\"\\\"items\\\":[{}]\",\"items\":[{}]}",
-	 "I {}\nT {\"k\":\"items\",\"a\":\"\\\"items\\\":[{}]\",\"items\":[]}\n"},
+         "I {}\nT {\"k\":\"items\",\"a\":\"\\\"items\\\":[{}]\",\"items\":[]}\n"},
 	{FRAME_LIST, "{\"item\":[{}],\"itemss\":[{}],\"xitems\":[1],\"it\\u0065ms\":[{}]}",
-	 "T {\"item\":[{}],\"itemss\":[{}],\"xitems\":[1],\"it\\u0065ms\":[{}]}\n"},
+         "T {\"item\":[{}],\"itemss\":[{}],\"xitems\":[1],\"it\\u0065ms\":[{}]}\n"},
 	{FRAME_LIST, "{\"a\":[\"items\",{\"items\":1}],\"items\":[{\"q\":\"]}\"}]}",
-	 "I {\"q\":\"]}\"}\nT {\"a\":[\"items\",{\"items\":1}],\"items\":[]}\n"},
+         "I {\"q\":\"]}\"}\nT {\"a\":[\"items\",{\"items\":1}],\"items\":[]}\n"},
 	{FRAME_LIST, "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}",
-	 "T {\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}\n"},
+         "T {\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}\n"},
 	{FRAME_LIST, "{}", "T {}\n"},
 };
 
@@ -112,7 +113,7 @@ static void test_every_split(void **state)
 
 				if (rc || strcmp(s.out.data, goods[i].out) != 0)
 					fail_msg("%s cut at %zu and %zu: %s%s", goods[i].in, a, b,
-						 s.out.data, err.msg);
+					         s.out.data, err.msg);
 				buf_release(&s.out);
 			}
 		}
@@ -179,8 +180,8 @@ static void test_bad_input(void **state)
 			struct err err = ERR_INIT;
 			struct sink s = {0};
 
-			assert_int_equal(
-				run(&s, bads[i].mode, SMALL_MAX, bads[i].in, a, a, &err), -1);
+			assert_int_equal(run(&s, bads[i].mode, SMALL_MAX, bads[i].in, a, a, &err),
+			                 -1);
 			if (err.class != bads[i].class || !strstr(err.msg, bads[i].words))
 				fail_msg("%s cut at %zu: %s", bads[i].in, a, err.msg);
 			buf_release(&s.out);
@@ -255,7 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_split), cmocka_unit_test(test_byte_by_byte),
 		cmocka_unit_test(test_bad_input),   cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_depth),	    cmocka_unit_test(test_refusal_stops),
+		cmocka_unit_test(test_depth),       cmocka_unit_test(test_refusal_stops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

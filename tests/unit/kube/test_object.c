@@ -52,8 +52,8 @@ static void test_meta(void **state)
 static void test_meta_sparse(void **state)
 {
 	struct object *o = decode("{\"metadata\":{\"name\":\"n1\",\"uid\":\"u\","
-				  "\"deletionTimestamp\":\"whenever\"}}",
-				  NULL);
+	                          "\"deletionTimestamp\":\"whenever\"}}",
+	                          NULL);
 
 	(void)state;
 	assert_non_null(o);
@@ -138,10 +138,10 @@ static void test_rv_cmp(void **state)
 		const char *a, *b;
 		int want;
 	} rows[] = {
-		{"1", "1", 0},	    {"1", "2", -1},	 {"9", "10", -1},
-		{"10", "9", 1},	    {NULL, NULL, 0},	 {NULL, "", 0},
-		{"", "1", -1},	    {"1", NULL, 1},	 {"18446744073709551616", "99", 1},
-		{"99", "100", -1},  {"123456", "123457", -1},
+		{"1", "1", 0},     {"1", "2", -1},           {"9", "10", -1},
+		{"10", "9", 1},    {NULL, NULL, 0},          {NULL, "", 0},
+		{"", "1", -1},     {"1", NULL, 1},           {"18446744073709551616", "99", 1},
+		{"99", "100", -1}, {"123456", "123457", -1},
 	};
 
 	(void)state;
@@ -155,7 +155,7 @@ static void test_rv_cmp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_meta),	     cmocka_unit_test(test_meta_sparse),
+		cmocka_unit_test(test_meta),         cmocka_unit_test(test_meta_sparse),
 		cmocka_unit_test(test_meta_missing), cmocka_unit_test(test_pack_alignment),
 		cmocka_unit_test(test_rv_cmp),
 	};

@@ -14,7 +14,7 @@
 
 /* A thing as the API server would send it. */
 static struct object *make(const char *key, const char *uid, const char *rv, const char *owner,
-			   const char *value)
+                           const char *value)
 {
 	struct arena cleanup_arena a;
 	const char *slash = strchr(key, '/');
@@ -42,7 +42,7 @@ static void on_change(void *arg, const struct store_event *ev)
 	const struct object *o = ev->object;
 	const struct object *now = store_get_key(&b->store, o->key);
 
-	buf_addf(&b->log, "%c %s@%s", "+~-"[ev->change], o->key, o->resource_version);
+	buf_addf(&b->log, "%c %s@%s", "+~-"[ev->change], o -> key, o -> resource_version);
 	if (ev->previous)
 		buf_addf(&b->log, " was %s", ev->previous->resource_version);
 	if (ev->initial)
@@ -281,9 +281,8 @@ static void model_told(void *arg, const struct store_event *ev)
 	t->live = ev->change != STORE_DELETED;
 	t->uid = uid;
 	t->rv = (unsigned)strtoul(ev->object->resource_version, NULL, 10);
-	t->owner = ev->object->owner_uid ?
-			   (unsigned)strtoul(ev->object->owner_uid + 1, NULL, 10) :
-			   0;
+	t->owner =
+		ev->object->owner_uid ? (unsigned)strtoul(ev->object->owner_uid + 1, NULL, 10) : 0;
 }
 
 static unsigned model_change(struct model *m)

@@ -20,7 +20,7 @@ static inline void thing_fill(void *obj, struct packer *p, const void *ctx)
 
 /* A value of "poison" cannot be decoded. */
 static inline struct object *thing_decode(const struct cJSON *json, struct arena *scratch,
-					  struct err *err)
+                                          struct err *err)
 {
 	(void)scratch;
 	if (object_meta_check(json, err))
