@@ -21,6 +21,11 @@ struct preset {
 	 */
 	const char *const *command;
 	const char *const *args;
+	/*
+	 * A configuration file that the server needs for its metrics: its text, and the flag that
+	 * takes its path (appended with the path to args). NULL = none.
+	 */
+	const char *config_text, *config_flag;
 	/* Kubelet probes, "$N"/"$V" replaced. NULL = TCP on the port. */
 	const char *startup_path, *ready_path, *live_path;
 	/* The operator's own question: does it serve exactly this version? NULL = not known. */
@@ -32,8 +37,9 @@ struct preset {
 	const char *error_label;      /* label whose value tells failure */
 	const char *const *ok_values; /* other values are errors; NULL-terminated */
 	const char *errors_metric;    /* or: a counter of its own for errors */
-	const char *latency_metric;   /* histogram base name (without _bucket); NULL = none */
-	double latency_unit;          /* seconds per unit of `le`: 1e-6 for microseconds */
+	bool errors_apart; /* requests_metric does not count those errors: the total is both */
+	const char *latency_metric; /* histogram base name (without _bucket); NULL = none */
+	double latency_unit;        /* seconds per unit of `le`: 1e-6 for microseconds */
 };
 
 const struct preset *preset_get(enum mdep_runtime r);
