@@ -55,6 +55,15 @@ static void fill_verify(const struct http_call *call, CURLcode code, struct err 
 {
 	long verify = X509_V_OK;
 
+	/* libcurl compares names itself, after OpenSSL's verdict; only its text tells. */
+	if (strstr(detail(call, code), "target host")) {
+		err_set(err, ERR_TRANSPORT,
+		        "certificate of %s is for another name%s%s: check the address, or set the "
+		        "TLS server name",
+		        call->target, call->client->tls.server_name ? " than " : "",
+		        str_or(call->client->tls.server_name, ""));
+		return;
+	}
 	curl_easy_getinfo(call->easy, CURLINFO_SSL_VERIFYRESULT, &verify);
 	switch (verify) {
 	case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -77,13 +86,6 @@ static void fill_verify(const struct http_call *call, CURLcode code, struct err 
 		        "certificate of %s is signed by an unknown authority: check the CA bundle "
 		        "configured for it",
 		        call->target);
-		return;
-	case X509_V_OK: /* the chain is good, so it was the name */
-		err_set(err, ERR_TRANSPORT,
-		        "certificate of %s is for another name%s%s: check the address, or set the "
-		        "TLS server name",
-		        call->target, call->client->tls.server_name ? " than " : "",
-		        str_or(call->client->tls.server_name, ""));
 		return;
 	default:
 		err_set(err, ERR_TRANSPORT, "certificate of %s refused: %s", call->target,
