@@ -11,7 +11,7 @@
 ASSETS_VERSION=v1.36.3
 
 assets_cache=${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/tidegate/$ASSETS_VERSION
-declare -A assets_path=()
+declare -gA assets_path=()
 
 # assets_get NAME...: fills assets_path.
 assets_get() {

@@ -14,7 +14,7 @@ controlplane_start() {
 	controlplane_start_apiserver
 	controlplane_wait_apiserver
 	controlplane_start_kcm
-	program_wait kube-controller-manager 60 "serving accounts" \
+	program_wait kube-controller-manager 60 "making service accounts" \
 		controlplane_get /api/v1/namespaces/default/serviceaccounts/default
 }
 
@@ -54,5 +54,5 @@ controlplane_get() {
 }
 
 controlplane_wait_apiserver() {
-	program_wait kube-apiserver 90 "ready" controlplane_get /readyz
+	program_wait "etcd kube-apiserver" 90 "the API server was ready" controlplane_get /readyz
 }

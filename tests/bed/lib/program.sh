@@ -42,13 +42,15 @@ program_stop() {
 	rm -f "$BED_DIR/run/$name.pid"
 }
 
-# program_wait NAME SECONDS WHAT CHECK...: until CHECK succeeds; with the end of
-# NAME's log when it dies or the time is over.
+# program_wait NAMES SECONDS WHAT CHECK...: until CHECK succeeds; with the end of
+# the log when one of NAMES dies, or of the last one's when the time is over.
 program_wait() {
-	local name=$1 limit=$2 what=$3 began=$SECONDS
+	local names=$1 limit=$2 what=$3 name began=$SECONDS
 	shift 3
 	until "$@" >/dev/null 2>&1; do
-		program_alive "$name" || program_failed "$name" "ended before $what"
+		for name in $names; do
+			program_alive "$name" || program_failed "$name" "ended before $what"
+		done
 		[ $((SECONDS - began)) -le "$limit" ] || program_failed "$name" "not $what after $limit s"
 		sleep 0.05
 	done
