@@ -5,6 +5,10 @@
 #include "tidegate/base/str.h"
 #include "tidegate/reconcile/children.h"
 
+#define CONFIG_VOLUME "tidegate-runtime"
+#define CONFIG_DIR    "/etc/tidegate"
+#define CONFIG_FILE   "runtime.conf"
+
 int child_port(const struct mdep *m)
 {
 	return m->port ? m->port : preset_get(m->runtime)->port;
@@ -157,24 +161,79 @@ static int write_probes(struct json_writer *w, struct arena *a, const struct mde
 	return 0;
 }
 
+static bool has_flag(const struct cJSON *args, const char *flag)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, args)
+		if (str_starts(str_or(json_value_str(it), ""), flag))
+			return true;
+	return false;
+}
+
+/* The file itself comes from an annotation, through the downward API: no ConfigMap to keep. */
+static void write_config_flag(struct json_writer *w, const struct preset *p,
+                              const struct cJSON *user)
+{
+	if (p->config_flag && !has_flag(user, p->config_flag))
+		jw_strf(w, NULL, "%s" CONFIG_DIR "/" CONFIG_FILE, p->config_flag);
+}
+
 static int write_args(struct json_writer *w, struct arena *a, const struct mdep *m, struct err *err)
 {
 	const struct preset *p = preset_get(m->runtime);
-	const struct cJSON *it, *user;
+	const struct cJSON *it, *user = NULL;
 
-	write_strings(w, a, m, "command", p->command);
-	if (!m->args_json) {
-		write_strings(w, a, m, "args", p->args);
-		return 0;
+	if (m->args_json) {
+		user = json_parse(a, m->args_json, strlen(m->args_json), err);
+		if (!user)
+			return err_wrap(err, "spec.runtime.args");
 	}
-	user = json_parse(a, m->args_json, strlen(m->args_json), err);
-	if (!user)
-		return err_wrap(err, "spec.runtime.args");
+	write_strings(w, a, m, "command", p->command);
+	if (!user && !p->args)
+		return 0;
 	jw_array(w, "args");
 	json_for_each (it, user)
 		jw_str(w, NULL, child_expand(a, m, str_or(json_value_str(it), "")));
+	for (const char *const *arg = user ? NULL : p->args; arg && *arg; arg++)
+		jw_str(w, NULL, child_expand(a, m, *arg));
+	write_config_flag(w, p, user);
 	jw_end_array(w);
 	return 0;
+}
+
+static void write_config_mount(struct json_writer *w, const struct preset *p)
+{
+	if (!p->config_flag)
+		return;
+	jw_array(w, "volumeMounts");
+	jw_object(w, NULL);
+	jw_str(w, "name", CONFIG_VOLUME);
+	jw_str(w, "mountPath", CONFIG_DIR);
+	jw_bool(w, "readOnly", true);
+	jw_end_object(w);
+	jw_end_array(w);
+}
+
+static void write_config_volume(struct json_writer *w, const struct preset *p)
+{
+	if (!p->config_flag)
+		return;
+	jw_array(w, "volumes");
+	jw_object(w, NULL);
+	jw_str(w, "name", CONFIG_VOLUME);
+	jw_object(w, "downwardAPI");
+	jw_array(w, "items");
+	jw_object(w, NULL);
+	jw_str(w, "path", CONFIG_FILE);
+	jw_object(w, "fieldRef");
+	jw_str(w, "fieldPath", "metadata.annotations['" TG_ANN_RUNTIME_CONFIG "']");
+	jw_end_object(w);
+	jw_end_object(w);
+	jw_end_array(w);
+	jw_end_object(w);
+	jw_end_object(w);
+	jw_end_array(w);
 }
 
 static void write_pre_stop(struct json_writer *w, int seconds)
@@ -212,6 +271,7 @@ static int write_container(struct json_writer *w, struct arena *a, const struct 
 	if (write_probes(w, a, m, err))
 		return -1;
 	write_pre_stop(w, p->pre_stop_seconds);
+	write_config_mount(w, p);
 	jw_end_object(w);
 	return 0;
 }
@@ -290,6 +350,7 @@ static void write_pod_meta(struct json_writer *w, const struct mdep *m, const ch
 	jw_object(w, "annotations");
 	jw_str(w, TG_ANN_MODEL_VERSION, m->model.version);
 	jw_str(w, TG_ANN_PLACEMENT, placements[m->placement]);
+	jw_str(w, TG_ANN_RUNTIME_CONFIG, preset_get(m->runtime)->config_text);
 	if (m->max_per_node)
 		jw_strf(w, TG_ANN_MAX_PER_NODE, "%d", m->max_per_node);
 	jw_end_object(w);
@@ -323,6 +384,7 @@ static int write_pod_spec(struct json_writer *w, struct arena *a, const struct m
 	if (write_container(w, a, m, zone, err))
 		return -1;
 	jw_end_array(w);
+	write_config_volume(w, p);
 	jw_end_object(w);
 	return 0;
 }

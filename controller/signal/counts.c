@@ -101,8 +101,10 @@ int counts_read(const struct preset *p, const char *model, const char *text, siz
 		return -1;
 	if (r.overflow)
 		out->nbuckets = 0;
-	if (out->errors > out->requests)
-		out->requests = out->errors; /* servers that count failures apart */
+	if (p->errors_apart)
+		out->requests += out->errors;
+	else if (out->errors > out->requests)
+		out->errors = out->requests;
 	return 0;
 }
 

@@ -18,13 +18,14 @@
 #define TG_MANAGED_BY       "tidegate"
 
 /* Annotations on children. */
-#define TG_ANN_MODEL_VERSION TG_GROUP "/model-version"
-#define TG_ANN_REVISION_NO   TG_GROUP "/revision-number"
-#define TG_ANN_LEAVING_SINCE TG_GROUP "/leaving-since" /* on a pod: RFC 3339 */
-#define TG_ANN_MAX_PER_NODE  TG_GROUP "/max-per-node"  /* on a pod: for the scheduler */
-#define TG_ANN_PLACEMENT     TG_GROUP "/placement"     /* on a pod: Pack, Spread, FGD */
-#define TG_ANN_APPLY_HASH    TG_GROUP "/apply-hash"
-#define TG_ANN_DELETION_COST "controller.kubernetes.io/pod-deletion-cost"
+#define TG_ANN_MODEL_VERSION  TG_GROUP "/model-version"
+#define TG_ANN_REVISION_NO    TG_GROUP "/revision-number"
+#define TG_ANN_LEAVING_SINCE  TG_GROUP "/leaving-since"  /* on a pod: RFC 3339 */
+#define TG_ANN_MAX_PER_NODE   TG_GROUP "/max-per-node"   /* on a pod: for the scheduler */
+#define TG_ANN_PLACEMENT      TG_GROUP "/placement"      /* on a pod: Pack, Spread, FGD */
+#define TG_ANN_RUNTIME_CONFIG TG_GROUP "/runtime-config" /* on a pod: file of its model server */
+#define TG_ANN_APPLY_HASH     TG_GROUP "/apply-hash"
+#define TG_ANN_DELETION_COST  "controller.kubernetes.io/pod-deletion-cost"
 
 /* Human orders on a ModelDeployment (design 2.2): TG_GROUP "/" verb. */
 #define TG_ORDER_PREFIX TG_GROUP "/"
