@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/buf.h"
@@ -37,7 +38,9 @@ static int newest_version(const char *base_path, char **version, struct err *err
 	if (!d)
 		return err_set_errno(err, ERR_IO, errno, "%s", base_path);
 	while ((e = readdir(d))) {
-		if (e->d_name[0] != '.' && version_newer(e->d_name, *version))
+		cleanup_free char *file = xasprintf("%s/%s/weights.txt", base_path, e->d_name);
+
+		if (access(file, R_OK) == 0 && version_newer(e->d_name, *version))
 			xstr_replace(version, e->d_name);
 	}
 	if (!*version)

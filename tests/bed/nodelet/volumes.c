@@ -221,15 +221,17 @@ static char *mount_source(const struct pod *p, const struct cJSON *mount)
 	return NULL;
 }
 
-/* A path begins here: at the start, or behind a character that separates. */
+/* What may stand before and behind a path: in a list, an option, or a line for the shell. */
+#define SEPARATORS "=:,; \t\n'\"<>|&()"
+
 static bool path_begins(const char *text, const char *at)
 {
-	return at == text || strchr("=:,; '\"", at[-1]);
+	return at == text || strchr(SEPARATORS, at[-1]);
 }
 
 static bool path_ends(const char *at)
 {
-	return !*at || strchr("/:,; '\"", *at);
+	return !*at || strchr("/" SEPARATORS, *at);
 }
 
 static char *rewrite_mount(const char *text, const char *path, const char *source)
