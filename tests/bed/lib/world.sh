@@ -1,0 +1,175 @@
+# world: what stands on a bed with three zones and a gateway: nodes, the
+# operator, a ModelDeployment, requests. For the demo and the end-to-end tests,
+# which run inside `bed.sh run --zones 3 --gateway --`.
+
+WORLD_ZONES=(hz-a hz-b hz-c)
+WORLD_HOST=ranker.shop.example
+WORLD_BIN=${BED_BIN:-$BED_TREE/build/bed}
+WORLD_TIDEGATE=${TIDEGATE:-$BED_TREE/build/tidegate}
+WORLD_RECORDS=$BED_DIR/requests.jsonl
+WORLD_PHASES=$BED_DIR/phases
+[ -n "${WORLD_STEPS:-}" ] ||
+	WORLD_STEPS='[{weight: 10, hold: 4s}, {weight: 25, hold: 3s}, {weight: 50, approval: Required}, {weight: 100}]'
+
+bed() {
+	bash "$BED_TREE/tests/bed/bed.sh" "$@"
+}
+
+now_ms() {
+	date +%s%3N
+}
+
+# seconds_since MS: "3.2"
+seconds_since() {
+	awk -v a="$1" -v b="$(now_ms)" 'BEGIN {printf "%.1f", (b - a) / 1000}'
+}
+
+# wait_until SECONDS WHAT COMMAND...: polls; on time-out says WHAT and fails.
+wait_until() {
+	local limit=$1 what=$2 began
+	shift 2
+	began=$(now_ms)
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(($(now_ms) - began))" -gt $((limit * 1000)) ]; then
+			say "waited $limit s in vain: $what"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# --- nodes -------------------------------------------------------------------------------
+
+world_image_map() {
+	cat <<-EOT
+		{"tensorflow/serving": {"command": ["$WORLD_BIN/modelserver"],
+		  "paths": {"/usr/bin/tensorflow_model_server": "$WORLD_BIN/modelserver"}}}
+	EOT
+}
+
+# Each zone has its own agent, in the zone's network, with two nodes of four cards.
+world_start_nodes() {
+	local n zone
+	world_image_map >"$BED_DIR/images.json"
+	for n in 1 2 3; do
+		zone=${WORLD_ZONES[n - 1]}
+		mkdir -p "$BED_DIR/nodelet-$zone"
+		program_start "nodelet-$zone" nsenter -t "$(program_pid "zone-$n")" -n \
+			"$WORLD_BIN/nodelet" --kubeconfig "$KUBECONFIG" --zone "$zone" --nodes "${WORLD_NODES:-2}" \
+			--gpus 4 --product NVIDIA-A10 --pod-cidr "10.244.$n.0/24" \
+			--image-map "$BED_DIR/images.json" --state-dir "$BED_DIR/nodelet-$zone"
+	done
+	wait_until 30 "six nodes are Ready" world_nodes_ready $((3 * ${WORLD_NODES:-2}))
+}
+
+world_nodes_ready() {
+	[ "$(kubectl get nodes --no-headers 2>/dev/null | grep -cw Ready)" -eq "$1" ]
+}
+
+# --- operator ----------------------------------------------------------------------------
+
+# CRDs, namespace, RBAC as a user installs them; the operator itself runs as a
+# process in zone 1, with the rights of its service account and no others.
+world_install() {
+	kubectl apply -f "$BED_TREE/manifests/install.yaml" >"$BED_DIR/log/install.log" 2>&1 || {
+		cat "$BED_DIR/log/install.log" >&2
+		return 1
+	}
+	kubectl wait --for=condition=Established --timeout=30s \
+		crd/modeldeployments.serving.tidegate.io >>"$BED_DIR/log/install.log"
+	kubectl create namespace shop >>"$BED_DIR/log/install.log"
+	wait_until 30 "the service account" kubectl get serviceaccount -n tidegate-system tidegate-controller
+	bed account tidegate-system tidegate-controller >/dev/null
+}
+
+# world_start_operator [NAME] [ZONE] [OPTION...]
+world_start_operator() {
+	local name=${1:-operator} zone=${2:-1}
+	shift $(($# < 2 ? $# : 2))
+	program_start "$name" nsenter -t "$(program_pid "zone-$zone")" -n "$WORLD_TIDEGATE" controller \
+		--kubeconfig "$BED_DIR/tidegate-system-tidegate-controller.kubeconfig" \
+		--lease-namespace tidegate-system --metrics-address 127.0.0.1:0 --health-address 127.0.0.1:0 \
+		--lease-duration 3s --lease-renew-deadline 2s --lease-retry-period 500ms "$@"
+}
+
+# --- the ModelDeployment -----------------------------------------------------------------
+
+# world_mdep VERSION [ENV_NAME ENV_VALUE]: the manifest; strategy by WORLD_STEPS.
+world_mdep() {
+	cat <<-EOT
+		apiVersion: serving.tidegate.io/v1alpha1
+		kind: ModelDeployment
+		metadata: {name: ranker, namespace: shop}
+		spec:
+		  replicas: 6
+		  model: {name: ranker, version: "$1"}
+		  runtime:
+		    preset: tensorflow-serving
+		    env:
+		    - {name: ${2:-LATENCY_MS}, value: "${3:-2}"}
+		  gpu: {count: 1, products: [NVIDIA-A10]}
+		  zones: [{name: hz-a}, {name: hz-b}, {name: hz-c}]
+		  strategy:
+		    maxSurge: 3
+		    maxUnavailable: 0
+		    drain: 5s
+		    steps: $WORLD_STEPS
+		  canary: {interval: 1s}
+		  traffic:
+		    httpRoute:
+		      name: ranker
+		      parentRefs: [{name: bed, namespace: default}]
+		      hostnames: [$WORLD_HOST]
+	EOT
+}
+
+# mdep PATH: one field of its status, e.g. mdep .status.rollout.phase
+mdep() {
+	kubectl get mdep ranker -n shop -o "jsonpath={$1}"
+}
+
+mdep_is() {
+	[ "$(mdep "$1")" = "$2" ]
+}
+
+# mdep_serves VERSION: it is the stable one and nothing is being released.
+mdep_serves() {
+	local stable
+	stable=$(mdep .status.stableRevision)
+	[ -n "$stable" ] && mdep_is .status.rollout.phase "" &&
+		mdep_is ".status.revisions[?(@.name==\"$stable\")].modelVersion" "$1"
+}
+
+mdep_ready() {
+	kubectl wait mdep/ranker -n shop --for=condition=Ready --timeout=0 && mdep_is .status.rollout.phase ""
+}
+
+# --- requests ----------------------------------------------------------------------------
+
+# world_start_load RATE: from now on until world_stop_load; every request is written down.
+world_start_load() {
+	: >"$WORLD_PHASES"
+	program_start load "$WORLD_BIN/load" --url "$BED_GATEWAY_URL/v1/models/ranker:predict" \
+		--host "$WORLD_HOST" --rate "$1" --until-signal --out "$WORLD_RECORDS" --timeout 5s
+}
+
+world_stop_load() {
+	program_stop load TERM
+}
+
+world_phase() {
+	echo "$(now_ms) $*" >>"$WORLD_PHASES"
+}
+
+# world_lost [VERSION...]: requests that failed, those aside that a version named here answered.
+world_lost() {
+	local version own='^$'
+	for version in "$@"; do
+		own="$own"'\|"version":"'"$version"'"'
+	done
+	grep -v '"status":200[,}]' "$WORLD_RECORDS" | grep -vc "$own" || true
+}
+
+world_sent() {
+	wc -l <"$WORLD_RECORDS"
+}

@@ -1,0 +1,160 @@
+#!/usr/bin/env bash
+# The story of the demo, inside a bed: placement, gray release with approval, two bad versions
+# rolled back by themselves, while requests flow and each is counted.
+# Exit 9: the story failed and said so.
+set -u
+for story_lib in say program world; do
+	# shellcheck source=/dev/null
+	. "$BED_TREE/tests/bed/lib/$story_lib.sh"
+done
+story_began=$(now_ms)
+
+tell() {
+	printf '[%6.1f s] %s\n' "$(seconds_since "$story_began")" "$*"
+}
+
+fail() {
+	printf '\n'
+	story_evidence
+	printf 'demo: FAIL %s\n' "$*"
+	exit 9
+}
+
+story_evidence() {
+	kubectl get mdep,rs,pods -n shop 2>/dev/null | sed 's/^/    /'
+	printf '    status: %s\n' "$(mdep .status.rollout 2>/dev/null)"
+	[ ! -f "$BED_DIR/log/operator.log" ] || tail -n 8 "$BED_DIR/log/operator.log" | cut -c1-300 | sed 's/^/    /'
+}
+
+# story_follow: prints every change of the release as it happens, in the background.
+story_follow() {
+	local line last=
+	kubectl get mdep ranker -n shop -w --output-watch-events=false -o \
+		'jsonpath={.status.summary.phase}|{.status.summary.step}|{.status.traffic.verifiedWeight}|{.status.traffic.observedPermille}|{.status.rollout.message}{"\n"}' 2>/dev/null |
+		while IFS='|' read -r phase step weight seen message; do
+			line="$phase step ${step:--}, weight in force ${weight:-0} %"
+			[ "$line" != "$last" ] || continue
+			last=$line
+			[ -z "$seen" ] || line="$line (counted at the pods: $(awk -v p="$seen" 'BEGIN {printf "%.1f", p / 10}') %)"
+			tell "    $line: $message"
+		done
+}
+
+placement() {
+	kubectl get pods -n shop -o 'jsonpath={range .items[*]}{.spec.nodeName}{"\n"}{end}' | sort | uniq -c |
+		awk '{printf "%s%s: %s", (NR > 1 ? ", " : ""), $2, $1}'
+}
+
+# rolled_back VERSION: the release of VERSION has ended in a rollback and weight 0 is in force.
+rolled_back() {
+	mdep_is .status.rollout.phase RolledBack && mdep_is .status.traffic.verifiedWeight 0 &&
+		mdep_is ".status.revisions[0].modelVersion" "$1"
+}
+
+# time_ms JSONPATH: an instant of the status in milliseconds.
+time_ms() {
+	local t
+	t=$(mdep "$1")
+	[ -z "$t" ] || date -d "$t" +%s%3N
+}
+
+# story_bad VERSION ENV VALUE WHAT: releases it, waits for the rollback, says how long it took
+# from its first request to none.
+story_bad() {
+	local version=$1 first zero
+	world_phase "v$version: $4"
+	tell "version $version is applied: $4"
+	world_mdep "$version" "$2" "$3" | kubectl apply -f - >/dev/null || fail "version $version was not accepted"
+	wait_until 60 "version $version is rolled back" rolled_back "$version" ||
+		fail "version $version ($4) was not rolled back"
+	sleep 0.5
+	first=$(grep "\"version\":\"$version\"" "$WORLD_RECORDS" | head -n 1 | sed 's/.*"t":\([0-9]*\).*/\1/')
+	zero=$(grep "\"version\":\"$version\"" "$WORLD_RECORDS" | tail -n 1 | sed 's/.*"t":\([0-9]*\).*/\1/')
+	[ -n "$first" ] || fail "version $version never got a request"
+	rollback_seconds=$(awk -v a="$first" -v b="$zero" 'BEGIN {printf "%.1f", (b - a) / 1000}')
+	tell "version $version rolled back by itself: $(mdep .status.score.message)"
+	tell "    from its first request to its last: $rollback_seconds s"
+	rollbacks="${rollbacks:-}$(printf '  %-44s %6s s\n' "rollback of version $version ($4)" "$rollback_seconds")"$'\n'
+}
+
+story() {
+	local n lost
+	tell "control plane and gateway are up; starting 3 zones with 2 GPU nodes each"
+	world_start_nodes || fail "the nodes did not become Ready"
+	world_install || fail "manifests/install.yaml could not be applied"
+	world_start_operator
+	tell "operator started with the rights of its own service account"
+
+	world_mdep 1 | kubectl apply -f - >/dev/null || fail "the ModelDeployment was not accepted"
+	tell "1. kubectl apply -f modeldeployment.yaml: 6 replicas in 3 zones"
+	story_follow &
+	wait_until 40 "a first pod is Ready" world_answers || fail "no pod answers through the gateway"
+	world_start_load "${STORY_RATE:-200}"
+	world_phase "version 1 starts"
+	wait_until 60 "version 1 serves with all pods" mdep_ready || fail "version 1 did not become Ready"
+	tell "6 pods placed by Tidegate: $(placement)"
+
+	world_phase "version 2 released"
+	tell "2. version 2 is applied: 10 %, 25 %, 50 % with approval, 100 %"
+	world_mdep 2 | kubectl apply -f - >/dev/null || fail "version 2 was not accepted"
+	wait_until 90 "version 2 waits for approval" mdep_is .status.rollout.phase AwaitingApproval ||
+		fail "version 2 did not reach the approval step"
+	tell "kubectl annotate mdep ranker serving.tidegate.io/promote=next"
+	kubectl annotate mdep ranker -n shop --overwrite serving.tidegate.io/promote=next >/dev/null
+	wait_until 90 "version 2 is promoted" mdep_serves 2 || fail "version 2 was not promoted"
+	tell "version 2 serves everything"
+
+	tell "3. a bad version, twice"
+	story_bad 3 ERROR_RATE 0.3 "30 % errors"
+	story_bad 4 LATENCY_MS 60 "60 ms slower"
+	wait_until 60 "all pods are of version 2 again" mdep_pods_of_stable || fail "pods of the bad version stayed"
+	world_phase "after"
+	sleep 2
+	world_stop_load
+	lost=$(world_lost 3 4)
+	n=$(world_sent)
+	story_table "$n" "$lost"
+	[ "$lost" -eq 0 ] || fail "$lost of $n requests were lost"
+}
+
+world_answers() {
+	[ "$(curl -s -o /dev/null -w '%{http_code}' -H "Host: $WORLD_HOST" -d '{"instances":[[1,2,3]]}' \
+		"$BED_GATEWAY_URL/v1/models/ranker:predict")" = 200 ]
+}
+
+mdep_pods_of_stable() {
+	local stable
+	stable=$(mdep .status.stableRevision)
+	[ "$(kubectl get pods -n shop -o name -l "serving.tidegate.io/revision!=$stable" | wc -l)" -eq 0 ]
+}
+
+story_table() {
+	local m
+	m=$(bed metrics "$(program_pid operator)")
+	printf '\n'
+	"$WORLD_BIN/load" report "$WORLD_RECORDS" --phases "$WORLD_PHASES"
+	printf '\n%s' "$rollbacks"
+	printf '  %-44s %6d of %d\n' "requests lost (bad versions' own errors aside)" "$2" "$1"
+	printf '  %-44s %6s MiB, %s CPU-s\n' "operator" \
+		"$(sed 's/rss_kb=\([0-9]*\).*/\1/' <<<"$m" | awk '{printf "%.1f", $1 / 1024}')" \
+		"$(sed 's/.*cpu_ms=\([0-9]*\).*/\1/' <<<"$m" | awk '{printf "%.2f", $1 / 1000}')"
+	printf '\n'
+}
+
+story_keep() {
+	local gateway
+	gateway=$(bed expose "${BED_GATEWAY_URL#http://}")
+	cat <<-EOT
+
+		The cluster stays up. Try it:
+		  export KUBECONFIG=$BED_OUTSIDE_KUBECONFIG
+		  $KUBECTL get mdep -A
+		  $KUBECTL describe mdep ranker -n shop
+		  curl -H 'Host: $WORLD_HOST' -d '{"instances":[[1,2,3]]}' http://$gateway/v1/models/ranker:predict
+	EOT
+}
+
+story
+printf 'demo: PASS\n'
+[ "${1:-}" != --keep ] || story_keep
+exit 0
