@@ -406,24 +406,60 @@ static void read_traffic(struct reader *r, const struct cJSON *spec)
 /* --- revision and orders ----------------------------------------------------------------- */
 
 /*
- * What makes a pod different, and only that. Of runtime the golden request and the metrics path are
- * the operator's own business: changing them must not replace a single pod. An empty section
- * is the same as none.
+ * Members that do not count for the revision: of runtime what is the operator's own business, so
+ * that changing it replaces no pod; and what the API server fills in by default, so that a file and
+ * the stored object have one revision.
  */
+static const struct {
+	const char *section, *member;
+	const char *text; /* not counted when it has this value; NULL = never counted */
+	int64_t number;
+} not_counted[] = {
+	{"runtime", "golden", NULL, 0},
+	{"runtime", "metricsPath", NULL, 0},
+	{"runtime", "preset", "custom", 0},
+	{"gpu", "resource", "nvidia.com/gpu", 0},
+	{"gpu", "count", "", 1},
+};
+
+static bool counts(const struct cJSON *section, const char *name, size_t i)
+{
+	const char *member = not_counted[i].member, *text = not_counted[i].text;
+
+	if (!str_eq(not_counted[i].section, name))
+		return true;
+	if (!text)
+		return false;
+	return *text ? !str_eq(json_str(section, member), text)
+	             : json_i64(section, member, -1) != not_counted[i].number;
+}
+
+/* An empty section is the same as none, but of gpu, where it asks for one card. */
+static uint64_t hash_section(struct reader *r, uint64_t h, const struct cJSON *spec,
+                             const char *name)
+{
+	const struct cJSON *v = json_get(spec, name);
+	const char *skip[ARRAY_SIZE(not_counted) + 1];
+	size_t n = 0;
+
+	if (!json_size(v) && !(json_is_object(v) && str_eq(name, "gpu")))
+		return h;
+	for (size_t i = 0; i < ARRAY_SIZE(not_counted); i++)
+		if (!counts(v, name, i))
+			skip[n++] = not_counted[i].member;
+	skip[n] = NULL;
+	h = str_hash(h, name, strlen(name) + 1);
+	return canonical_hash(h, v, skip, r->a);
+}
+
+/* What makes a pod different, and only that. */
 static void set_revision(struct reader *r, const struct cJSON *spec)
 {
 	static const char *const sections[] = {"gpu", "model", "runtime", "template"};
-	static const char *const not_in_pods[] = {"golden", "metricsPath", NULL};
 	uint64_t h = STR_HASH_SEED;
 
-	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
-		const struct cJSON *v = json_get(spec, sections[i]);
-
-		if (!json_size(v))
-			continue;
-		h = str_hash(h, sections[i], strlen(sections[i]) + 1);
-		h = canonical_hash(h, v, str_eq(sections[i], "runtime") ? not_in_pods : NULL, r->a);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(sections); i++)
+		h = hash_section(r, h, spec, sections[i]);
 	str_safe_encode(h, r->m->revision, MDEP_REVISION_LEN);
 }
 

@@ -17,6 +17,7 @@
 /* The schema's bounds in bytes; longer texts are cut, for a refused status would be worse. */
 #define MESSAGE_MAX 1024
 #define VALUE_MAX   256
+#define WORD_MAX    63
 
 static const char *const verb_names[] = {
 	[ORDER_ABORT] = "abort",   [ORDER_PAUSE] = "pause",
@@ -122,7 +123,7 @@ static void write_rollout(struct json_writer *w, const struct mdep_status *s)
 	write_text(w, "pausedFrom", rollout_phase_name(s->paused_from), VALUE_MAX);
 	jw_i64(w, "step", s->step);
 	jw_i64(w, "steps", s->nsteps);
-	write_text(w, "stepsHash", s->steps_hash, VALUE_MAX);
+	write_text(w, "stepsHash", s->steps_hash, WORD_MAX);
 	write_time(w, "stepStartedTime", s->step_started_ms);
 	write_time(w, "stepReachedTime", s->step_reached_ms);
 	write_time(w, "holdUntilTime", s->hold_until_ms);
@@ -147,7 +148,7 @@ static void write_traffic(struct json_writer *w, const struct mdep_status *s)
 	for (unsigned i = 0; i < s->nweights; i++) {
 		jw_object(w, NULL);
 		jw_str(w, "revision", str_or(s->weights[i].revision, ""));
-		write_text(w, "zone", s->weights[i].zone, VALUE_MAX);
+		write_text(w, "zone", s->weights[i].zone, WORD_MAX);
 		jw_i64(w, "share", s->weights[i].weight);
 		jw_end_object(w);
 	}
@@ -158,7 +159,7 @@ static void write_traffic(struct json_writer *w, const struct mdep_status *s)
 static void write_score(struct json_writer *w, const struct mdep_status *s)
 {
 	jw_object(w, "score");
-	write_text(w, "verdict", s->verdict, VALUE_MAX);
+	write_text(w, "verdict", s->verdict, WORD_MAX);
 	if (s->score >= 0)
 		jw_i64(w, "score", s->score);
 	write_text(w, "message", s->score_message, MESSAGE_MAX);
@@ -176,7 +177,7 @@ static void write_revisions(struct json_writer *w, const struct mdep_status *s)
 		write_text(w, "modelVersion", r->model_version, VALUE_MAX);
 		jw_i64(w, "number", r->number);
 		write_time(w, "createdTime", r->created_ms);
-		write_text(w, "result", r->result, VALUE_MAX);
+		write_text(w, "result", r->result, WORD_MAX);
 		jw_end_object(w);
 	}
 	jw_end_array(w);
@@ -191,8 +192,8 @@ static void write_orders(struct json_writer *w, const struct mdep_status *s)
 		jw_object(w, NULL);
 		jw_str(w, "order", mdep_verb_name(o->verb));
 		write_text(w, "value", o->value, VALUE_MAX);
-		write_text(w, "revision", o->revision, VALUE_MAX);
-		write_text(w, "outcome", o->outcome, VALUE_MAX);
+		write_text(w, "revision", o->revision, WORD_MAX);
+		write_text(w, "outcome", o->outcome, WORD_MAX);
 		write_text(w, "message", o->message, MESSAGE_MAX);
 		write_time(w, "time", o->time_ms);
 		jw_end_object(w);
@@ -229,8 +230,8 @@ static void write_status(struct json_writer *w, const struct mdep *m, const stru
 	jw_object(w, "status");
 	jw_i64(w, "observedGeneration", s->observed_generation);
 	write_selector(w, m, s);
-	write_text(w, "stableRevision", s->stable, VALUE_MAX);
-	write_text(w, "targetRevision", s->target, VALUE_MAX);
+	write_text(w, "stableRevision", s->stable, WORD_MAX);
+	write_text(w, "targetRevision", s->target, WORD_MAX);
 	jw_i64(w, "replicas", s->replicas);
 	jw_i64(w, "readyReplicas", s->ready_replicas);
 	jw_i64(w, "updatedReplicas", s->updated_replicas);
