@@ -73,6 +73,11 @@ static inline void raw_send(int fd, const void *data, size_t len)
 	assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
 }
 
+static inline void raw_say(int fd, const char *text)
+{
+	raw_send(fd, text, strlen(text));
+}
+
 /*
  * Collects what comes, driving the loop, until `want` appears (NULL: until the peer closes) or ms
  * have passed. Returns whether that happened.
