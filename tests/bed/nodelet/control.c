@@ -339,7 +339,9 @@ static int ask(const char *state_dir, const struct buf *line, struct err *err)
 	reply[strcspn(reply, "\n")] = '\0';
 	if (str_eq(reply, "ok"))
 		return 0;
-	return err_set(err, ERR_INVALID, "%s", reply[0] ? reply : "no answer");
+	if (!reply[0])
+		return err_set(err, ERR_IO, "no answer from nodelet in %s", state_dir);
+	return err_set(err, ERR_INVALID, "%s", reply + strcspn(reply, " ") + 1);
 }
 
 int control_client(int argc, char **argv)

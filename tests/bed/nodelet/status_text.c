@@ -300,7 +300,11 @@ static void write_address(struct json_writer *w, const char *one, const char *li
 	if (!ip[0])
 		return;
 	jw_str(w, one, ip);
+	/* Lists of addresses are merged by address: after a restart there would be two. */
 	jw_array(w, list);
+	jw_object(w, NULL);
+	jw_str(w, "$patch", "replace");
+	jw_end_object(w);
 	jw_object(w, NULL);
 	jw_str(w, "ip", ip);
 	jw_end_object(w);
