@@ -10,11 +10,11 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 
-#define AUTH_FILE_MAX	     (1u << 20)
+#define AUTH_FILE_MAX        (1u << 20)
 #define AUTH_TOKEN_PERIOD_MS 60000
 #define AUTH_TLS_PERIOD_MS   (5 * 60 * 1000)
-#define AUTH_AGAIN_MS	     10000 /* after a file that could not be used */
-#define AUTH_LEEWAY_MS	     10000
+#define AUTH_AGAIN_MS        10000 /* after a file that could not be used */
+#define AUTH_LEEWAY_MS       10000
 #define AUTH_EXEC_WAIT_MS    1000 /* after a failed plugin run, doubling */
 #define AUTH_EXEC_WAIT_MAX   30000
 

@@ -13,10 +13,10 @@
 #include "tidegate/base/buf.h"
 #include "tidegate/base/str.h"
 
-#define CALL_TIMEOUT_MS	   10000
-#define CALL_TRIES_MAX	   10
-#define CALL_JITTER	   0.25
-#define CALL_ERROR_BODY	   (64u << 10)
+#define CALL_TIMEOUT_MS    10000
+#define CALL_TRIES_MAX     10
+#define CALL_JITTER        0.25
+#define CALL_ERROR_BODY    (64u << 10)
 #define CALL_HEADERS_FIXED 4
 
 enum call_state { CALL_QUEUED, CALL_AUTH, CALL_RUNNING, CALL_WAIT, CALL_FAILED };
@@ -38,7 +38,7 @@ struct kube_call {
 	struct timer timer;
 	struct http_call *http;
 	struct buf error_body; /* of an answer to a streaming request that is no 2xx */
-	struct err err;	       /* CALL_FAILED: what to tell */
+	struct err err;        /* CALL_FAILED: what to tell */
 };
 
 static void call_attempt(struct kube_call *call);
@@ -251,13 +251,13 @@ static void call_answered(void *arg, const struct http_result *h)
 
 	call->http = NULL;
 	client_count(call->client, call->method, call->req.channel != KUBE_CH_WATCH, h,
-		     call->req.body_len);
+	             call->req.body_len);
 	client_warn(call->client, call->method, call->path, h->warning);
 	if (h->err.class != ERR_NONE)
 		r.err = h->err;
 	else if (streams)
 		kube_classify(h->status, h->retry_after_ms, call->error_body.data,
-			      call->error_body.len, &r.err);
+		              call->error_body.len, &r.err);
 	else
 		kube_classify(h->status, h->retry_after_ms, h->body, h->body_len, &r.err);
 	if (r.err.class != ERR_NONE && call_retry(call, &r.err))
@@ -369,10 +369,10 @@ static bool request_is_sound(const struct kube_request *r, struct err *err)
 		err_set(err, ERR_INTERNAL, "API call without method or path");
 	else if ((r->patch != KUBE_PATCH_NONE) != str_eq(r->method, "PATCH"))
 		err_set(err, ERR_INTERNAL, "%s %s: method and patch type do not fit", r->method,
-			r->path);
+		        r->path);
 	else if (r->patch == KUBE_PATCH_APPLY && str_empty(r->field_manager))
 		err_set(err, ERR_INTERNAL, "%s %s: an apply needs a field manager", r->method,
-			r->path);
+		        r->path);
 	else
 		return true;
 	return false;

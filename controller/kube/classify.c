@@ -1,14 +1,14 @@
 /* What a response means: HTTP status and Status body to error class and text. */
-#include <ctype.h>
 #include <string.h>
 
+#include "plain_text.h"
 #include "tidegate/base/json.h"
 #include "tidegate/base/str.h"
 #include "tidegate/kube/client.h"
 
-#define STATUS_BODY_MAX	   (1u << 20)
+#define STATUS_BODY_MAX    (1u << 20)
 #define RETRY_AFTER_MAX_MS (3600 * 1000)
-#define PLAIN_TEXT_MAX	   200
+#define PLAIN_TEXT_MAX     200
 
 struct status_view {
 	const char *reason, *message;
@@ -91,27 +91,8 @@ static enum err_class class_of(const struct status_view *v, int code, int retry_
 	return ERR_PROTOCOL;
 }
 
-/* First words of a body that is no Status: a proxy's page, an old server's plain text. */
-static void plain_text(const char *body, size_t len, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < len && n + 1 < size; i++) {
-		unsigned char ch = (unsigned char)body[i];
-
-		if (ch < ' ' || ch == 0x7f)
-			ch = ' ';
-		if (ch == ' ' && (n == 0 || out[n - 1] == ' '))
-			continue;
-		out[n++] = (char)ch;
-	}
-	while (n && (out[n - 1] == ' ' || (out[n - 1] & 0x80)))
-		n--; /* a cut UTF-8 sequence goes as a whole */
-	out[n] = '\0';
-}
-
 static void set_message(struct err *err, enum err_class class, const struct status_view *v,
-			int code, const char *body, size_t len)
+                        int code, const char *body, size_t len)
 {
 	char text[PLAIN_TEXT_MAX];
 
@@ -128,7 +109,7 @@ static void set_message(struct err *err, enum err_class class, const struct stat
 }
 
 void kube_classify(int http_status, int retry_after_ms, const char *body, size_t len,
-		   struct err *err)
+                   struct err *err)
 {
 	struct arena arena cleanup_arena;
 	struct status_view v;

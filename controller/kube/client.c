@@ -8,8 +8,9 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 
-#define CLIENT_IN_FLIGHT    64
-#define CLIENT_RETRY_MS	    1000
+/* Measured: 16 apply 2,000 objects faster than 64 do, and each connection costs about 80 kB. */
+#define CLIENT_IN_FLIGHT    16
+#define CLIENT_RETRY_MS     1000
 #define CLIENT_REBUILD_MS   10000
 #define CLIENT_WARNINGS_MAX 256
 
@@ -18,7 +19,7 @@
 static int make_http(struct kube_client *c, struct http_client *out[KUBE_CHANNELS], struct err *err)
 {
 	struct http_client_options o = {.user_agent = c->user_agent,
-					.proxy_url = c->cfg->proxy_url};
+	                                .proxy_url = c->cfg->proxy_url};
 
 	kube_auth_tls(c->auth, &o.tls);
 	o.verify_with_ca_only = o.tls.ca_pem != NULL;
@@ -51,7 +52,11 @@ static void renew_http(struct kube_client *c)
 		c->http[i] = fresh[i];
 	}
 	c->generation = kube_auth_generation(c->auth);
-	log_info("credentials for the API server changed, new connections from now on");
+	/* With a plugin's short-lived certificates that is everyday business. */
+	if (c->cfg->exec)
+		log_debug("client certificate changed, new connections from now on");
+	else
+		log_info("credentials for the API server changed, new connections from now on");
 }
 
 struct http_client *client_http(struct kube_client *c, enum kube_channel ch)
@@ -97,7 +102,7 @@ void client_warn(struct kube_client *c, const char *method, const char *path, co
 	}
 	map_set(&c->warnings, text, c);
 	log_warn("the API server warns", LS("warning", text), LS("method", method),
-		 LS("path", path));
+	         LS("path", path));
 }
 
 /* --- life --------------------------------------------------------------------------------- */
@@ -111,7 +116,7 @@ static char *host_of(const char *server)
 }
 
 struct kube_client *kube_client_new(struct loop *l, const struct kube_config *cfg,
-				    const struct kube_client_options *o, struct err *err)
+                                    const struct kube_client_options *o, struct err *err)
 {
 	struct kube_client *c = xcalloc(1, sizeof(*c));
 
@@ -212,7 +217,7 @@ static void sync_done(void *arg, const struct kube_response *r)
 }
 
 int kube_call_sync(struct kube_client *c, const struct kube_request *r, char **body,
-		   struct err *err)
+                   struct err *err)
 {
 	struct sync_call s = {.client = c, .request = r, .body = body, .err = err, .rc = -1};
 	struct kube_request copy = *r;

@@ -5,7 +5,7 @@
 
 static const double duration_bounds[] = {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
 static const double size_bounds[] = {64,    256,    512,     1024,    4096,    16384,
-				     65536, 262144, 1048576, 4194304, 16777216};
+                                     65536, 262144, 1048576, 4194304, 16777216};
 
 static struct metric_family requests = {
 	.name = "rest_client_requests_total",
@@ -53,13 +53,13 @@ static const char *code_text(int status, char *buf, size_t size)
 }
 
 static void observe(struct metric_family *f, const struct kube_client *c, const char *method,
-		    double v)
+                    double v)
 {
 	metric_observe(f, metric_series(f, method, c->host), v);
 }
 
 void client_count(const struct kube_client *c, const char *method, bool timed,
-		  const struct http_result *r, size_t sent)
+                  const struct http_result *r, size_t sent)
 {
 	char code[16];
 
@@ -78,5 +78,5 @@ void client_count_retry(const struct kube_client *c, const char *method, int sta
 	char code[16];
 
 	metric_add(metric_series(&retries, code_text(status, code, sizeof(code)), method, c->host),
-		   1);
+	           1);
 }

@@ -35,7 +35,7 @@ struct http_client *client_http(struct kube_client *c, enum kube_channel ch);
 void client_warn(struct kube_client *c, const char *method, const char *path, const char *warning);
 /* client_metric.c: counts one attempt; status 0 = no answer. */
 void client_count(const struct kube_client *c, const char *method, bool timed,
-		  const struct http_result *r, size_t sent);
+                  const struct http_result *r, size_t sent);
 void client_count_retry(const struct kube_client *c, const char *method, int status);
 
 /* call.c */

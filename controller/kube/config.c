@@ -12,7 +12,7 @@
 #include "tidegate/base/str.h"
 #include "tidegate/base/yaml.h"
 
-#define CONFIG_FILE_MAX	 (4u << 20)
+#define CONFIG_FILE_MAX  (4u << 20)
 #define CONFIG_FILES_MAX 32
 
 #define SERVICE_ACCOUNT_DIR "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -32,7 +32,7 @@ struct config_set {
 /* --- fields ------------------------------------------------------------------------------- */
 
 int config_refuse(const struct config_place *at, const char *key, struct err *err, const char *fmt,
-		  ...)
+                  ...)
 {
 	char what[ERR_MSG_MAX];
 	va_list ap;
@@ -41,11 +41,11 @@ int config_refuse(const struct config_place *at, const char *key, struct err *er
 	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
 	return err_set(err, ERR_INVALID, "%s: %s[%s].%s%s%s: %s", at->file, at->list, at->name,
-		       at->entry, key ? "." : "", key ? key : "", what);
+	               at->entry, key ? "." : "", key ? key : "", what);
 }
 
 int config_take_str(const struct config_place *at, const struct cJSON *o, const char *key,
-		    char **out, struct err *err)
+                    char **out, struct err *err)
 {
 	const char *s = json_str(o, key);
 
@@ -53,13 +53,13 @@ int config_take_str(const struct config_place *at, const struct cJSON *o, const 
 		return 0;
 	if (!s)
 		return config_refuse(at, key, err, "must be a string");
-	if (*s && !*out)
+	if (*s)
 		*out = xstrdup(s);
 	return 0;
 }
 
 int config_take_bool(const struct config_place *at, const struct cJSON *o, const char *key,
-		     bool *out, struct err *err)
+                     bool *out, struct err *err)
 {
 	if (!json_has(o, key))
 		return 0;
@@ -71,7 +71,7 @@ int config_take_bool(const struct config_place *at, const struct cJSON *o, const
 
 /* A file name, made absolute, that must be readable now. */
 static int take_path(const struct config_place *at, const struct cJSON *o, const char *key,
-		     char **out, struct err *err)
+                     char **out, struct err *err)
 {
 	cleanup_free char *rel = NULL;
 
@@ -87,7 +87,7 @@ static int take_path(const struct config_place *at, const struct cJSON *o, const
 
 /* Base64 of a PEM text. */
 static int take_pem(const struct config_place *at, const struct cJSON *o, const char *key,
-		    char **out, struct err *err)
+                    char **out, struct err *err)
 {
 	cleanup_free char *text = NULL;
 	size_t len, cap;
@@ -111,7 +111,7 @@ static int take_pem(const struct config_place *at, const struct cJSON *o, const 
 
 /* FIELD-data wins over FIELD. */
 static int take_pem_or_path(const struct config_place *at, const struct cJSON *o, const char *key,
-			    char **pem, char **path, struct err *err)
+                            char **pem, char **path, struct err *err)
 {
 	char data_key[64];
 
@@ -124,7 +124,7 @@ static int take_pem_or_path(const struct config_place *at, const struct cJSON *o
 /* --- cluster ------------------------------------------------------------------------------ */
 
 static int check_url(const struct config_place *at, const char *key, const char *url,
-		     const char *const *schemes, struct err *err)
+                     const char *const *schemes, struct err *err)
 {
 	cleanup_free char *list = xstrdup("");
 
@@ -135,14 +135,14 @@ static int check_url(const struct config_place *at, const char *key, const char 
 		list = more;
 		if (str_starts(url, *s) && url[strlen(*s)] && url[strlen(*s)] != '/')
 			return strpbrk(url, " \t\r\n\"<>#?")
-				       ? config_refuse(at, key, err, "is not a URL")
-				       : 0;
+			               ? config_refuse(at, key, err, "is not a URL")
+			               : 0;
 	}
 	return config_refuse(at, key, err, "must start with %s and name a host", list);
 }
 
 static int take_server(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
-		       struct err *err)
+                       struct err *err)
 {
 	static const char *const schemes[] = {"https://", "http://", NULL};
 	size_t len;
@@ -158,7 +158,7 @@ static int take_server(const struct config_place *at, const struct cJSON *o, str
 }
 
 static int take_proxy(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
-		      struct err *err)
+                      struct err *err)
 {
 	static const char *const schemes[] = {"http://", "https://", "socks5://", NULL};
 
@@ -168,7 +168,7 @@ static int take_proxy(const struct config_place *at, const struct cJSON *o, stru
 }
 
 static int take_cluster(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
-			struct err *err)
+                        struct err *err)
 {
 	if (take_server(at, o, c, err) < 0 || take_proxy(at, o, c, err) < 0 ||
 	    config_take_str(at, o, "tls-server-name", &c->tls_server_name, err) < 0 ||
@@ -178,7 +178,7 @@ static int take_cluster(const struct config_place *at, const struct cJSON *o, st
 		return -1;
 	if (c->insecure && (c->ca_pem || c->ca_file))
 		return config_refuse(at, "insecure-skip-tls-verify", err,
-				     "contradicts certificate-authority: remove one of them");
+		                     "contradicts certificate-authority: remove one of them");
 	return 0;
 }
 
@@ -211,8 +211,8 @@ static int check_user(const struct config_place *at, const struct kube_config *c
 
 	if (cert != key)
 		return config_refuse(at, cert ? "client-key" : "client-certificate", err,
-				     "is missing, and %s is useless without it",
-				     cert ? "client-certificate" : "client-key");
+		                     "is missing, and %s is useless without it",
+		                     cert ? "client-certificate" : "client-key");
 	if (bearer && c->username)
 		return config_refuse(at, NULL, err, "has both a token and a username: keep one");
 	if (c->password && !c->username)
@@ -228,18 +228,18 @@ static int check_token(const struct config_place *at, const char *token, struct 
 	for (const char *p = str_or(token, ""); *p; p++) {
 		if ((unsigned char)*p <= ' ' || *p == 0x7f)
 			return config_refuse(at, "token", err,
-					     "contains a blank or control character");
+			                     "contains a blank or control character");
 	}
 	return 0;
 }
 
 static int take_user(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
-		     struct err *err)
+                     struct err *err)
 {
 	if (json_has(o, "auth-provider"))
 		return config_refuse(at, "auth-provider", err,
-				     "is not supported any more, by Kubernetes neither: use exec "
-				     "with the provider's credential plugin");
+		                     "is not supported any more, by Kubernetes neither: use exec "
+		                     "with the provider's credential plugin");
 	if (take_pem_or_path(at, o, "client-certificate", &c->cert_pem, &c->cert_file, err) < 0 ||
 	    take_pem_or_path(at, o, "client-key", &c->key_pem, &c->key_file, err) < 0 ||
 	    config_take_str(at, o, "token", &c->token, err) < 0 ||
@@ -257,7 +257,7 @@ static int take_user(const struct config_place *at, const struct cJSON *o, struc
 /* --- files -------------------------------------------------------------------------------- */
 
 static int parse_file(struct config_set *set, const char *path, const struct buf *text,
-		      struct err *err)
+                      struct err *err)
 {
 	struct config_file *f = &set->files[set->n];
 	cleanup_buf struct buf json;
@@ -289,7 +289,7 @@ static int load_file(struct config_set *set, const char *path, struct err *err)
 	buf_init(&text, CONFIG_FILE_MAX);
 	if (set->n == CONFIG_FILES_MAX)
 		return err_set(err, ERR_TOO_BIG, "KUBECONFIG: more than %d files",
-			       CONFIG_FILES_MAX);
+		               CONFIG_FILES_MAX);
 	if (file_read(path, &text, err) < 0)
 		return -1;
 	return parse_file(set, path, &text, err);
@@ -345,7 +345,7 @@ static void list_names(const struct config_set *set, const char *list, struct bu
  * file adds nothing to it. Paths inside are relative to that file, so at->file is set to it.
  */
 static const struct cJSON *find_entry(const struct config_set *set, struct config_place *at,
-				      struct err *err)
+                                      struct err *err)
 {
 	const struct cJSON *it;
 	cleanup_buf struct buf names;
@@ -364,7 +364,7 @@ static const struct cJSON *find_entry(const struct config_set *set, struct confi
 	}
 	list_names(set, at->list, &names);
 	err_set(err, ERR_INVALID, "%s: there is no %s named \"%s\"; there are: %s", at->file,
-		at->entry, at->name, names.data);
+	        at->entry, at->name, names.data);
 	return NULL;
 }
 
@@ -386,13 +386,13 @@ static int no_context(const struct config_set *set, struct err *err)
 	buf_init(&names, ERR_MSG_MAX / 2);
 	list_names(set, "contexts", &names);
 	return err_set(err, ERR_INVALID,
-		       "%s: current-context is not set; name one of the contexts: %s",
-		       set->files[0].path, names.data);
+	               "%s: current-context is not set; name one of the contexts: %s",
+	               set->files[0].path, names.data);
 }
 
 /* The context's cluster and user entries. A context without a user is anonymous access. */
 static int take_context(const struct config_set *set, const struct config_place *ctx_at,
-			const struct cJSON *ctx, struct kube_config *c, struct err *err)
+                        const struct cJSON *ctx, struct kube_config *c, struct err *err)
 {
 	cleanup_free char *cluster = NULL, *user = NULL;
 	struct config_place at = {ctx_at->file, "clusters", "cluster", NULL};
@@ -419,7 +419,7 @@ static int take_context(const struct config_set *set, const struct config_place 
 }
 
 static struct kube_config *choose(const struct config_set *set, const char *context,
-				  struct err *err)
+                                  struct err *err)
 {
 	struct config_place at = {set->files[0].path, "contexts", "context", NULL};
 	struct kube_config *c;
@@ -457,9 +457,9 @@ static int load_default(struct config_set *set, struct err *err)
 		if (load_list(set, list, err) < 0)
 			return -1;
 		return set->n ? 0
-			      : err_set(err, ERR_INVALID,
-					"KUBECONFIG=%s: none of these files exists or has content",
-					list);
+		              : err_set(err, ERR_INVALID,
+		                        "KUBECONFIG=%s: none of these files exists or has content",
+		                        list);
 	}
 	if (str_empty(home))
 		return 0;
@@ -493,9 +493,9 @@ static int in_cluster_server(struct kube_config *c, struct err *err)
 
 	if (str_empty(host) || str_empty(port))
 		return err_set(err, ERR_INVALID,
-			       "no cluster configured: KUBECONFIG is not set, there is no "
-			       "~/.kube/config, and this is not a pod (KUBERNETES_SERVICE_HOST and "
-			       "KUBERNETES_SERVICE_PORT are not set)");
+		               "no cluster configured: KUBECONFIG is not set, there is no "
+		               "~/.kube/config, and this is not a pod (KUBERNETES_SERVICE_HOST and "
+		               "KUBERNETES_SERVICE_PORT are not set)");
 	v6 = strchr(host, ':') && *host != '[';
 	c->server = xasprintf("https://%s%s%s:%s", v6 ? "[" : "", host, v6 ? "]" : "", port);
 	return 0;
@@ -511,9 +511,9 @@ static int in_cluster_files(const char *dir, struct kube_config *c, struct err *
 	c->ca_file = xasprintf("%s/ca.crt", dir);
 	if (access(c->token_file, R_OK) < 0)
 		return err_set_errno(err, ERR_IO, errno,
-				     "in-cluster: cannot read %s (is automountServiceAccountToken "
-				     "off?)",
-				     c->token_file);
+		                     "in-cluster: cannot read %s (is automountServiceAccountToken "
+		                     "off?)",
+		                     c->token_file);
 	if (access(c->ca_file, R_OK) < 0)
 		return err_set_errno(err, ERR_IO, errno, "in-cluster: cannot read %s", c->ca_file);
 	if (file_read(ns_file, &ns, NULL) == 0) {

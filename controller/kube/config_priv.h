@@ -21,18 +21,18 @@ struct config_place {
  * "" leave NULL.
  */
 int config_take_str(const struct config_place *at, const struct cJSON *o, const char *key,
-		    char **out, struct err *err);
+                    char **out, struct err *err);
 int config_take_bool(const struct config_place *at, const struct cJSON *o, const char *key,
-		     bool *out, struct err *err);
+                     bool *out, struct err *err);
 /* Fills c->exec from users[].user.exec. */
 int config_take_exec(const struct config_place *at, const struct cJSON *exec, struct kube_config *c,
-		     struct err *err);
+                     struct err *err);
 void kube_exec_free(struct kube_exec *e);
 /* Fills c->as_user and c->as_headers from the user's as* fields. */
 int config_take_impersonation(const struct config_place *at, const struct cJSON *user,
-			      struct kube_config *c, struct err *err);
+                              struct kube_config *c, struct err *err);
 
 int config_refuse(const struct config_place *at, const char *key, struct err *err, const char *fmt,
-		  ...) __attribute__((format(printf, 4, 5)));
+                  ...) __attribute__((format(printf, 4, 5)));
 
 #endif

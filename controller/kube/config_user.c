@@ -7,47 +7,47 @@
 #include "tidegate/base/file.h"
 #include "tidegate/base/str.h"
 
-#define EXEC_LIST_MAX	256
+#define EXEC_LIST_MAX   256
 #define IMPERSONATE_MAX 256
 
 /* --- exec --------------------------------------------------------------------------------- */
 
 static int take_args(const struct config_place *at, const struct cJSON *exec, struct kube_exec *e,
-		     struct err *err)
+                     struct err *err)
 {
 	const struct cJSON *args = json_get(exec, "args"), *it;
 	size_t n = json_size(args), i = 0;
 
 	if (json_has(exec, "args") && (!json_is_array(args) || n > EXEC_LIST_MAX))
 		return config_refuse(at, "exec.args", err, "must be a list of at most %d strings",
-				     EXEC_LIST_MAX);
+		                     EXEC_LIST_MAX);
 	e->args = xcalloc(n + 1, sizeof(*e->args));
 	json_for_each (it, args) {
 		if (!json_is_string(it))
 			return config_refuse(at, "exec.args", err,
-					     "element %zu must be a string (quote it)", i);
+			                     "element %zu must be a string (quote it)", i);
 		e->args[i++] = xstrdup(json_value_str(it));
 	}
 	return 0;
 }
 
 static int take_env(const struct config_place *at, const struct cJSON *exec, struct kube_exec *e,
-		    struct err *err)
+                    struct err *err)
 {
 	const struct cJSON *env = json_get(exec, "env"), *it;
 	size_t n = json_size(env);
 
 	if (json_has(exec, "env") && (!json_is_array(env) || n > EXEC_LIST_MAX))
 		return config_refuse(at, "exec.env", err, "must be a list of at most %d elements",
-				     EXEC_LIST_MAX);
+		                     EXEC_LIST_MAX);
 	e->env = xcalloc(n + 1, sizeof(*e->env));
 	json_for_each (it, env) {
 		const char *name = json_str(it, "name"), *value = json_str(it, "value");
 
 		if (str_empty(name) || strchr(name, '=') || !value)
 			return config_refuse(at, "exec.env", err,
-					     "element %u needs the strings name and value",
-					     e->nenv);
+			                     "element %u needs the strings name and value",
+			                     e->nenv);
 		e->env[e->nenv].name = xstrdup(name);
 		e->env[e->nenv++].value = xstrdup(value);
 	}
@@ -61,9 +61,9 @@ static int check_version(const struct config_place *at, const struct kube_exec *
 	if (!str_eq(e->api_version, "client.authentication.k8s.io/v1") &&
 	    !str_eq(e->api_version, "client.authentication.k8s.io/v1beta1"))
 		return config_refuse(at, "exec.apiVersion", err,
-				     "is %s, must be client.authentication.k8s.io/v1 or /v1beta1: "
-				     "update the plugin",
-				     e->api_version);
+		                     "is %s, must be client.authentication.k8s.io/v1 or /v1beta1: "
+		                     "update the plugin",
+		                     e->api_version);
 	return 0;
 }
 
@@ -71,14 +71,14 @@ static int check_interactive(const struct config_place *at, struct kube_exec *e,
 {
 	if (!e->interactive_mode && str_ends(e->api_version, "/v1"))
 		return config_refuse(at, "exec.interactiveMode", err,
-				     "is missing: Never, IfAvailable or Always");
+		                     "is missing: Never, IfAvailable or Always");
 	if (!e->interactive_mode)
 		e->interactive_mode = xstrdup("IfAvailable");
 	if (!str_eq(e->interactive_mode, "Never") && !str_eq(e->interactive_mode, "IfAvailable") &&
 	    !str_eq(e->interactive_mode, "Always"))
 		return config_refuse(at, "exec.interactiveMode", err,
-				     "is %s, must be Never, IfAvailable or Always",
-				     e->interactive_mode);
+		                     "is %s, must be Never, IfAvailable or Always",
+		                     e->interactive_mode);
 	return 0;
 }
 
@@ -95,7 +95,7 @@ static void resolve_command(const struct config_place *at, struct kube_exec *e)
 }
 
 int config_take_exec(const struct config_place *at, const struct cJSON *exec, struct kube_config *c,
-		     struct err *err)
+                     struct err *err)
 {
 	struct kube_exec *e;
 	char *command = NULL;
@@ -148,7 +148,7 @@ struct header_list {
 };
 
 static int add_header(const struct config_place *at, const char *key, struct header_list *l,
-		      const char *name, const char *value, struct err *err)
+                      const char *name, const char *value, struct err *err)
 {
 	for (const char *p = value; *p; p++) {
 		if (iscntrl((unsigned char)*p))
@@ -163,7 +163,7 @@ static int add_header(const struct config_place *at, const char *key, struct hea
 }
 
 static int add_groups(const struct config_place *at, const struct cJSON *user,
-		      struct header_list *l, struct err *err)
+                      struct header_list *l, struct err *err)
 {
 	const struct cJSON *groups = json_get(user, "as-groups"), *it;
 
@@ -197,7 +197,7 @@ static char *extra_name(const char *key)
 }
 
 static int add_extra(const struct config_place *at, const struct cJSON *user, struct header_list *l,
-		     struct err *err)
+                     struct err *err)
 {
 	const struct cJSON *key, *it;
 
@@ -206,13 +206,13 @@ static int add_extra(const struct config_place *at, const struct cJSON *user, st
 
 		if (!json_is_array(key))
 			return config_refuse(at, "as-user-extra", err,
-					     "must map each key to a list of strings");
+			                     "must map each key to a list of strings");
 		json_for_each (it, key) {
 			const char *s = json_value_str(it);
 
 			if (!s)
 				return config_refuse(at, "as-user-extra", err,
-						     "must map each key to a list of strings");
+				                     "must map each key to a list of strings");
 			if (add_header(at, "as-user-extra", l, name, s, err) < 0)
 				return -1;
 		}
@@ -221,7 +221,7 @@ static int add_extra(const struct config_place *at, const struct cJSON *user, st
 }
 
 int config_take_impersonation(const struct config_place *at, const struct cJSON *user,
-			      struct kube_config *c, struct err *err)
+                              struct kube_config *c, struct err *err)
 {
 	cleanup_free char *uid = NULL;
 	struct header_list l = {NULL, 0};

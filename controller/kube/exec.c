@@ -9,16 +9,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "plain_text.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/buf.h"
 #include "tidegate/base/file.h"
 #include "tidegate/base/json.h"
 #include "tidegate/base/str.h"
 
-#define EXEC_OUTPUT_MAX	 (1u << 20)
-#define EXEC_STDERR_MAX	 4096
-#define EXEC_INFO_MAX	 (1u << 20)
-#define EXEC_HINT_MAX	 200
+#define EXEC_OUTPUT_MAX  (1u << 20)
+#define EXEC_STDERR_MAX  4096
+#define EXEC_INFO_MAX    (1u << 20)
+#define EXEC_WORDS_MAX   300
+#define EXEC_HINT_MAX    200
 #define EXEC_POLL_MAX_MS 50
 
 extern char **environ;
@@ -80,7 +82,7 @@ static int write_cluster(struct json_writer *w, const struct kube_config *cfg, s
 
 /* The ExecCredential that goes in by KUBERNETES_EXEC_INFO. */
 static int write_info(struct buf *out, const struct kube_config *cfg, bool interactive,
-		      struct err *err)
+                      struct err *err)
 {
 	struct json_writer w;
 
@@ -215,33 +217,22 @@ static void run_fail(struct exec_run *r, struct err *err)
 	run_finish(r, &none, err);
 }
 
-/* Last line that the plugin wrote to standard error: that is where they say what is wrong. */
-static const char *last_words(struct exec_run *r)
-{
-	struct buf *b = &r->errs.data;
-	char *p;
-
-	while (b->len && strchr(" \t\r\n", b->data[b->len - 1]))
-		buf_truncate(b, b->len - 1);
-	p = strrchr(b->data, '\n');
-	return p ? p + 1 : b->data;
-}
-
 static void run_exited(struct exec_run *r)
 {
 	struct exec_credential cred = {0};
 	struct err err = ERR_INIT;
-	const char *words = last_words(r);
+	char words[EXEC_WORDS_MAX];
 	int st = r->wait_status;
 
+	plain_text(r->errs.data.data, r->errs.data.len, words, sizeof(words));
 	if (WIFSIGNALED(st))
 		err_set(&err, ERR_IO, "was ended by signal %d", WTERMSIG(st));
 	else if (WEXITSTATUS(st) != 0)
-		err_set(&err, ERR_IO, "failed with exit code %d%s%.200s", WEXITSTATUS(st),
-			*words ? ": " : "", words);
+		err_set(&err, ERR_IO, "failed with exit code %d%s%s", WEXITSTATUS(st),
+		        *words ? ": " : "", words);
 	else
 		exec_credential_parse(&cred, r->cfg->exec->api_version, r->out.data.data,
-				      r->out.data.len, &err);
+		                      r->out.data.len, &err);
 	run_finish(r, &cred, &err);
 }
 
@@ -265,7 +256,7 @@ static int pipe_read(struct exec_pipe *p, bool keep_tail, struct err *err)
 			buf_reset(&p->data);
 		if (buf_add(&p->data, block, (size_t)n) < 0)
 			return err_set(err, ERR_TOO_BIG, "printed more than %u bytes",
-				       EXEC_OUTPUT_MAX);
+			               EXEC_OUTPUT_MAX);
 	}
 	return 0;
 }
@@ -328,7 +319,7 @@ static int not_started(const struct kube_exec *e, int errnum, struct err *err)
 
 	if (errnum == ENOENT)
 		return err_set(err, ERR_IO, "credential plugin %s is not installed%s%.*s",
-			       e->command, *hint ? ": " : "", EXEC_HINT_MAX, hint);
+		               e->command, *hint ? ": " : "", EXEC_HINT_MAX, hint);
 	return err_set_errno(err, ERR_IO, errnum, "credential plugin %s", e->command);
 }
 
@@ -394,9 +385,9 @@ static int run_launch(struct exec_run *r, struct err *err)
 	buf_init(&info, EXEC_INFO_MAX);
 	if (!tty && str_eq(e->interactive_mode, "Always"))
 		return err_set(err, ERR_INVALID,
-			       "credential plugin %s asks for a terminal (interactiveMode Always), "
-			       "and there is none",
-			       e->command);
+		               "credential plugin %s asks for a terminal (interactiveMode Always), "
+		               "and there is none",
+		               e->command);
 	if (write_info(&info, r->cfg, interactive, err) < 0)
 		return -1;
 	if (pipe2(out, O_CLOEXEC) < 0)
@@ -418,9 +409,9 @@ static int run_launch(struct exec_run *r, struct err *err)
 }
 
 struct exec_run *exec_run_start(struct loop *l, const struct kube_config *cfg, int timeout_ms,
-				void (*done)(void *arg, struct exec_credential *cred,
-					     const struct err *err),
-				void *arg, struct err *err)
+                                void (*done)(void *arg, struct exec_credential *cred,
+                                             const struct err *err),
+                                void *arg, struct err *err)
 {
 	struct exec_run *r = xcalloc(1, sizeof(*r));
 

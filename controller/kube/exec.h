@@ -28,7 +28,7 @@ void exec_credential_release(struct exec_credential *c);
 
 /* Reads an ExecCredential of exactly this apiVersion. No secret gets into *err. */
 int exec_credential_parse(struct exec_credential *out, const char *api_version, const char *text,
-			  size_t len, struct err *err);
+                          size_t len, struct err *err);
 
 struct exec_run;
 /*
@@ -37,9 +37,9 @@ struct exec_run;
  * NULL and *err when it cannot be started.
  */
 struct exec_run *exec_run_start(struct loop *l, const struct kube_config *cfg, int timeout_ms,
-				void (*done)(void *arg, struct exec_credential *cred,
-					     const struct err *err),
-				void *arg, struct err *err);
+                                void (*done)(void *arg, struct exec_credential *cred,
+                                             const struct err *err),
+                                void *arg, struct err *err);
 /* Kills it; done is not called. */
 void exec_run_cancel(struct exec_run *r);
 

@@ -29,11 +29,11 @@ static int check_head(const struct cJSON *json, const char *api_version, struct 
 
 	if (!str_eq(kind, "ExecCredential"))
 		return err_set(err, ERR_PROTOCOL, "printed kind %s, not ExecCredential",
-			       str_or(kind, "(none)"));
+		               str_or(kind, "(none)"));
 	if (!str_eq(version, api_version))
 		return err_set(err, ERR_PROTOCOL,
-			       "printed apiVersion %s, but the kubeconfig says exec.apiVersion %s",
-			       str_or(version, "(none)"), api_version);
+		               "printed apiVersion %s, but the kubeconfig says exec.apiVersion %s",
+		               str_or(version, "(none)"), api_version);
 	if (!json_is_object(json_get(json, "status")))
 		return err_set(err, ERR_PROTOCOL, "printed an ExecCredential without status");
 	return 0;
@@ -47,7 +47,7 @@ static int take_expiry(struct exec_credential *out, const struct cJSON *status, 
 		return 0;
 	if (!s || clock_parse(s, &out->expires_ms) < 0)
 		return err_set(err, ERR_PROTOCOL,
-			       "printed a status.expirationTimestamp that is not RFC 3339");
+		               "printed a status.expirationTimestamp that is not RFC 3339");
 	return 0;
 }
 
@@ -69,14 +69,14 @@ static int take_status(struct exec_credential *out, const struct cJSON *status, 
 
 	if (str_empty(cert) != str_empty(key))
 		return err_set(err, ERR_PROTOCOL, "printed %s without %s",
-			       str_empty(cert) ? "clientKeyData" : "clientCertificateData",
-			       str_empty(cert) ? "clientCertificateData" : "clientKeyData");
+		               str_empty(cert) ? "clientKeyData" : "clientCertificateData",
+		               str_empty(cert) ? "clientCertificateData" : "clientKeyData");
 	if (str_empty(token) && str_empty(cert))
 		return err_set(err, ERR_PROTOCOL,
-			       "printed neither a token nor a client certificate");
+		               "printed neither a token nor a client certificate");
 	if (token && !token_is_clean(token))
 		return err_set(err, ERR_PROTOCOL,
-			       "printed a token with a blank or control character");
+		               "printed a token with a blank or control character");
 	if (take_expiry(out, status, err) < 0)
 		return -1;
 	if (!str_empty(token))
@@ -89,7 +89,7 @@ static int take_status(struct exec_credential *out, const struct cJSON *status, 
 }
 
 int exec_credential_parse(struct exec_credential *out, const char *api_version, const char *text,
-			  size_t len, struct err *err)
+                          size_t len, struct err *err)
 {
 	struct arena arena cleanup_arena;
 	const struct cJSON *json;

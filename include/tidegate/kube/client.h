@@ -33,11 +33,11 @@ struct kube_client;
 
 struct kube_client_options {
 	const char *user_agent; /* NULL = tidegate/VERSION */
-	int max_in_flight;	/* short calls at once; 0 = 64; more wait in order */
+	int max_in_flight;      /* short calls at once; 0 = 16; more wait in order */
 };
 
 struct kube_client *kube_client_new(struct loop *l, const struct kube_config *cfg,
-				    const struct kube_client_options *o, struct err *err);
+                                    const struct kube_client_options *o, struct err *err);
 void kube_client_free(struct kube_client *c);
 struct loop *kube_client_loop(const struct kube_client *c);
 const struct kube_config *kube_client_config(const struct kube_client *c);
@@ -71,11 +71,11 @@ struct kube_response {
 };
 
 struct kube_request {
-	const char *method;	   /* GET POST PUT PATCH DELETE */
-	const char *path;	   /* "/api/v1/namespaces/x/pods/y?..." */
-	enum kube_patch patch;	   /* sets the content type */
+	const char *method;        /* GET POST PUT PATCH DELETE */
+	const char *path;          /* "/api/v1/namespaces/x/pods/y?..." */
+	enum kube_patch patch;     /* sets the content type */
 	const char *field_manager; /* writes: appended as fieldManager= */
-	const char *body;	   /* JSON, NULL = none */
+	const char *body;          /* JSON, NULL = none */
 	size_t body_len;
 	int timeout_ms; /* 0 = 10 s */
 	enum kube_channel channel;
@@ -98,11 +98,11 @@ int64_t kube_last_byte_ms(const struct kube_call *call);
  * Status object of a watch's ERROR event (http_status 0: taken from its code).
  */
 void kube_classify(int http_status, int retry_after_ms, const char *body, size_t len,
-		   struct err *err);
+                   struct err *err);
 
 /* Runs the loop until the call is done: for the CLI and tools, never inside a callback.
  * The body is copied to *body (malloc) when body is not NULL. */
 int kube_call_sync(struct kube_client *c, const struct kube_request *r, char **body,
-		   struct err *err);
+                   struct err *err);
 
 #endif

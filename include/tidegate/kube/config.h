@@ -30,13 +30,13 @@ struct kube_exec {
 	char *install_hint;
 	bool provide_cluster_info;
 	char *interactive_mode; /* Never, IfAvailable, Always */
-	char *cluster_config;	/* JSON of the cluster's exec extension, NULL when none */
+	char *cluster_config;   /* JSON of the cluster's exec extension, NULL when none */
 };
 
 struct kube_config {
-	char *source;	 /* file the context came from, or "in-cluster" */
-	char *context;	 /* name of the chosen context, NULL in-cluster */
-	char *server;	 /* https://host:port, no trailing slash */
+	char *source;    /* file the context came from, or "in-cluster" */
+	char *context;   /* name of the chosen context, NULL in-cluster */
+	char *server;    /* https://host:port, no trailing slash */
 	char *namespace; /* never NULL: "default" when the context names none */
 	char *tls_server_name;
 	bool insecure;

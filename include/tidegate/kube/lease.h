@@ -18,7 +18,7 @@
 
 struct lease_options {
 	const char *namespace, *name;
-	const char *identity; /* hostname_uuid when NULL */
+	const char *identity;                         /* hostname_uuid when NULL */
 	int duration_ms, renew_deadline_ms, retry_ms; /* 0 = defaults */
 	void (*on_acquired)(void *arg);
 	void (*on_lost)(void *arg);

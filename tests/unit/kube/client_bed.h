@@ -59,9 +59,18 @@ void bed_run(struct bed *b, struct answer *a, const struct kube_request *r);
 		.method = "PATCH", .path = "/x", .body = "{}", .patch = KUBE_PATCH_MERGE})
 
 /* Replies of a script. */
-#define THROTTLED {.status = 429}
-#define RESET     {.raw = "", .end = FAKE_RESET}
-#define OK        {.body = "{}"}
+#define THROTTLED                                                                                  \
+	{                                                                                          \
+		.status = 429                                                                      \
+	}
+#define RESET                                                                                      \
+	{                                                                                          \
+		.raw = "", .end = FAKE_RESET                                                       \
+	}
+#define OK                                                                                         \
+	{                                                                                          \
+		.body = "{}"                                                                       \
+	}
 
 #define T(fn) cmocka_unit_test_setup_teardown(fn, bed_setup, bed_teardown)
 

@@ -18,7 +18,7 @@
 #include "tidegate/base/list.h"
 #include "tidegate/base/str.h"
 
-#define FAKE_INPUT_MAX	(4u << 20)
+#define FAKE_INPUT_MAX  (4u << 20)
 #define FAKE_OUTPUT_MAX (64u << 20)
 
 struct fake_route {
@@ -147,7 +147,7 @@ static void fake_conn_head(struct fake_conn *c)
 		return;
 	}
 	buf_addf(&c->out, "HTTP/1.1 %d Fake\r\nContent-Type: application/json\r\n%s",
-		 r->status ? r->status : 200, str_or(r->headers, ""));
+	         r->status ? r->status : 200, str_or(r->headers, ""));
 	if (r->chunks) {
 		buf_addstr(&c->out, "Transfer-Encoding: chunked\r\n\r\n");
 		return;
@@ -186,7 +186,7 @@ static bool fake_route_matches(const struct fake_route *r, const struct fake_req
 }
 
 static void fake_api_choose(struct fake_api *f, const struct fake_request *q,
-			    struct fake_reply *out)
+                            struct fake_reply *out)
 {
 	struct list *it;
 
@@ -377,7 +377,7 @@ static struct fake_route *fake_route_add(struct fake_api *f, const char *method,
 }
 
 void fake_api_script(struct fake_api *f, const char *method, const char *prefix,
-		     const struct fake_reply *replies, unsigned n)
+                     const struct fake_reply *replies, unsigned n)
 {
 	struct fake_route *r = fake_route_add(f, method, prefix);
 
@@ -387,8 +387,8 @@ void fake_api_script(struct fake_api *f, const char *method, const char *prefix,
 }
 
 void fake_api_handle(struct fake_api *f, const char *method, const char *prefix,
-		     void (*fn)(void *arg, const struct fake_request *q, struct fake_reply *out),
-		     void *arg)
+                     void (*fn)(void *arg, const struct fake_request *q, struct fake_reply *out),
+                     void *arg)
 {
 	struct fake_route *r = fake_route_add(f, method, prefix);
 
@@ -397,7 +397,7 @@ void fake_api_handle(struct fake_api *f, const char *method, const char *prefix,
 }
 
 const struct fake_request *fake_api_nth(const struct fake_api *f, const char *method,
-					const char *prefix, unsigned i)
+                                        const char *prefix, unsigned i)
 {
 	for (unsigned j = 0; j < f->nlog; j++) {
 		if ((method && !str_eq(f->log[j]->method, method)) ||

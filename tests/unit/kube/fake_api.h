@@ -34,13 +34,13 @@ enum fake_end {
 };
 
 struct fake_reply {
-	int status;		   /* 0 = 200 */
-	const char *headers;	   /* "Name: value\r\n" lines, NULL = none */
-	const char *body;	   /* with Content-Length; NULL = empty */
+	int status;                /* 0 = 200 */
+	const char *headers;       /* "Name: value\r\n" lines, NULL = none */
+	const char *body;          /* with Content-Length; NULL = empty */
 	const char *const *chunks; /* given: a chunked body of these pieces, NULL-terminated */
-	int chunk_delay_ms;	   /* before each chunk */
-	int delay_ms;		   /* before the first byte */
-	const char *raw;	   /* given: these bytes and nothing else */
+	int chunk_delay_ms;        /* before each chunk */
+	int delay_ms;              /* before the first byte */
+	const char *raw;           /* given: these bytes and nothing else */
 	enum fake_end end;
 	unsigned times; /* requests that get it; 0 = 1 */
 };
@@ -61,17 +61,17 @@ void fake_api_free(struct fake_api *f);
 const char *fake_api_url(const struct fake_api *f);
 
 void fake_api_script(struct fake_api *f, const char *method, const char *prefix,
-		     const struct fake_reply *replies, unsigned n);
+                     const struct fake_reply *replies, unsigned n);
 /* fn fills *out (zeroed); strings in it must live until it is called again. */
 void fake_api_handle(struct fake_api *f, const char *method, const char *prefix,
-		     void (*fn)(void *arg, const struct fake_request *q, struct fake_reply *out),
-		     void *arg);
+                     void (*fn)(void *arg, const struct fake_request *q, struct fake_reply *out),
+                     void *arg);
 
 /* Requests so far; method NULL = any, prefix "" = any. */
 unsigned fake_api_count(const struct fake_api *f, const char *method, const char *prefix);
 /* The i-th (0-based) of them, NULL when there are fewer. */
 const struct fake_request *fake_api_nth(const struct fake_api *f, const char *method,
-					const char *prefix, unsigned i);
+                                        const char *prefix, unsigned i);
 /* Copies a request header's value; false when it is not there. */
 bool fake_request_header(const struct fake_request *q, const char *name, char *out, size_t size);
 /* Connections accepted so far, and those open now. */

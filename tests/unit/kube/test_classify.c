@@ -39,18 +39,18 @@ static const struct row rows[] = {
 	{429, 0, "", ERR_THROTTLED, 0, 429},
 	{429, 2000, "", ERR_THROTTLED, 2000, 429},
 	{429, 0, STATUS("TooManyRequests", ",\"details\":{\"retryAfterSeconds\":3}"), ERR_THROTTLED,
-	 3000, 429},
+         3000, 429},
 	{429, 1000, STATUS("TooManyRequests", ",\"details\":{\"retryAfterSeconds\":3}"),
-	 ERR_THROTTLED, 1000, 429},
+         ERR_THROTTLED, 1000, 429},
 	{429, 2147483647, "", ERR_THROTTLED, 3600000, 429},
 	{503, 0, "", ERR_SERVER, 0, 503},
 	{503, 1000, "", ERR_THROTTLED, 1000, 503},
 	{500, 0, STATUS("InternalError", ""), ERR_SERVER, 0, 500},
 	{504, 0, STATUS("Timeout", ""), ERR_SERVER, 0, 504},
 	{504, 1000, STATUS("Timeout", CAUSE("ResourceVersionTooLarge")), ERR_RV_TOO_LARGE, 1000,
-	 504},
+         504},
 	{504, 0, "{\"kind\":\"Status\",\"message\":\"Too large resource version: 9, current: 3\"}",
-	 ERR_RV_TOO_LARGE, 0, 504},
+         ERR_RV_TOO_LARGE, 0, 504},
 	{400, 0, "", ERR_REJECTED, 0, 400},
 	{405, 0, "", ERR_REJECTED, 0, 405},
 	{406, 0, "", ERR_REJECTED, 0, 406},
@@ -76,7 +76,7 @@ static void test_classes(void **state)
 		if (err.class != r->class || err.retry_after_ms != r->want_retry_ms ||
 		    err.status != r->want_status)
 			fail_msg("row %zu: class %s status %d retry %d", i,
-				 err_class_name(err.class), err.status, err.retry_after_ms);
+			         err_class_name(err.class), err.status, err.retry_after_ms);
 		assert_int_equal(err.class == ERR_NONE, err.msg[0] == '\0');
 	}
 }
@@ -104,6 +104,16 @@ static void test_message_of_a_proxy_page(void **state)
 	assert_true(str_starts(err.msg, "the server answered 502: <html> Bad gateway"));
 	assert_true(strlen(err.msg) < 256);
 	assert_null(strchr(err.msg, '\x1b'));
+	/* whole characters, also where it is cut */
+	for (size_t i = 0; i < sizeof(page); i += 3)
+		memcpy(page + i, "\xe6\xbd\xae", i + 3 <= sizeof(page) ? 3 : sizeof(page) - i);
+	kube_classify(502, 0, page, 6, &err);
+	assert_string_equal(err.msg, "the server answered 502: \xe6\xbd\xae\xe6\xbd\xae");
+	for (size_t skip = 0; skip < 3; skip++) {
+		page[0] = page[1] = page[2] = 'x';
+		kube_classify(502, 0, page + skip, sizeof(page) - 4, &err);
+		assert_string_equal(err.msg + strlen(err.msg) - 3, "\xe6\xbd\xae");
+	}
 	kube_classify(502, 0, NULL, 0, &err);
 	assert_string_equal(err.msg, "the server answered 502");
 }

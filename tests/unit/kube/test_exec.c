@@ -133,10 +133,13 @@ static const struct row rows[] = {
 	{HEAD "{}" TAIL, "printed neither a token nor a client certificate"},
 	{HEAD "{\"clientKeyData\":\"s3cret\"}" TAIL,
          "printed clientKeyData without clientCertificateData"},
-	{HEAD "{\"token\":\"s3cret\\\\r\\\\nX: y\"}" TAIL, "printed a token with a blank or control"},
+	{HEAD "{\"token\":\"s3cret\\\\r\\\\nX: y\"}" TAIL,
+         "printed a token with a blank or control"},
 	{HEAD "{\"token\":\"s3cret\",\"expirationTimestamp\":\"soon\"}" TAIL, "not RFC 3339"},
 	{"echo first >&2; echo 'please log in' >&2; exit 3",
-         "failed with exit code 3: please log in"},
+         "failed with exit code 3: first please log in"},
+	{"head -c 20000 /dev/zero | tr '\\0' x >&2; printf '\\nlast words\\n' >&2; exit 1",
+         "failed with exit code 1: "},
 	{"kill -9 $$", "was ended by signal 9"},
 	{"head -c 2000000 /dev/zero", "printed more than 1048576 bytes"},
 };
@@ -182,6 +185,7 @@ static void test_environment(void **state)
 	cleanup_free char *side = xasprintf("%s/side", dir);
 	cleanup_buf struct buf got;
 	struct outcome o;
+	int leak;
 
 	(void)state;
 	buf_init(&got, 4096);
@@ -190,11 +194,16 @@ static void test_environment(void **state)
 	e.args = args;
 	e.provide_cluster_info = true;
 	e.cluster_config = S("{\"a\":1}");
-	script("{ printf '%s|' \"$GREETING\" \"$HOME\" \"$#\" \"$2\" \"$KUBERNETES_EXEC_INFO\"; ls "
+	/* neither a descriptor of ours nor an outer plugin's info gets through */
+	leak = open("/dev/null", O_RDONLY);
+	assert_true(leak > 2);
+	script("{ printf '%s|' \"$GREETING\" \"$HOME\" \"$#\" \"$2\" \"$KUBERNETES_EXEC_INFO\" "
+	       "\"$(tr '\\0' '\\n' < /proc/$$/environ | grep -c ^KUBERNETES_EXEC_INFO=)\"; ls "
 	       "/proc/self/fd | tr '\\n' ' '; } > side; " HEAD "{\"token\":\"t\"}" TAIL);
 	setenv("KUBERNETES_EXEC_INFO", "outer", 1);
 	o = run_with(&e, EXEC_TIMEOUT_MS);
 	unsetenv("KUBERNETES_EXEC_INFO");
+	close(leak);
 	assert_string_equal(o.err.msg, "");
 	assert_int_equal(file_read(side, &got, NULL), 0);
 	assert_true(str_starts(
@@ -205,7 +214,7 @@ static void test_environment(void **state)
 		"false}}"
 		"|"));
 	/* 0, 1, 2 and the one ls reads the folder with: nothing of ours leaks in */
-	assert_true(str_ends(got.data, "|0 1 2 3 "));
+	assert_true(str_ends(got.data, "|1|0 1 2 3 "));
 }
 
 static void test_timeout_kills_the_whole_group(void **state)
