@@ -75,6 +75,8 @@ run_options() {
 
 run() {
 	local wanted=(etcd kube-apiserver kube-controller-manager kubectl) rc=0
+	# Not the folder of the bed that this may have been started in.
+	unset BED_DIR
 	run_options "$@"
 	deps_require bed
 	netns_enter
@@ -82,8 +84,6 @@ run() {
 	[ "$kwok" -eq 0 ] || wanted+=(kwok kwok-stages)
 	[ -z "$linger" ] || outside_find_relay
 	trap 'run_end $?' EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
 	assets_get "${wanted[@]}"
 	BED_DIR=$(mktemp -d "${TMPDIR:-/tmp}/tidegate-bed.XXXXXX")
 	mkdir "$BED_DIR/log" "$BED_DIR/run" "$BED_DIR/bin"
@@ -230,6 +230,7 @@ inside_start() {
 	[ -z "$BED_LINGER" ] || outside_start
 	[ -z "$BED_GATEWAY" ] || gateway_start
 	[ "$BED_KWOK" -eq 0 ] || nodes_start "$BED_KWOK"
+	controlplane_wait_account
 }
 
 # --- verbs for use inside ----------------------------------------------------------------
@@ -274,6 +275,13 @@ metrics() {
 main() {
 	local verb=${1:-}
 	[ $# -eq 0 ] || shift
+	case $verb in
+	run | get | deps)
+		trap say_interrupt EXIT
+		trap 'exit 130' INT
+		trap 'exit 143' TERM HUP
+		;;
+	esac
 	case $verb in
 	run) run "$@" ;;
 	inside) inside "$@" ;;

@@ -51,7 +51,8 @@ must_not() {
 bed_start() {
 	local log=$1 tick=0
 	shift
-	env --default-signal=INT "$bed" run "$@" -- \
+	: >"$log"
+	setsid env --default-signal=INT "$bed" run "$@" -- \
 		bash -c 'echo "dir=$BED_DIR"; exec sleep 300' >"$log" 2>&1 &
 	bed_pid=$!
 	until grep -q ^dir= "$log"; do
@@ -83,11 +84,12 @@ nothing_left() {
 	must [ -z "$(find /proc/[0-9]*/ns/net -maxdepth 0 -lname "$bed_ns" 2>/dev/null)" ]
 }
 
+# leaves_nothing_after SIGNAL CODE [group]: to all its processes, as a terminal does.
 leaves_nothing_after() {
-	local signal=$1 code=$2 rc=0 began
+	local signal=$1 code=$2 group=${3:-} rc=0 began
 	bed_start "$work/run.log" --zones 2
 	began=$SECONDS
-	kill -"$signal" "$bed_pid"
+	kill -"$signal" -- "${group:+-}$bed_pid"
 	wait "$bed_pid" || rc=$?
 	# SIGKILL leaves the kernel a moment to end the rest, and nobody to remove the folder.
 	[ "$signal" != KILL ] || sleep 0.5
@@ -341,6 +343,35 @@ assets_built_once() {
 	must [ "$(stat -c %a "$assets_cache/kwok")" = 755 ]
 }
 
+interrupted_while_building() {
+	with_assets interrupted
+	mkdir -p "$assets_cache"
+	(
+		trap say_interrupt EXIT
+		trap 'exit 143' TERM
+		say_while "building" "$work/build.log" bash -c 'echo $$ >"$1"; sleep 300 & wait' - "$work/build.pid"
+	) &
+	local pid=$! rc=0
+	sleep 0.5
+	kill -TERM "$pid" 2>/dev/null
+	wait "$pid" || rc=$?
+	must [ "$rc" -ne 0 ]
+	sleep 0.2
+	must_not pgrep -r R,S,D,T -g "$(cat "$work/build.pid")"
+}
+
+# What forbids user namespaces is one line with the way out.
+namespaces_forbidden() {
+	with_assets forbidden
+	# shellcheck source=/dev/null
+	. "$tree/tests/bed/lib/netns.sh"
+	unshare() { return 1; }
+	id() { echo 1000; }
+	(netns_enter) 2>"$work/said" && must false
+	must [ "$(wc -l <"$work/said")" = 1 ]
+	must grep -q sudo "$work/said"
+}
+
 packages_complete_is_quick() {
 	local began=${EPOCHREALTIME/./}
 	"$bed" deps bed
@@ -364,6 +395,8 @@ check "packages: an ordinary user gets the one line to run" packages_missing_one
 check "programs: from KUBEBUILDER_ASSETS and PATH when recent enough" assets_versions
 check "programs: a download is what was pinned or nothing" assets_download_checks
 check "programs: two runs make them once" assets_built_once
+check "programs: an interrupted build ends with its children" interrupted_while_building
+check "namespaces forbidden: one line offers sudo" namespaces_forbidden
 check "exit code is the command's" gives_the_commands_exit_code
 check "a program that does not start shows its log" shows_why_it_did_not_start
 check "two side by side, one from a path with spaces" side_by_side
@@ -377,7 +410,8 @@ check "zone dark: open connections stall" zone_dark_stalls_open_connections
 check "API server cut off, killed, etcd killed: each comes back" api_goes_away_and_returns
 check "users and accounts have their own rights" users_have_their_rights
 check "gateway serves, fake nodes run pods" gateway_and_nodes
-check "Ctrl-C leaves nothing behind" leaves_nothing_after INT 130
+check "Ctrl-C in a terminal leaves nothing behind" leaves_nothing_after INT 130 group
+check "SIGINT leaves nothing behind" leaves_nothing_after INT 130
 check "Ctrl-C while starting leaves nothing behind" interrupted_while_starting
 check "SIGTERM leaves nothing behind" leaves_nothing_after TERM 143
 check "SIGKILL leaves no process behind" leaves_nothing_after KILL 137

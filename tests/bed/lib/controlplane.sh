@@ -14,8 +14,6 @@ controlplane_start() {
 	controlplane_start_apiserver
 	controlplane_wait_apiserver
 	controlplane_start_kcm
-	program_wait kube-controller-manager 60 "making service accounts" \
-		controlplane_get /api/v1/namespaces/default/serviceaccounts/default
 }
 
 # Nothing of a bed outlives it: no fsync.
@@ -54,5 +52,11 @@ controlplane_get() {
 }
 
 controlplane_wait_apiserver() {
-	program_wait "etcd kube-apiserver" 90 "the API server was ready" controlplane_get /readyz
+	program_wait "etcd kube-apiserver" 90 "/readyz answered" controlplane_get /readyz
+}
+
+# Without it no pod can be created.
+controlplane_wait_account() {
+	program_wait kube-controller-manager 60 "the first service account was there" \
+		controlplane_get /api/v1/namespaces/default/serviceaccounts/default
 }

@@ -1,7 +1,8 @@
 # deps: packages of Debian and Ubuntu. What is there is seen by its header or
 # program, without asking apt, so that a complete machine loses no time.
 
-# A line: what to look for, package. A name with a slash or .h is a header.
+# A line: what to look for (a header, a static library of clang, a file, else a
+# program), package.
 deps_list_build='cc build-essential
 make make
 curl/curl.h libcurl4-openssl-dev
@@ -19,12 +20,13 @@ setpriv util-linux
 flock util-linux
 pgrep procps
 openssl openssl
-curl curl'
+curl curl
+/etc/ssl/certs/ca-certificates.crt ca-certificates'
 
 deps_list_develop='clang clang
 clang-format clang-format
 clang-tidy clang-tidy
-libclang_rt.asan-x86_64.a libclang-rt-14-dev
+libclang_rt.asan-'$(uname -m)'.a clang-runtime
 valgrind valgrind'
 
 deps_list_go='go golang-go'
@@ -32,6 +34,10 @@ deps_list_go='go golang-go'
 deps_present() {
 	local found
 	case $1 in
+	/*)
+		[ -e "$1" ]
+		return
+		;;
 	*.h)
 		for found in "/usr/include/$1" /usr/include/*/"$1" "/usr/local/include/$1"; do
 			[ ! -e "$found" ] || return 0
@@ -54,9 +60,21 @@ deps_missing() {
 	for list in "$@"; do
 		list=deps_list_$list
 		while read -r what package; do
-			deps_present "$what" || echo "$package"
+			deps_present "$what" || deps_package "$package"
 		done <<<"${!list:?no such list of packages}"
 	done | sort -u
+}
+
+# deps_package NAME: the sanitizers' package has the number of clang's version in
+# its name.
+deps_package() {
+	local version
+	if [ "$1" = clang-runtime ]; then
+		version=$(apt-cache depends clang 2>/dev/null | sed -n 's/.*Depends: clang-\([0-9]*\).*/\1/p' | head -n 1)
+		echo "libclang-rt-${version:-14}-dev"
+	else
+		echo "$1"
+	fi
 }
 
 # deps_require LIST...: installs what is missing as root or with a sudo that

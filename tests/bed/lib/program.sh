@@ -51,7 +51,7 @@ program_wait() {
 		for name in $names; do
 			program_alive "$name" || program_failed "$name" "ended before $what"
 		done
-		[ $((SECONDS - began)) -le "$limit" ] || program_failed "$name" "not $what after $limit s"
+		[ $((SECONDS - began)) -le "$limit" ] || program_failed "$name" "got $limit s, too few before $what"
 		sleep 0.05
 	done
 }

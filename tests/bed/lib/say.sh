@@ -36,7 +36,8 @@ say_while() {
 
 # say_interrupt: ends what say_while is running. For EXIT traps.
 say_interrupt() {
-	[ -z "${say_running:-}" ] || kill -TERM -- "-$say_running" 2>/dev/null || true
+	[ -n "${say_running:-}" ] && kill -TERM -- "-$say_running" 2>/dev/null || return 0
+	wait "$say_running" || true
 }
 
 # say_log_tail FILE [LINES]: the end of a log, indented.
