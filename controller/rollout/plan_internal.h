@@ -1,0 +1,151 @@
+/*
+ * What the files of the planner share: one struct planner, filled and worked on in the order that
+ * rollout_plan() shows. Names: "stable" carries the service, "target" is being released,
+ * "stray" is any other revision that still has pods (superseded, history).
+ */
+#ifndef TIDEGATE_ROLLOUT_PLAN_INTERNAL_H
+#define TIDEGATE_ROLLOUT_PLAN_INTERNAL_H
+
+#include "replicas_internal.h"
+#include "tidegate/rollout/plan.h"
+
+#define SHARE_WHOLE 10000
+
+/* Endpoints and gateways need a moment after the API server has a change. */
+#define PLAN_SETTLE_MS    2000
+#define PLAN_DRAIN_MIN_MS 3000
+/* leaving-since is written in whole seconds, rounded down. */
+#define PLAN_STAMP_MS 1000
+/* A pod that is long past its grace period sits on a dead node: it holds no card that counts. */
+#define PLAN_DEAD_MS 60000
+
+/* Counting of shares at the pods. */
+#define PLAN_FEW_REQUESTS     50
+#define PLAN_ENOUGH_REQUESTS  200
+#define PLAN_FEW_WAIT_MS      10000
+#define PLAN_UNSURE_WAIT_MS   30000
+#define PLAN_NO_DATA_MS       30000
+#define PLAN_TRAFFIC_GRACE_MS 30000
+#define PLAN_POLL_MS          5000
+
+enum track_id { TRACK_STABLE, TRACK_TARGET, TRACK_STRAY, TRACKS };
+
+/* In the order in which pods are given up. */
+enum pod_class {
+	CLASS_PENDING,     /* nothing runs yet */
+	CLASS_BROKEN_LEFT, /* not ready and out of service */
+	CLASS_BROKEN,      /* runs, not ready */
+	CLASS_READY_LEFT,  /* ready, out of service */
+	CLASS_READY,       /* ready, in service */
+	CLASSES,
+};
+
+struct pod_view {
+	const struct pod *pod;
+	enum pod_class class;
+	int64_t gone_ms; /* leaving pods: when the drain is over */
+	bool labelled;   /* in-service label says true */
+	bool victim;
+};
+
+struct cell_view {
+	const struct rollout_cell *cell; /* NULL: to be made when it gets pods */
+	const char *revision, *zone;
+	enum track_id track;
+	int zone_weight;       /* 0: gets no pods */
+	int order;             /* position of the zone in spec, behind all when it is not there */
+	struct pod_view *pods; /* live ones */
+	unsigned npods;
+	int spec, count, unseen, terminating, ready, in_service;
+	int route_weight; /* what the route object carries for it */
+	/* decisions */
+	int goal, surplus, grow, unseen_victims, keep;
+	bool blocked; /* its last pod waits for the route */
+};
+
+struct track_view {
+	const char *revision; /* NULL: there is none */
+	int count, live, ready, in_service, terminating;
+};
+
+struct planner {
+	const struct rollout_snapshot *s;
+	const struct mdep *m;
+	const struct mdep_status *before;
+	struct arena *arena;
+	struct rollout_plan *out;
+	struct mdep_status *st; /* &out->status */
+	int64_t now;
+	int surge, unavailable;
+	struct cell_view *cells;
+	unsigned ncells;
+	struct track_view tracks[TRACKS];
+	struct replicas_input in;
+	struct replicas_plan goals;
+	int goal[TRACKS];
+	int64_t wake_ms;   /* next instant at which time alone changes something; 0 = none */
+	int64_t drain_ms;  /* last end of a drain that is under way; 0 = none */
+	bool begun;        /* a release was started in this very plan: verdicts are about another */
+	bool deadline;     /* progress deadline passed and nothing can be rolled back */
+	const char *doubt; /* why a weight is not verified yet; NULL */
+	const char *note;  /* said of the phase in place of the ordinary message; NULL */
+};
+
+/* plan.c */
+void plan_wake(struct planner *p, int64_t at_ms);
+void plan_event(struct planner *p, bool warning, const char *reason, const char *note);
+const char *plan_model_version(const struct planner *p, const char *revision);
+
+/* plan_view.c: pods and cells sorted into tracks. */
+void plan_view(struct planner *p);
+void plan_tracks(struct planner *p); /* again, after stable or target changed */
+
+/* plan_start.c */
+void plan_detect(struct planner *p);
+void plan_restart(struct planner *p); /* `retry` */
+void plan_promote(struct planner *p);
+
+/* plan_order.c */
+void plan_orders(struct planner *p);
+/* A pending `promote` takes effect on arriving at a step; true when there was one. */
+bool plan_order_arrived(struct planner *p);
+
+/* plan_step.c */
+bool plan_releasing(const struct planner *p); /* a step machine is running */
+bool plan_first(const struct planner *p);     /* no stable revision yet */
+int plan_step_weight(const struct mdep *m, int step);
+int plan_step_for(const struct mdep *m, int weight);
+int plan_target_weight(const struct planner *p);
+const struct mdep_step *plan_audience(const struct planner *p);
+void plan_step_enter(struct planner *p, int step);
+void plan_steps(struct planner *p);
+
+/* plan_rollback.c */
+void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message);
+void plan_safety(struct planner *p);
+void plan_progress(struct planner *p);
+bool plan_rollback_finish(struct planner *p);
+
+/* plan_weight.c */
+bool plan_verified(const struct planner *p);
+void plan_weight_set(struct planner *p, int weight);
+void plan_weight_verify(struct planner *p);
+void plan_weight_move(struct planner *p);
+int64_t plan_route_changed_ms(const struct planner *p);
+
+/* plan_matrix.c */
+/* Share of the target (1/10000) that the ready pods allow; -1 when no pod is ready. */
+int plan_matrix_share(const struct planner *p);
+void plan_matrix(struct planner *p);
+
+/* plan_pods.c */
+void plan_arithmetic(struct planner *p);
+void plan_pods(struct planner *p);
+
+/* plan_condition.c */
+void plan_counts(struct planner *p);
+void plan_message(struct planner *p);
+void plan_conditions(struct planner *p);
+void plan_conditions_frozen(struct planner *p, const struct mdep_finding *fatal);
+
+#endif

@@ -1,0 +1,432 @@
+/*
+ * Pods: how many each cell shall have, and which ones leave. A pod leaves in three acts: its label
+ * takes it out of the endpoints, it drains, and only then its ReplicaSet is made smaller, by no
+ * more than the pods that nobody would miss (the ReplicaSet controller picks those that are not
+ * ready first, then the lowest deletion cost, which leaving pods have).
+ */
+#include "plan_internal.h"
+#include "tidegate/base/str.h"
+
+struct budget {
+	int any;  /* pods of this track */
+	int own;  /* ready pods of this track */
+	int main; /* ready pods of stable and target together */
+	int all;  /* ready pods, strays too */
+};
+
+/* --- how many ---------------------------------------------------------------------------- */
+
+static struct replicas_track track_input(const struct track_view *t)
+{
+	return (struct replicas_track){.spec = t->count,
+	                               .pods = t->live,
+	                               .ready = t->ready,
+	                               .terminating = t->terminating};
+}
+
+static void widen_by_route(const struct planner *p, int *low, int *high)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+	int64_t sum = 0, own = 0;
+
+	for (unsigned i = 0; i < t->nweights; i++) {
+		sum += t->weights[i];
+		if (str_eq(t->revisions[i], p->st->target))
+			own += t->weights[i];
+	}
+	if (!sum)
+		return;
+	if ((int)(own * 100 / sum) < *low)
+		*low = (int)(own * 100 / sum);
+	if ((int)((own * 100 + sum - 1) / sum) > *high)
+		*high = (int)((own * 100 + sum - 1) / sum);
+}
+
+/* The greatest share that either side may still get: asked for, seen, or standing in the route. */
+static void held_shares(struct planner *p)
+{
+	int low = p->st->weight, high = p->st->weight;
+
+	p->in.held_new = p->in.held_old = 0;
+	if (!p->s->traffic.managed)
+		return; /* a pod that leaves takes its share along */
+	if (p->st->verified_weight < low)
+		low = p->st->verified_weight;
+	if (p->st->verified_weight > high)
+		high = p->st->verified_weight;
+	if (p->tracks[TRACK_TARGET].revision)
+		widen_by_route(p, &low, &high);
+	/* A weight that was taken back before it was verified may have been in force. */
+	if (p->st->phase == ROLLOUT_ROLLING_BACK && !plan_verified(p))
+		high = 100;
+	p->in.held_new = high;
+	p->in.held_old = 100 - low;
+}
+
+/* Until the end a foothold of stable stays where surge has room for it: the way back. */
+static int foothold(const struct planner *p)
+{
+	int n = p->surge < p->m->replicas ? p->surge : p->m->replicas;
+
+	if (!p->s->traffic.managed || p->in.target_weight < 100 || plan_first(p) ||
+	    p->st->phase == ROLLOUT_COMPLETING)
+		return 0;
+	return n < p->tracks[TRACK_STABLE].count ? n : p->tracks[TRACK_STABLE].count;
+}
+
+void plan_arithmetic(struct planner *p)
+{
+	struct track_view *stray = &p->tracks[TRACK_STRAY];
+
+	p->in.replicas = p->m->replicas;
+	p->in.surge = p->surge;
+	p->in.unavailable = p->unavailable;
+	p->in.target_weight = plan_target_weight(p);
+	p->in.new_track = track_input(&p->tracks[TRACK_TARGET]);
+	p->in.old_track = track_input(&p->tracks[TRACK_STABLE]);
+	/* Strays hold cards until they are gone, and count for nothing else. */
+	p->in.new_track.terminating += stray->count + stray->terminating;
+	held_shares(p);
+	replicas_plan(&p->in, &p->goals);
+	p->goal[TRACK_TARGET] = p->goals.new_goal;
+	p->goal[TRACK_STABLE] = p->goals.old_goal;
+	p->goal[TRACK_STRAY] = 0;
+	if (p->goal[TRACK_STABLE] < foothold(p))
+		p->goal[TRACK_STABLE] = foothold(p);
+}
+
+/* --- where ------------------------------------------------------------------------------- */
+
+static void spread(struct planner *p, enum track_id track)
+{
+	int *weights = arena_array(p->arena, p->ncells, sizeof(int));
+	int *share = arena_array(p->arena, p->ncells, sizeof(int));
+	struct cell_view **cells = arena_array(p->arena, p->ncells, sizeof(void *));
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (c->track != track)
+			continue;
+		c->goal = 0;
+		if (c->zone_weight > 0) {
+			weights[n] = c->zone_weight;
+			cells[n++] = c;
+		}
+	}
+	replicas_split(p->goal[track], weights, n, share);
+	for (unsigned i = 0; i < n; i++)
+		cells[i]->goal = share[i];
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (c->track == track)
+			c->surplus = c->count > c->goal ? c->count - c->goal : 0;
+	}
+}
+
+static struct cell_view *hungriest(struct planner *p, enum track_id track)
+{
+	struct cell_view *best = NULL;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+		int lacks = c->goal - c->count - c->grow;
+
+		if (c->track == track && lacks > 0 &&
+		    (!best || lacks > best->goal - best->count - best->grow))
+			best = c;
+	}
+	return best;
+}
+
+static void grow(struct planner *p, enum track_id track, int *room)
+{
+	struct cell_view *c;
+
+	for (; *room > 0 && (c = hungriest(p, track)); (*room)--)
+		c->grow++;
+}
+
+/* --- which pods leave -------------------------------------------------------------------- */
+
+static bool can_take(const struct cell_view *c, const struct budget *b, bool ready)
+{
+	if (c->surplus <= 0 || b->any <= 0)
+		return false;
+	return !ready || (b->own > 0 && b->main > 0 && b->all > 0);
+}
+
+static void take(struct cell_view *c, struct budget *b, bool ready)
+{
+	c->surplus--;
+	b->any--;
+	b->own -= ready;
+	b->main -= ready;
+	b->all -= ready;
+}
+
+static void take_unseen(struct planner *p, enum track_id track, struct budget *b)
+{
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		while (c->track == track && c->unseen_victims < c->unseen &&
+		       can_take(c, b, false)) {
+			take(c, b, false);
+			c->unseen_victims++;
+		}
+	}
+}
+
+static void take_class(struct planner *p, enum track_id track, enum pod_class class,
+                       struct budget *b)
+{
+	bool ready = class == CLASS_READY_LEFT;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		for (unsigned j = 0; c->track == track && j < c->npods; j++) {
+			struct pod_view *v = &c->pods[j];
+
+			if (v->class != class || v->victim || !can_take(c, b, ready))
+				continue;
+			take(c, b, ready);
+			v->victim = true;
+		}
+	}
+}
+
+/* The youngest is worth least: its caches are coldest. Sorted by name, so ties are stable. */
+static struct pod_view *youngest(struct cell_view *c)
+{
+	struct pod_view *best = NULL;
+
+	for (unsigned j = 0; j < c->npods; j++) {
+		struct pod_view *v = &c->pods[j];
+
+		if (v->class == CLASS_READY && !v->victim &&
+		    (!best || v->pod->ready_since_ms > best->pod->ready_since_ms))
+			best = v;
+	}
+	return best;
+}
+
+static void take_ready(struct planner *p, enum track_id track, struct budget *b)
+{
+	for (;;) {
+		struct cell_view *from = NULL;
+		struct pod_view *v = NULL;
+
+		for (unsigned i = 0; i < p->ncells; i++) {
+			struct cell_view *c = &p->cells[i];
+
+			if (c->track == track && can_take(c, b, true) && youngest(c) &&
+			    (!from || c->surplus > from->surplus))
+				from = c;
+		}
+		if (!from)
+			return;
+		v = youngest(from);
+		take(from, b, true);
+		v->victim = true;
+		from->keep--;
+	}
+}
+
+static void choose(struct planner *p, enum track_id track, int any, int own, struct budget *b)
+{
+	b->any = any;
+	b->own = own;
+	take_unseen(p, track, b);
+	for (int class = CLASS_PENDING; class < CLASS_READY; class ++)
+		take_class(p, track, (enum pod_class) class, b);
+	take_ready(p, track, b);
+}
+
+static void choose_victims(struct planner *p, const struct replicas_limits *lim)
+{
+	const struct track_view *t = p->tracks;
+	int floor = p->m->replicas - p->unavailable;
+	int ready = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready + t[TRACK_STRAY].ready;
+	struct budget b = {.main = lim->ready, .all = ready - (floor > 0 ? floor : 0)};
+
+	choose(p, TRACK_STABLE, lim->old_any, lim->old_ready, &b);
+	choose(p, TRACK_TARGET, lim->new_any, lim->new_ready, &b);
+	/* Removing a stray cannot take what stable and target were found to have. */
+	b.main = t[TRACK_STRAY].ready;
+	choose(p, TRACK_STRAY, t[TRACK_STRAY].count, t[TRACK_STRAY].ready, &b);
+}
+
+/* --- waiting for the route --------------------------------------------------------------- */
+
+static bool route_holds(struct planner *p, const struct cell_view *c)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+	int64_t settled = plan_route_changed_ms(p) + PLAN_SETTLE_MS;
+
+	if (!t->managed || !t->exists)
+		return false;
+	if (c->route_weight > 0 || !t->in_force)
+		return true;
+	if (p->now < settled)
+		plan_wake(p, settled);
+	return p->now < settled;
+}
+
+/*
+ * The last pod of a cell goes when the route no longer names the cell: without an endpoint behind
+ * it a Service answers 503. When nothing else is ready there is nowhere to send traffic: one
+ * replica is swapped on its only card.
+ */
+static void block_last_pods(struct planner *p)
+{
+	int keep = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++)
+		keep += p->cells[i].track == TRACK_STRAY ? 0 : p->cells[i].keep;
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (c->keep > 0 || c->in_service == 0 || p->m->replicas <= 0)
+			continue;
+		if (!keep && c->track != TRACK_STRAY)
+			continue;
+		c->blocked = route_holds(p, c);
+	}
+}
+
+/* --- wishes ------------------------------------------------------------------------------ */
+
+static void wish_pod(struct planner *p, const struct pod *pod, bool leave)
+{
+	p->out->pods[p->out->npods++] = (struct rollout_pod_wish){.pod = pod, .leave = leave};
+}
+
+/* True when the ReplicaSet may be made smaller by this victim now. */
+static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_view *v)
+{
+	switch (v->class) {
+	case CLASS_PENDING:
+		return true;
+	case CLASS_READY:
+		if (!c->blocked)
+			wish_pod(p, v->pod, true);
+		return false;
+	default:
+		break;
+	}
+	if (!v->gone_ms) { /* marked first: should it become ready now, it is still the victim */
+		wish_pod(p, v->pod, true);
+		return false;
+	}
+	if (v->class == CLASS_BROKEN_LEFT || p->now >= v->gone_ms)
+		return true;
+	plan_wake(p, v->gone_ms);
+	return false;
+}
+
+static bool out_of_service(const struct pod_view *v)
+{
+	return v->gone_ms || !v->labelled;
+}
+
+static int wish_pods(struct planner *p, const struct cell_view *c)
+{
+	int deletable = c->unseen_victims;
+
+	for (unsigned j = 0; j < c->npods; j++) {
+		struct pod_view *v = &c->pods[j];
+
+		if (v->victim)
+			deletable += may_delete(p, c, v);
+		else if (c->track != TRACK_STRAY && out_of_service(v))
+			wish_pod(p, v->pod, false);
+	}
+	return deletable;
+}
+
+static void wish_cell(struct planner *p, const struct cell_view *c)
+{
+	int deletable = wish_pods(p, c);
+	int replicas = c->count - deletable;
+
+	if (c->count <= c->goal)
+		replicas = c->count + c->grow;
+	else if (replicas > c->spec)
+		replicas = c->spec;
+	if (c->track == TRACK_STRAY ? c->spec == 0 : !c->cell && replicas == 0)
+		return;
+	p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){
+		.revision = c->revision, .zone = c->zone, .replicas = replicas};
+}
+
+/* --- history ----------------------------------------------------------------------------- */
+
+static bool is_empty(const struct planner *p, const char *revision)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (str_eq(p->cells[i].revision, revision) &&
+		    (p->cells[i].count || p->cells[i].terminating))
+			return false;
+	return true;
+}
+
+/* How many other old revisions are newer than this one. */
+static int newer_strays(const struct planner *p, const struct cell_view *of)
+{
+	int newer = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+		bool counted = false;
+
+		if (c->track != TRACK_STRAY || !c->cell ||
+		    c->cell->revision_no <= of->cell->revision_no)
+			continue;
+		for (unsigned j = 0; j < i; j++)
+			counted = counted ||
+			          (p->cells[j].cell && str_eq(p->cells[j].revision, c->revision));
+		newer += !counted;
+	}
+	return newer;
+}
+
+static void forget_history(struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+
+		if (c->track != TRACK_STRAY || !c->cell || !c->cell->exists ||
+		    str_eq(c->revision, p->m->revision) || !is_empty(p, c->revision) ||
+		    c->route_weight > 0 || newer_strays(p, c) < p->m->revision_history_limit)
+			continue;
+		p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){
+			.revision = c->revision, .zone = c->zone, .remove = true};
+	}
+}
+
+void plan_pods(struct planner *p)
+{
+	struct replicas_limits lim;
+	unsigned npods = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		npods += p->cells[i].npods;
+		p->cells[i].keep = p->cells[i].in_service;
+	}
+	p->out->pods = arena_array(p->arena, npods, sizeof(*p->out->pods));
+	p->out->cells = arena_array(p->arena, 2 * p->ncells, sizeof(*p->out->cells));
+	replicas_limits(&p->in, &lim);
+	for (int t = 0; t < TRACKS; t++)
+		spread(p, (enum track_id)t);
+	grow(p, TRACK_STABLE, &lim.room);
+	grow(p, TRACK_TARGET, &lim.room);
+	choose_victims(p, &lim);
+	block_last_pods(p);
+	for (unsigned i = 0; i < p->ncells; i++)
+		wish_cell(p, &p->cells[i]);
+	forget_history(p);
+}

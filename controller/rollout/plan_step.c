@@ -1,0 +1,244 @@
+/* The step machine: moving, holding, waiting for approval, completing. */
+#include "plan_internal.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/str.h"
+
+bool plan_releasing(const struct planner *p)
+{
+	switch (p->st->phase) {
+	case ROLLOUT_MOVING:
+	case ROLLOUT_HOLDING:
+	case ROLLOUT_APPROVAL:
+	case ROLLOUT_PAUSED:
+	case ROLLOUT_COMPLETING:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool plan_first(const struct planner *p)
+{
+	return str_empty(p->st->stable);
+}
+
+/* A step that names no weight keeps that of the steps before it; past the last it is 100. */
+int plan_step_weight(const struct mdep *m, int step)
+{
+	if (step >= (int)m->nsteps)
+		return 100;
+	for (int i = step; i >= 0; i--)
+		if (m->steps[i].weight >= 0)
+			return m->steps[i].weight > 100 ? 100 : m->steps[i].weight;
+	return 0;
+}
+
+int plan_step_for(const struct mdep *m, int weight)
+{
+	int i = 0;
+
+	while (i < (int)m->nsteps && plan_step_weight(m, i) < weight)
+		i++;
+	return i;
+}
+
+static bool on_step(const struct planner *p)
+{
+	return plan_releasing(p) && p->st->phase != ROLLOUT_COMPLETING && !plan_first(p);
+}
+
+/* Without a driver there is nothing that could tell one request from another. */
+static const struct mdep_step *step_audience(const struct planner *p)
+{
+	const struct mdep_step *s;
+
+	if (!on_step(p) || !p->s->traffic.managed || p->st->step >= (int)p->m->nsteps)
+		return NULL;
+	s = &p->m->steps[p->st->step];
+	return s->nheaders ? s : NULL;
+}
+
+const struct mdep_step *plan_audience(const struct planner *p)
+{
+	return p->tracks[TRACK_TARGET].in_service > 0 ? step_audience(p) : NULL;
+}
+
+int plan_target_weight(const struct planner *p)
+{
+	int w;
+
+	if (!plan_releasing(p))
+		return 0;
+	if (plan_first(p) || p->st->phase == ROLLOUT_COMPLETING)
+		return 100;
+	w = plan_step_weight(p->m, p->st->step);
+	/* An audience needs a pod that answers it, also while everybody else's share is 0. */
+	return w == 0 && step_audience(p) ? 1 : w;
+}
+
+void plan_step_enter(struct planner *p, int step)
+{
+	struct mdep_status *st = p->st;
+
+	st->phase = ROLLOUT_MOVING;
+	st->step = step > (int)p->m->nsteps ? (int)p->m->nsteps : step;
+	st->step_started_ms = p->now;
+	st->step_reached_ms = 0;
+	st->hold_until_ms = 0;
+	st->progress_ms = p->now;
+}
+
+static const char *step_name(struct planner *p)
+{
+	return arena_printf(p->arena, "step %d of %u: %d %%", p->st->step + 1, p->m->nsteps,
+	                    plan_step_weight(p->m, p->st->step));
+}
+
+/*
+ * The audience rule travels with the route: it is taken for in force when the route's status says
+ * so some time after the first pod could answer it.
+ */
+static bool audience_reached(struct planner *p)
+{
+	int64_t settled = plan_route_changed_ms(p) + PLAN_SETTLE_MS;
+
+	if (!step_audience(p))
+		return true;
+	if (!p->before->nweights || !p->s->traffic.in_force)
+		return false;
+	if (settled < p->st->step_started_ms + PLAN_SETTLE_MS)
+		settled = p->st->step_started_ms + PLAN_SETTLE_MS;
+	if (p->now < settled)
+		plan_wake(p, settled);
+	return p->now >= settled;
+}
+
+static bool step_reached(struct planner *p)
+{
+	int weight = plan_step_weight(p->m, p->st->step);
+
+	plan_arithmetic(p);
+	if (p->m->replicas <= 0 || p->tracks[TRACK_TARGET].in_service < p->goals.new_goal)
+		return false;
+	/* One replica without surge cannot be split: such a step is reached at 0 %. */
+	if (weight > p->goals.weight_now)
+		weight = p->goals.weight_now;
+	return p->st->weight >= weight && plan_verified(p) && audience_reached(p);
+}
+
+static int64_t whole_second(int64_t ms)
+{
+	return (ms + 999) / 1000 * 1000;
+}
+
+static bool arrive(struct planner *p)
+{
+	struct mdep_status *st = p->st;
+	const struct mdep_step *s;
+
+	st->step_reached_ms = p->now;
+	if (st->step >= (int)p->m->nsteps) {
+		st->phase = ROLLOUT_COMPLETING;
+		st->progress_ms = p->now;
+		return true;
+	}
+	s = &p->m->steps[st->step];
+	plan_event(p, false, "StepReached", step_name(p));
+	if (plan_order_arrived(p)) {
+		plan_step_enter(p, st->step + 1);
+		return true;
+	}
+	st->phase = ROLLOUT_HOLDING;
+	/* Status carries whole seconds; a hold is never cut short by that. */
+	st->hold_until_ms = s->hold_ms > 0 ? whole_second(p->now + s->hold_ms) : 0;
+	return true;
+}
+
+/* A step that real users are on is not over while nobody can say how it does. */
+static bool blind(struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	if (p->m->canary.on_no_data != NO_DATA_HOLD || !p->m->canary.enabled || !j->judging ||
+	    p->begun || j->since_data_ms <= PLAN_NO_DATA_MS)
+		return false;
+	return p->st->weight > 0 || step_audience(p);
+}
+
+static bool hold_over(struct planner *p)
+{
+	if (p->st->hold_until_ms > p->now) {
+		plan_wake(p, p->st->hold_until_ms);
+		return false;
+	}
+	if (blind(p)) {
+		plan_wake(p, p->now + PLAN_POLL_MS);
+		p->note = arena_printf(p->arena,
+		                       "%s, held because the judge gets no data (onNoData: Hold)",
+		                       step_name(p));
+		return false;
+	}
+	return true;
+}
+
+static bool holding(struct planner *p)
+{
+	if (!hold_over(p))
+		return false;
+	if (p->st->step < (int)p->m->nsteps && p->m->steps[p->st->step].approval) {
+		p->st->phase = ROLLOUT_APPROVAL;
+		p->st->hold_until_ms = 0;
+		plan_event(p, false, "AwaitingApproval",
+		           arena_printf(p->arena,
+		                        "%s reached, waiting for annotation "
+		                        "serving.tidegate.io/promote: \"%s\"",
+		                        step_name(p), p->st->target));
+		return true;
+	}
+	plan_step_enter(p, p->st->step + 1);
+	return true;
+}
+
+/* Nothing is at stake that steps could protect: all that counts is that it serves. */
+static bool first_release(struct planner *p)
+{
+	if (p->m->replicas <= 0 || p->tracks[TRACK_TARGET].in_service < p->m->replicas)
+		return false;
+	plan_promote(p);
+	return true;
+}
+
+static bool completing(struct planner *p)
+{
+	if (p->tracks[TRACK_STABLE].count > 0 || p->m->replicas <= 0)
+		return false;
+	plan_promote(p);
+	return true;
+}
+
+static bool advance(struct planner *p)
+{
+	switch (p->st->phase) {
+	case ROLLOUT_MOVING:
+		if (plan_first(p))
+			return first_release(p);
+		return step_reached(p) && arrive(p);
+	case ROLLOUT_HOLDING:
+		return holding(p);
+	case ROLLOUT_COMPLETING:
+		return completing(p);
+	case ROLLOUT_ROLLING_BACK:
+		return plan_rollback_finish(p);
+	default:
+		return false;
+	}
+}
+
+void plan_steps(struct planner *p)
+{
+	/* A step has three transitions at most; the bound only guards against a mistake here. */
+	for (unsigned i = 0; i < 4 * (p->m->nsteps + 2); i++)
+		if (!advance(p))
+			break;
+	plan_arithmetic(p);
+}

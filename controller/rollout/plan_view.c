@@ -1,0 +1,190 @@
+/* The snapshot's cells and pods, counted and sorted into stable, target and stray. */
+#include <string.h>
+
+#include "plan_internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/str.h"
+
+#define NO_ORDER (MDEP_ZONES_MAX + 1)
+
+static bool pod_ended(const struct pod *pod)
+{
+	return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
+}
+
+static enum pod_class class_of(const struct pod *pod, bool left)
+{
+	if (pod->phase == POD_PENDING)
+		return CLASS_PENDING;
+	if (pod->ready)
+		return left ? CLASS_READY_LEFT : CLASS_READY;
+	return left ? CLASS_BROKEN_LEFT : CLASS_BROKEN;
+}
+
+static void view_pod(const struct planner *p, const struct pod *pod, struct pod_view *v)
+{
+	int64_t drain = p->m->drain_ms > PLAN_DRAIN_MIN_MS ? p->m->drain_ms : PLAN_DRAIN_MIN_MS;
+	bool left = pod->leaving_since_ms != 0;
+
+	v->pod = pod;
+	v->labelled = str_eq(label_get(pod->labels, pod->nlabels, TG_LABEL_IN_SERVICE), "true");
+	v->class = class_of(pod, left || !v->labelled);
+	v->gone_ms = left ? pod->leaving_since_ms + PLAN_STAMP_MS + drain : 0;
+}
+
+/* The ReplicaSet controller counts neither ended nor terminating pods. */
+static void view_pods(struct planner *p, struct cell_view *c)
+{
+	const struct rollout_cell *cell = c->cell;
+
+	c->pods = arena_array(p->arena, cell->npods, sizeof(*c->pods));
+	for (unsigned i = 0; i < cell->npods; i++) {
+		const struct pod *pod = cell->pods[i];
+		struct pod_view *v = &c->pods[c->npods];
+
+		if (pod_ended(pod))
+			continue;
+		if (pod->meta.deleted_ms) {
+			c->terminating += p->now < pod->meta.deleted_ms + PLAN_DEAD_MS;
+			continue;
+		}
+		view_pod(p, pod, v);
+		if (v->gone_ms > p->now && v->gone_ms > p->drain_ms)
+			p->drain_ms = v->gone_ms;
+		c->ready += v->class == CLASS_READY || v->class == CLASS_READY_LEFT;
+		c->in_service += v->class == CLASS_READY;
+		c->npods++;
+	}
+	c->spec = cell->exists ? cell->spec : 0;
+	c->count = c->spec > (int)c->npods ? c->spec : (int)c->npods;
+	c->unseen = c->count - (int)c->npods;
+}
+
+static int zone_order(const struct mdep *m, const char *zone)
+{
+	for (unsigned i = 0; i < m->nzones; i++)
+		if (str_eq(m->zones[i].name, zone))
+			return (int)i;
+	return !m->nzones && !*zone ? 0 : NO_ORDER;
+}
+
+static int zone_weight(const struct mdep *m, int order)
+{
+	if (!m->nzones)
+		return order == 0;
+	if (order >= (int)m->nzones || m->zones[order].role != ZONE_ACTIVE)
+		return 0;
+	return m->zones[order].weight > 0 ? m->zones[order].weight : 1;
+}
+
+static int route_weight(const struct rollout_traffic *t, const char *revision, const char *zone)
+{
+	int sum = 0;
+
+	for (unsigned i = 0; i < t->nweights; i++)
+		if (str_eq(t->revisions[i], revision) && str_eq(str_or(t->zones[i], ""), zone))
+			sum += t->weights[i];
+	return sum;
+}
+
+static void add_cell(struct planner *p, const struct rollout_cell *cell, const char *revision,
+                     const char *zone)
+{
+	struct cell_view *c = &p->cells[p->ncells++];
+
+	c->cell = cell;
+	c->revision = revision;
+	c->zone = zone;
+	c->order = zone_order(p->m, zone);
+	c->zone_weight = zone_weight(p->m, c->order);
+	c->route_weight = route_weight(&p->s->traffic, revision, zone);
+	if (cell)
+		view_pods(p, c);
+}
+
+static bool has_cell(const struct planner *p, const char *revision, const char *zone)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (str_eq(p->cells[i].revision, revision) && str_eq(p->cells[i].zone, zone))
+			return true;
+	return false;
+}
+
+/* Only the spec's own revision can be made anew: no other's pod template is known. */
+static void add_missing(struct planner *p)
+{
+	unsigned n = p->m->nzones ? p->m->nzones : 1;
+
+	for (unsigned i = 0; i < n; i++) {
+		const char *zone = p->m->nzones ? p->m->zones[i].name : "";
+
+		if (!has_cell(p, p->m->revision, zone))
+			add_cell(p, NULL, p->m->revision, zone);
+	}
+}
+
+/* Cells in the order of spec.zones, so that every list that comes out has one order. */
+static void sort_cells(struct planner *p)
+{
+	for (unsigned i = 1; i < p->ncells; i++) {
+		struct cell_view c = p->cells[i];
+		unsigned j = i;
+
+		for (; j > 0 && p->cells[j - 1].order > c.order; j--)
+			p->cells[j] = p->cells[j - 1];
+		p->cells[j] = c;
+	}
+}
+
+void plan_view(struct planner *p)
+{
+	p->cells = arena_array(p->arena, p->s->ncells + MDEP_ZONES_MAX + 1, sizeof(*p->cells));
+	for (unsigned i = 0; i < p->s->ncells; i++)
+		add_cell(p, &p->s->cells[i], p->s->cells[i].revision,
+		         str_or(p->s->cells[i].zone, ""));
+	add_missing(p);
+	sort_cells(p);
+	plan_tracks(p);
+}
+
+/* A revision none of whose zones is in spec any more keeps the zones that it has. */
+static void keep_old_zones(struct planner *p, enum track_id track)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (p->cells[i].track == track && p->cells[i].zone_weight > 0)
+			return;
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (p->cells[i].track == track)
+			p->cells[i].zone_weight = 1;
+}
+
+static enum track_id track_of(const struct planner *p, const char *revision)
+{
+	if (p->st->stable && str_eq(revision, p->st->stable))
+		return TRACK_STABLE;
+	if (p->st->target && str_eq(revision, p->st->target))
+		return TRACK_TARGET;
+	return TRACK_STRAY;
+}
+
+void plan_tracks(struct planner *p)
+{
+	memset(p->tracks, 0, sizeof(p->tracks));
+	p->tracks[TRACK_STABLE].revision = p->st->stable;
+	p->tracks[TRACK_TARGET].revision =
+		str_eq(p->st->stable, p->st->target) ? NULL : p->st->target;
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+		struct track_view *t;
+
+		c->track = track_of(p, c->revision);
+		t = &p->tracks[c->track];
+		t->count += c->count;
+		t->live += (int)c->npods;
+		t->ready += c->ready;
+		t->in_service += c->in_service;
+		t->terminating += c->terminating;
+	}
+	keep_old_zones(p, TRACK_STABLE);
+	keep_old_zones(p, TRACK_TARGET);
+}

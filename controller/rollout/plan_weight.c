@@ -1,0 +1,161 @@
+/* The canary's weight: when it may move, and when it is taken for in force. */
+#include <math.h>
+
+#include "plan_internal.h"
+#include "tidegate/base/str.h"
+
+bool plan_verified(const struct planner *p)
+{
+	return p->st->verified_weight == p->st->weight;
+}
+
+void plan_weight_set(struct planner *p, int weight)
+{
+	plan_event(p, false, "WeightChanged",
+	           arena_printf(p->arena, "revision %s: %d %% -> %d %%", p->st->target,
+	                        p->st->weight, weight));
+	p->st->weight = weight;
+	p->st->weight_set_ms = p->now;
+	p->st->observed_permille = -1;
+}
+
+int64_t plan_route_changed_ms(const struct planner *p)
+{
+	int64_t written = p->s->traffic.written_ms, set = p->st->weight_set_ms;
+
+	return written > set ? written : set;
+}
+
+/* --- what the route object carries ------------------------------------------------------- */
+
+static int route_share(const struct rollout_traffic *t, const char *revision)
+{
+	int64_t sum = 0, own = 0;
+
+	for (unsigned i = 0; i < t->nweights; i++) {
+		sum += t->weights[i];
+		if (str_eq(t->revisions[i], revision))
+			own += t->weights[i];
+	}
+	return sum ? (int)(own * SHARE_WHOLE / sum) : 0;
+}
+
+/* A superseded revision may still hold a share, so both sides are looked at. */
+static bool route_carries(const struct planner *p, int target_share)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+
+	if (!t->exists || !t->in_force || !t->nweights)
+		return false;
+	if (route_share(t, p->st->target) != target_share)
+		return false;
+	return plan_first(p) || str_eq(p->st->stable, p->st->target) ||
+	       route_share(t, p->st->stable) == SHARE_WHOLE - target_share;
+}
+
+/* --- what the pods have counted ---------------------------------------------------------- */
+
+/*
+ * Two-sided: too small a share is a gateway that lags, too great a one a leak. Four standard
+ * deviations and three points: wide enough to look every second without a false alarm.
+ */
+static bool share_plausible(const struct planner *p, int weight)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+	double n = (double)t->total_requests, w = weight / 100.0;
+	double share = (double)t->canary_requests / n;
+	double slack = 4.0 * sqrt(w * (1.0 - w) / n) + 0.03;
+
+	if (share < w - slack)
+		return false;
+	/* Requests of an audience come on top of the weight, nobody knows how many. */
+	return share <= w + slack || plan_audience(p);
+}
+
+static bool wait_until(struct planner *p, int64_t at_ms, const char *doubt)
+{
+	if (p->now >= at_ms)
+		return false;
+	plan_wake(p, at_ms);
+	p->doubt = doubt;
+	return true;
+}
+
+static bool pods_confirm(struct planner *p, int weight)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+	int64_t since = plan_route_changed_ms(p);
+
+	if (t->total_requests < 0 && !p->s->judgement.judging)
+		return !wait_until(p, since + PLAN_SETTLE_MS, "the gateway gets a moment");
+	if (t->total_requests < PLAN_FEW_REQUESTS)
+		return !wait_until(p, since + PLAN_FEW_WAIT_MS, "too few requests to count");
+	p->st->observed_permille = (int)(t->canary_requests * 1000 / t->total_requests);
+	if (share_plausible(p, weight))
+		return true;
+	if (t->total_requests < PLAN_ENOUGH_REQUESTS)
+		return !wait_until(p, since + PLAN_UNSURE_WAIT_MS, "few requests, odd share");
+	p->doubt =
+		arena_printf(p->arena, "the route says %d %%, but the pods count %d.%d %%", weight,
+	                     p->st->observed_permille / 10, p->st->observed_permille % 10);
+	return false;
+}
+
+/* --- replica ratio ----------------------------------------------------------------------- */
+
+static bool ratio_in_force(const struct planner *p)
+{
+	const struct track_view *n = &p->tracks[TRACK_TARGET], *o = &p->tracks[TRACK_STABLE];
+
+	if (p->st->weight == 0)
+		return n->in_service == 0;
+	return n->in_service >= p->goals.new_goal && o->in_service <= p->goals.old_goal;
+}
+
+static bool in_force(struct planner *p)
+{
+	int share;
+
+	if (!p->s->traffic.managed)
+		return ratio_in_force(p);
+	share = plan_matrix_share(p);
+	if (share < 0)
+		return false;
+	if (!route_carries(p, share)) {
+		p->doubt = p->s->traffic.problem ? p->s->traffic.problem
+		                                 : "the route does not carry it yet";
+		return false;
+	}
+	/* One side has no ready pod: the other has everything, and counting proves nothing. */
+	if (share != p->st->weight * (SHARE_WHOLE / 100))
+		return !wait_until(p, plan_route_changed_ms(p) + PLAN_SETTLE_MS,
+		                   "the gateway gets a moment");
+	return pods_confirm(p, p->st->weight);
+}
+
+void plan_weight_verify(struct planner *p)
+{
+	if (plan_verified(p) || !p->st->target || !in_force(p))
+		return;
+	p->st->verified_weight = p->st->weight;
+	p->st->weight_verified_ms = p->now;
+	p->doubt = NULL;
+}
+
+/* Up only, and only from where the data plane has been seen to be. */
+void plan_weight_move(struct planner *p)
+{
+	int want = plan_step_weight(p->m, p->st->step);
+
+	if (p->st->phase != ROLLOUT_MOVING || p->m->replicas <= 0)
+		return;
+	if (plan_first(p)) {
+		if (p->tracks[TRACK_TARGET].in_service > 0 && p->st->weight != 100)
+			plan_weight_set(p, 100);
+		return;
+	}
+	if (want > p->goals.weight_now)
+		want = p->goals.weight_now;
+	if (plan_verified(p) && want > p->st->weight)
+		plan_weight_set(p, want);
+}

@@ -1,0 +1,182 @@
+#include "replicas_internal.h"
+
+#include <stddef.h>
+
+static int max_int(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static int min_int(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+static int clamp_int(int v, int low, int high)
+{
+	return max_int(low, min_int(v, high));
+}
+
+/* Pods for `weight` percent of R pods' load, `tolerance` hundredths of a pod too few allowed. */
+static int pods_for(int replicas, int weight, int tolerance)
+{
+	int hundredths = replicas * min_int(weight, 100) - tolerance;
+
+	if (replicas <= 0 || weight <= 0)
+		return 0;
+	return max_int(1, (hundredths + 99) / 100);
+}
+
+int replicas_needed(int replicas, int weight)
+{
+	if (weight >= 100)
+		return max_int(0, replicas);
+	return pods_for(replicas, weight, 10);
+}
+
+/*
+ * Weights are whole percents: with more than 10 pods one pod is a fraction of what a percent is
+ * worth, so a share is held within one percent. Without that, 40 pods with surge 1 would
+ * never get past the first new pod (it carries 2 %, and 98 % would still ask for 40).
+ */
+static int pods_held(int replicas, int share)
+{
+	return pods_for(replicas, share, max_int(10, replicas));
+}
+
+int replicas_count(const struct replicas_track *t)
+{
+	return max_int(t->spec, t->pods);
+}
+
+static int unavailable(const struct replicas_input *in)
+{
+	return in->surge <= 0 && in->unavailable <= 0 ? 1 : max_int(0, in->unavailable);
+}
+
+static int limit(const struct replicas_input *in)
+{
+	return max_int(0, in->replicas) + max_int(0, in->surge);
+}
+
+/* With one place in all there is no split: the only pod is swapped by the step of 100 %. */
+static bool can_split(const struct replicas_input *in)
+{
+	return limit(in) >= 2;
+}
+
+static void goals(const struct replicas_input *in, struct replicas_plan *out)
+{
+	int r = max_int(0, in->replicas), w = in->target_weight;
+
+	out->new_goal = replicas_needed(r, w);
+	out->old_goal = replicas_needed(r, 100 - w);
+	if (w <= 0 || w >= 100)
+		return;
+	if (!can_split(in)) {
+		out->new_goal = 0;
+		out->old_goal = r;
+		return;
+	}
+	/* Both sides carry traffic, so each has a pod; what does not fit is the old one's loss. */
+	out->new_goal = min_int(out->new_goal, limit(in) - 1);
+	out->old_goal = min_int(out->old_goal, limit(in) - out->new_goal);
+}
+
+static int weight_now(const struct replicas_input *in, const struct replicas_plan *plan)
+{
+	int r = in->replicas, w = in->target_weight, ready = in->new_track.ready;
+
+	if (r <= 0 || w <= 0 || ready <= 0 || (w < 100 && !can_split(in)))
+		return 0;
+	if (ready >= plan->new_goal)
+		return w;
+	/* Only the last old pod stands in the way of the last new one: it must go first. */
+	if (w >= 100 && in->surge <= 0 && r >= 2 && ready >= r - 1)
+		return 100;
+	return min_int(w, (100 * ready + 10) / r);
+}
+
+/* Ready pods that a track must keep for the traffic it may still get. */
+static int held_pods(const struct replicas_input *in, int share)
+{
+	if (share <= 0 || in->replicas <= 0)
+		return 0;
+	return max_int(pods_held(in->replicas, share) - unavailable(in), can_split(in) ? 1 : 0);
+}
+
+void replicas_limits(const struct replicas_input *in, struct replicas_limits *out)
+{
+	const struct replicas_track *n = &in->new_track, *o = &in->old_track;
+	int floor = max_int(0, in->replicas - unavailable(in));
+
+	out->room = max_int(0, limit(in) - replicas_count(n) - replicas_count(o) - n->terminating -
+	                               o->terminating);
+	out->ready = max_int(0, n->ready + o->ready - floor);
+	out->new_ready = max_int(0, n->ready - held_pods(in, in->held_new));
+	out->old_ready = max_int(0, o->ready - held_pods(in, in->held_old));
+	/* Broken old pods go at the pace at which new ones become ready: they may recover. */
+	out->old_any = max_int(0, replicas_count(o) + n->ready - floor);
+	out->new_any = replicas_count(n);
+}
+
+/* How many pods of a track may be asked to go now; *ready is the budget both tracks share. */
+static int removable(const struct replicas_track *t, int goal, int any, int own_ready, int *ready)
+{
+	int surplus = min_int(replicas_count(t) - goal, any);
+	int idle, busy;
+
+	if (surplus <= 0)
+		return 0;
+	idle = min_int(surplus, replicas_count(t) - t->ready);
+	busy = min_int(surplus - idle, min_int(own_ready, *ready));
+	*ready -= busy;
+	return idle + busy;
+}
+
+static int next_spec(const struct replicas_track *t, int goal, int remove, int *room)
+{
+	int grow = clamp_int(goal - replicas_count(t), 0, *room);
+
+	*room -= grow;
+	if (remove > 0)
+		return min_int(t->spec, replicas_count(t) - remove);
+	return grow > 0 ? replicas_count(t) + grow : t->spec;
+}
+
+static const char *waiting_for(const struct replicas_input *in, const struct replicas_plan *plan)
+{
+	const struct replicas_track *n = &in->new_track, *o = &in->old_track;
+
+	if (n->ready < plan->new_goal)
+		return replicas_count(n) < plan->new_goal && plan->new_spec <= replicas_count(n)
+		               ? "a free place: pods are at replicas + maxSurge"
+		               : "new pods to become ready";
+	if (o->ready < plan->old_goal)
+		return "stable pods to become ready";
+	if (replicas_count(n) > plan->new_goal)
+		return in->held_new > in->target_weight ? "traffic to leave the new pods"
+		                                        : "surplus new pods to leave";
+	if (replicas_count(o) > plan->old_goal)
+		return in->held_old > 100 - in->target_weight ? "traffic to leave the old pods"
+		                                              : "surplus old pods to leave";
+	return NULL;
+}
+
+void replicas_plan(const struct replicas_input *in, struct replicas_plan *out)
+{
+	struct replicas_limits lim;
+	int remove_old, remove_new;
+
+	goals(in, out);
+	out->weight_now = weight_now(in, out);
+	replicas_limits(in, &lim);
+	remove_old =
+		removable(&in->old_track, out->old_goal, lim.old_any, lim.old_ready, &lim.ready);
+	remove_new =
+		removable(&in->new_track, out->new_goal, lim.new_any, lim.new_ready, &lim.ready);
+	/* Old first: what serves is made whole before anything new is tried. */
+	out->old_spec = next_spec(&in->old_track, out->old_goal, remove_old, &lim.room);
+	out->new_spec = next_spec(&in->new_track, out->new_goal, remove_new, &lim.room);
+	out->waiting_for = waiting_for(in, out);
+}

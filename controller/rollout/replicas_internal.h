@@ -1,0 +1,20 @@
+/* What the planner needs of the arithmetic beyond totals: limits that it spreads over zones. */
+#ifndef TIDEGATE_ROLLOUT_REPLICAS_INTERNAL_H
+#define TIDEGATE_ROLLOUT_REPLICAS_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "tidegate/rollout/replicas.h"
+
+struct replicas_limits {
+	int room;                 /* pods that may be added */
+	int ready;                /* ready pods that may leave, both tracks together */
+	int new_ready, old_ready; /* ready pods that a track may lose by its traffic */
+	int new_any, old_any;     /* pods that a track may lose in all */
+};
+
+void replicas_limits(const struct replicas_input *in, struct replicas_limits *out);
+/* Pods that exist or are being made. */
+int replicas_count(const struct replicas_track *t);
+
+#endif
