@@ -50,6 +50,13 @@ static bool method_writes(const char *method)
 	return !str_eq(method, "GET") && !str_eq(method, "HEAD");
 }
 
+/* Questions that are put as a POST: TokenReview, SubjectAccessReview and the like. */
+static bool path_asks(const char *path)
+{
+	return str_starts(path, "/apis/authentication.k8s.io/") ||
+	       str_starts(path, "/apis/authorization.k8s.io/");
+}
+
 static void add_escaped(struct buf *out, const char *s)
 {
 	for (; *s; s++) {
@@ -396,7 +403,7 @@ static void copy_request(struct kube_call *call, const struct kube_request *r)
 	}
 	if (call->req.timeout_ms <= 0 && r->channel != KUBE_CH_WATCH)
 		call->req.timeout_ms = CALL_TIMEOUT_MS;
-	call->write = method_writes(call->method);
+	call->write = method_writes(call->method) && !path_asks(call->path);
 	call->idempotent = !call->write || r->patch == KUBE_PATCH_APPLY;
 }
 

@@ -52,7 +52,7 @@ int config_take_str(const struct config_place *at, const struct cJSON *o, const 
 	if (!json_has(o, key))
 		return 0;
 	if (!s)
-		return config_refuse(at, key, err, "must be a string");
+		return config_refuse(at, key, err, "must be a string (quote it)");
 	if (*s)
 		*out = xstrdup(s);
 	return 0;

@@ -45,8 +45,9 @@ const struct kube_config *kube_client_config(const struct kube_client *c);
 unsigned kube_client_in_flight(const struct kube_client *c);
 
 /*
- * Called before every write leaves (not before reads and lease calls); false = drop it with
- * ERR_CANCELED. The leader's fence: past the renew deadline nothing may be written.
+ * Called before every write leaves, retries too (not before reads, reviews and lease calls);
+ * false = drop it with ERR_CANCELED. The leader's fence: past the renew deadline nothing may be
+ * written.
  */
 void kube_client_set_write_gate(struct kube_client *c, bool (*may_write)(void *arg), void *arg);
 

@@ -45,6 +45,13 @@ static void test_write_gate(void **state)
 	        &(struct kube_request){
 			.method = "PUT", .path = "/x", .body = "{}", .channel = KUBE_CH_LEASE});
 	assert_int_equal(a.err.class, ERR_NONE);
+	/* a review asks a question: standbys may, too */
+	fake_api_script(b->api, "POST", "/apis/authentication.k8s.io/v1/tokenreviews", &ok, 1);
+	bed_run(b, &a,
+	        &(struct kube_request){.method = "POST",
+	                               .path = "/apis/authentication.k8s.io/v1/tokenreviews",
+	                               .body = "{}"});
+	assert_int_equal(a.err.class, ERR_NONE);
 	gate_open = true;
 	bed_run(b, &a, POST);
 	assert_int_equal(a.err.class, ERR_NONE);
