@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # selftest.sh: what the bed promises, tried. Takes about a minute with warm caches.
+# shellcheck disable=SC2016 # scripts for the shell inside are in single quotes
 set -eu
 
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)

@@ -95,7 +95,8 @@ assets_version_reaches() {
 # One run at a time fills the cache; the lock goes with the process that holds it.
 assets_lock() {
 	local began=$SECONDS
-	mkdir -p "$assets_cache" 2>/dev/null && [ -w "$assets_cache" ] ||
+	mkdir -p "$assets_cache" 2>/dev/null || true
+	[ -w "$assets_cache" ] ||
 		die "cannot write to $assets_cache (set XDG_CACHE_HOME to a folder of yours)"
 	exec 9>"$assets_cache/.lock"
 	until flock -w 15 9; do

@@ -16,6 +16,7 @@ outside_find_relay() {
 # outside_start: the API server first.
 outside_start() {
 	local address
+	# shellcheck disable=SC2086 # one word a socket
 	printf '%s\n' $RELAY_SOCKETS >"$BED_DIR/run/outside.free"
 	address=$(outside_expose "127.0.0.1:$BED_API_PORT")
 	export BED_OUTSIDE_KUBECONFIG=$BED_DIR/outside.kubeconfig
