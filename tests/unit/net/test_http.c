@@ -81,7 +81,7 @@ static void reply_big(struct server_request *r)
 {
 	char n[16] = "0";
 	char *body;
-	uint64_t size;
+	uint64_t size = 0;
 
 	assert_true(server_query(r, "n", n, sizeof(n)) && str_to_u64(n, &size));
 	body = xmalloc(size + 1);
