@@ -80,9 +80,10 @@ void bed_done(void *arg, const struct kube_response *r)
 int bed_data(void *arg, int status, const char *data, size_t len)
 {
 	struct answer *a = arg;
+	size_t used = strlen(a->data);
 
 	assert_int_equal(status, 200);
-	strncat(a->data, data, len);
+	snprintf(a->data + used, sizeof(a->data) - used, "%.*s", (int)len, data);
 	return 0;
 }
 
