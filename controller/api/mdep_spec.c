@@ -104,13 +104,13 @@ static const char *read_json(struct reader *r, const struct cJSON *o, const char
 	const struct cJSON *v = json_get(o, key);
 	cleanup_buf struct buf text;
 
+	buf_init(&text, JSON_TEXT_MAX);
 	if (!json_has(o, key))
 		return NULL;
 	if (want_array ? !json_is_array(v) : !json_is_object(v)) {
 		finding_add(r->f, true, path, want_array ? "must be a list" : "must be an object");
 		return NULL;
 	}
-	buf_init(&text, JSON_TEXT_MAX);
 	if (json_write_value(&text, v)) {
 		finding_add(r->f, true, path, "is larger than %zu bytes", JSON_TEXT_MAX);
 		return NULL;

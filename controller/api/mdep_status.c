@@ -61,13 +61,10 @@ struct mdep_revision_status *mdep_revision_find(const struct mdep_status *s, con
 static void write_text(struct json_writer *w, const char *key, const char *s, size_t max)
 {
 	cleanup_arena struct arena a;
-	const char *cut;
 
-	if (str_empty(s))
-		return;
 	arena_init(&a, 0);
-	cut = text_cut(&a, s, max);
-	jw_str(w, key, cut);
+	if (!str_empty(s))
+		jw_str(w, key, text_cut(&a, s, max));
 }
 
 static void write_time(struct json_writer *w, const char *key, int64_t ms)
