@@ -12,10 +12,10 @@ static void test_meta_and_annotations(void **state)
 		"'serving.tidegate.io/placement':'Pack',"
 		"'controller.kubernetes.io/pod-deletion-cost':'-1000'},"
 		"'ownerReferences':[{'uid':'x','controller':false},{'uid':'rs1','kind':'ReplicaSet'"
-	        ","
+		","
 		"'name':'r','controller':true}],'deletionTimestamp':'2026-11-24T10:00:02Z'",
 		"'spec':{'priority':7,'preemptionPolicy':'Never','readinessGates':[{'conditionType'"
-	        ":"
+		":"
 		"'a'},{'conditionType':'serving.tidegate.io/model-ready'}]}");
 
 	(void)state;
@@ -41,7 +41,7 @@ static void test_status(void **state)
 	struct pod *p = decode_members(
 		&pod_kind, "",
 		"'status':{'phase':'Running','podIP':'10.1.2.3','nominatedNodeName':'n9','"
-	        "conditions':"
+		"conditions':"
 		"[{'type':'Ready','status':'True','lastTransitionTime':'2026-11-24T10:00:00Z'},"
 		"{'type':'PodScheduled','status':'True'},{'type':'Initialized','status':'True'},"
 		"{'type':'ContainersReady','status':'False'},"
@@ -189,7 +189,7 @@ static void test_host_ports(void **state)
 	struct pod *p = decode_members(
 		&pod_kind, "",
 		"'spec':{'containers':[{'ports':[{'containerPort':1},{'hostPort':53,'protocol':'"
-	        "UDP',"
+		"UDP',"
 		"'hostIP':'127.0.0.1'}]}],'initContainers':[{'ports':[{'hostPort':1}]},"
 		"{'restartPolicy':'Always','ports':[{'hostPort':2}]}]}");
 	struct pod *host = decode_members(
