@@ -37,6 +37,18 @@ static int tune_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 	return CURL_SOCKOPT_OK;
 }
 
+/*
+ * libcurl sends a request again, whatever its method, when a kept connection is lost before the
+ * first byte of the answer. The server may have carried it out, so only reads may go twice.
+ */
+static int on_send(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
+{
+	struct http_call *call = arg;
+
+	(void)peer_ip, (void)own_ip, (void)peer_port, (void)own_port;
+	return call->sent++ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
 	struct http_call *call = arg;
@@ -197,6 +209,10 @@ static void set_options(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_HTTPHEADER, call->headers);
 	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(e, CURLOPT_WRITEDATA, call);
+	if (!str_eq(call->method, "GET") && !str_eq(call->method, "HEAD")) {
+		curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_send);
+		curl_easy_setopt(e, CURLOPT_PREREQDATA, call);
+	}
 	curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(e, CURLOPT_HEADERDATA, call);
 	if (call->accept_gzip)

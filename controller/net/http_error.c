@@ -198,6 +198,10 @@ void http_error_fill(const struct http_call *call, CURLcode code, struct err *er
 		err_set(err, ERR_PROTOCOL, "answer of %s is not proper HTTP/1.1: %s", call->target,
 		        detail(call, code));
 		return;
+	case CURLE_ABORTED_BY_CALLBACK:
+		err_set(err, ERR_TRANSPORT, "%s closed the connection without an answer",
+		        call->target);
+		return;
 	case CURLE_URL_MALFORMAT:
 		err_set(err, ERR_INVALID, "URL for %s: %s", call->target, detail(call, code));
 		return;

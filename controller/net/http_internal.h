@@ -64,6 +64,7 @@ struct http_call {
 	size_t body_len;
 	int timeout_ms, connect_timeout_ms, stall_ms;
 	bool accept_gzip, fresh_connection;
+	unsigned sent; /* how often libcurl began to send a write */
 	int (*on_data)(void *arg, int status, const char *data, size_t len);
 	void (*on_done)(void *arg, const struct http_result *r);
 	void *arg;

@@ -201,6 +201,25 @@ static void test_cancel(void **state)
 	assert_false(a[0].done || a[1].done || a[2].done);
 }
 
+/*
+ * libcurl by itself would send again what a server took off a kept connection without a word;
+ * that is right for a GET only.
+ */
+static void test_write_on_a_lost_connection(void **state)
+{
+	static const struct fake_reply replies[] = {OK, RESET, OK};
+	struct bed *b = *state;
+	struct answer a;
+
+	bed_client(b, 0);
+	fake_api_script(b->api, "POST", "/x", replies, 3);
+	bed_run(b, &a, POST);
+	assert_int_equal(a.err.class, ERR_NONE);
+	bed_run(b, &a, POST);
+	assert_int_equal(a.err.class, ERR_TRANSPORT);
+	assert_int_equal(fake_api_count(b->api, "POST", "/x"), 2);
+}
+
 /* --- rotation ----------------------------------------------------------------------------- */
 
 static void write_pem(const char *path, X509 *x, EVP_PKEY *k)
@@ -389,6 +408,7 @@ int main(void)
 		T(test_bound_and_order),
 		T(test_channels_are_apart),
 		T(test_cancel),
+		T(test_write_on_a_lost_connection),
 		T(test_new_certificates_new_connections),
 		T(test_bad_certificates_at_start),
 		T(test_warnings_once),
