@@ -98,11 +98,11 @@ static int on_item(struct reflector *r, const char *text, size_t len)
 
 static int on_tail(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse(&r->arena, text, len, err), *meta;
+	const struct cJSON *json = json_parse(&r->arena, text, len, NULL), *meta;
 	const char *kind, *rv;
 
 	if (!json)
-		return err_wrap(err, "list");
+		return err_set(err, ERR_PROTOCOL, "the list cannot be parsed");
 	kind = json_str(json, "kind");
 	if (str_eq(kind, "Status")) {
 		kube_classify(0, 0, text, len, err);
@@ -212,11 +212,11 @@ static const struct {
 
 static int on_event(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse(&r->arena, text, len, err);
+	const struct cJSON *json = json_parse(&r->arena, text, len, NULL);
 	const char *type = json_str(json, "type");
 
 	if (!json)
-		return err_wrap(err, "watch event");
+		return err_set(err, ERR_PROTOCOL, "a watch event cannot be parsed");
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
 		if (!str_eq(type, events[i].type))
 			continue;

@@ -84,10 +84,10 @@ char *reflector_watch_path(const struct reflector *r, const char *rv, bool initi
 	struct buf b;
 
 	buf_init(&b, QUERY_MAX);
-	buf_addf(&b, "%s?watch=1&allowWatchBookmarks=true&timeoutSeconds=%d", r->base_path,
-	         timeout_s);
+	buf_addf(&b, "%s?watch=1", r->base_path);
 	if (initial_events)
 		buf_addstr(&b, "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan");
+	buf_addf(&b, "&allowWatchBookmarks=true&timeoutSeconds=%d", timeout_s);
 	add_param(&b, "resourceVersion", rv);
 	buf_addstr(&b, r->selectors);
 	return finish(&b);
