@@ -305,6 +305,31 @@ static void wish_pod(struct planner *p, const struct pod *pod, bool leave)
 	p->out->pods[p->out->npods++] = (struct rollout_pod_wish){.pod = pod, .leave = leave};
 }
 
+/*
+ * All leaving pods cost the same, so the ReplicaSet controller may pick any of them: none may be
+ * deleted before the last one has drained, or while one is on its way back.
+ */
+static bool all_drained(struct planner *p, const struct cell_view *c)
+{
+	for (unsigned j = 0; j < c->npods; j++) {
+		const struct pod_view *v = &c->pods[j];
+
+		if (v->class == CLASS_READY_LEFT && (!v->victim || p->now < v->gone_ms))
+			return false;
+	}
+	return true;
+}
+
+/* For the same reason no more pods are marked while the ReplicaSet is about to delete some. */
+static bool may_mark(struct planner *p, const struct cell_view *c)
+{
+	bool left = false;
+
+	for (unsigned j = 0; j < c->npods; j++)
+		left = left || c->pods[j].class == CLASS_READY_LEFT;
+	return !c->blocked && c->spec >= (int)c->npods && !(left && all_drained(p, c));
+}
+
 /* True when the ReplicaSet may be made smaller by this victim now. */
 static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_view *v)
 {
@@ -312,7 +337,7 @@ static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_
 	case CLASS_PENDING:
 		return true;
 	case CLASS_READY:
-		if (!c->blocked)
+		if (may_mark(p, c))
 			wish_pod(p, v->pod, true);
 		return false;
 	default:
@@ -322,10 +347,11 @@ static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_
 		wish_pod(p, v->pod, true);
 		return false;
 	}
-	if (v->class == CLASS_BROKEN_LEFT || p->now >= v->gone_ms)
+	if (v->class == CLASS_BROKEN_LEFT)
 		return true;
-	plan_wake(p, v->gone_ms);
-	return false;
+	if (p->now < v->gone_ms)
+		plan_wake(p, v->gone_ms);
+	return all_drained(p, c);
 }
 
 static bool out_of_service(const struct pod_view *v)

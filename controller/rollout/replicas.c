@@ -94,7 +94,7 @@ static int weight_now(const struct replicas_input *in, const struct replicas_pla
 	/* Only the last old pod stands in the way of the last new one: it must go first. */
 	if (w >= 100 && in->surge <= 0 && r >= 2 && ready >= r - 1)
 		return 100;
-	return min_int(w, (100 * ready + 10) / r);
+	return min_int(w, 100 * ready / r);
 }
 
 /* Ready pods that a track must keep for the traffic it may still get. */

@@ -1,0 +1,823 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tidegate/api/names.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
+
+#define GRACE_MS   1000
+#define TICK_MS    500
+#define SCRAPE_MS  1000
+#define PLANS_MAX  60 /* at one instant */
+#define START_MS   1700000000000
+
+#define CHECK(w, cond, ...)                                                                        \
+	do {                                                                                       \
+		if (!(cond))                                                                       \
+			world_fail(w, __LINE__, __VA_ARGS__);                                      \
+	} while (0)
+
+static void __attribute__((format(printf, 3, 4), noreturn))
+world_fail(const struct world *w, int line, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	print_error("world.c:%d seed %" PRIu64 " at +%" PRId64 " ms, phase %s: %s\n", line, w->seed,
+	            w->now - w->start_ms, rollout_phase_name(w->m.status.phase), text);
+	print_error("R=%d surge=%d%s unavailable=%d%s zones=%u steps=%u; stable %s target %s\n",
+	            w->m.replicas, w->m.max_surge.value, w->m.max_surge.percent ? "%" : "",
+	            w->m.max_unavailable.value, w->m.max_unavailable.percent ? "%" : "",
+	            w->m.nzones, w->m.nsteps, str_or(w->m.status.stable, "-"),
+	            str_or(w->m.status.target, "-"));
+	print_error("message: %s\nstory: %s\n", str_or(w->m.status.message, ""), w->story);
+	fail();
+	abort();
+}
+
+/* splitmix64 */
+uint64_t world_random(struct world *w, uint64_t below)
+{
+	uint64_t z = (w->rng += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return below ? (z ^ (z >> 31)) % below : 0;
+}
+
+/* --- making ------------------------------------------------------------------------------ */
+
+void world_init(struct world *w, uint64_t seed)
+{
+	memset(w, 0, sizeof(*w));
+	w->seed = w->rng = seed;
+	w->start_ms = w->now = START_MS;
+	w->m.meta.name = "ranker";
+	w->m.meta.namespace = "shop";
+	w->m.meta.generation = 1;
+	w->m.replicas = 4;
+	w->m.max_surge.value = 1;
+	w->m.progress_deadline_ms = 600000;
+	w->m.drain_ms = 3000;
+	w->m.revision_history_limit = 2;
+	w->m.traffic = TRAFFIC_HTTPROUTE;
+	w->m.steps_hash = "none";
+	w->m.canary.enabled = true;
+	w->m.canary.on_no_data = NO_DATA_HOLD;
+	w->load_ms = 2000;
+	w->end_ms = 1000;
+	w->accept_ms = 200;
+	w->follow_ms = 500;
+	w->forced_permille = -1;
+	w->min_ready = 1 << 30;
+	for (int i = 0; i < 2; i++)
+		arena_init(&w->status_arena[i], 16384);
+	arena_init(&w->arena, 16384);
+	world_spec(w, "aaaaaaaaaa", "v1");
+}
+
+void world_release(struct world *w)
+{
+	for (int i = 0; i < 2; i++)
+		arena_release(&w->status_arena[i]);
+	arena_release(&w->arena);
+}
+
+void world_touch(struct world *w)
+{
+	w->m.meta.generation++;
+	w->dirty = true;
+}
+
+void world_spec(struct world *w, const char *revision, const char *version)
+{
+	str_copy(w->m.revision, sizeof(w->m.revision), revision);
+	str_copy(w->version, sizeof(w->version), version);
+	w->m.model.version = w->version;
+	world_touch(w);
+}
+
+void world_steps(struct world *w, const struct mdep_step *steps, unsigned n)
+{
+	static const char *const hashes[] = {"h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"};
+
+	if (n)
+		memcpy(w->steps, steps, n * sizeof(*steps));
+	w->m.steps = w->steps;
+	w->m.nsteps = n;
+	w->m.steps_hash = hashes[w->m.meta.generation % 8];
+	world_touch(w);
+}
+
+void world_zones(struct world *w, unsigned n)
+{
+	w->m.nzones = n;
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(w->zone_names[i], sizeof(w->zone_names[i]), "z%u", i);
+		w->m.zones[i] = (struct mdep_zone){.name = w->zone_names[i], .weight = 1};
+	}
+	world_touch(w);
+}
+
+void world_order(struct world *w, enum mdep_verb verb, const char *value)
+{
+	if (value)
+		str_copy(w->orders[verb], sizeof(w->orders[verb]), value);
+	w->m.orders[verb] = value ? w->orders[verb] : NULL;
+	w->done_orders[verb] = 0;
+	w->dirty = true;
+}
+
+/* --- looking ----------------------------------------------------------------------------- */
+
+static bool pod_live(const struct world_pod *p)
+{
+	return p->used && !p->pod.meta.deleted_ms;
+}
+
+static bool pod_serves(const struct world_pod *p)
+{
+	return pod_live(p) && p->pod.ready && str_eq(p->label.value, "true");
+}
+
+static int cell_pods(const struct world *w, int cell, bool (*is)(const struct world_pod *))
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		n += w->pods[i].cell == cell && is(&w->pods[i]);
+	return n;
+}
+
+static int revision_pods(const struct world *w, const char *revision,
+                         bool (*is)(const struct world_pod *))
+{
+	int n = 0;
+
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w->cells[i].used && (!revision || str_eq(w->cells[i].revision, revision)))
+			n += cell_pods(w, i, is);
+	return n;
+}
+
+int world_pods(const struct world *w, const char *revision)
+{
+	return revision_pods(w, revision, pod_live);
+}
+
+int world_ready(const struct world *w, const char *revision)
+{
+	return revision_pods(w, revision, pod_serves);
+}
+
+int world_share(const struct world *w, const char *revision)
+{
+	int sum = 0;
+
+	for (unsigned i = 0; i < w->nroute; i++)
+		if (str_eq(w->cells[w->route[i].cell].revision, revision))
+			sum += w->route[i].weight;
+	return sum;
+}
+
+int world_plan_share(const struct world *w, const char *revision)
+{
+	int sum = 0;
+
+	for (unsigned i = 0; i < w->plan.nweights; i++)
+		if (str_eq(w->plan.weights[i].revision, revision))
+			sum += w->plan.weights[i].weight;
+	return sum;
+}
+
+unsigned world_count(const struct world *w, const char *reason)
+{
+	unsigned n = 0;
+	size_t len = strlen(reason);
+
+	for (const char *s = w->story; (s = strstr(s, reason)); s += len)
+		n += (s == w->story || s[-1] == ' ') && s[len] == ' ';
+	return n;
+}
+
+bool world_saw(const struct world *w, const char *reason)
+{
+	return world_count(w, reason) > 0;
+}
+
+const struct mdep_condition *world_condition(const struct world *w, const char *type)
+{
+	return mdep_condition_get(&w->m.status, type);
+}
+
+struct world_pod *world_pod_of(struct world *w, const char *revision, unsigned nth)
+{
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		if (pod_live(&w->pods[i]) &&
+		    str_eq(w->cells[w->pods[i].cell].revision, revision) && nth-- == 0)
+			return &w->pods[i];
+	return NULL;
+}
+
+static int find_cell(const struct world *w, const char *revision, const char *zone)
+{
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w->cells[i].used && str_eq(w->cells[i].revision, revision) &&
+		    str_eq(w->cells[i].zone, zone))
+			return i;
+	return -1;
+}
+
+/* Pods that exist, are asked for, or still end: what occupies cards. */
+static int occupied(const struct world *w)
+{
+	int n = 0;
+
+	for (int i = 0; i < WORLD_CELLS; i++) {
+		int live = cell_pods(w, i, pod_live);
+
+		n += w->cells[i].used && w->cells[i].spec > live ? w->cells[i].spec - live : 0;
+	}
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		n += w->pods[i].used;
+	return n;
+}
+
+/* --- ReplicaSet controller and kubelets -------------------------------------------------- */
+
+static void create_pod(struct world *w, int cell)
+{
+	struct world_pod *p = NULL;
+
+	for (unsigned i = 0; i < WORLD_PODS && !p; i++)
+		if (!w->pods[i].used)
+			p = &w->pods[i];
+	CHECK(w, p, "no room for another pod");
+	memset(p, 0, sizeof(*p));
+	p->used = true;
+	p->cell = cell;
+	snprintf(p->name, sizeof(p->name), "%s-%05u", w->cells[cell].revision, w->serial++);
+	p->label = (struct label){TG_LABEL_IN_SERVICE, "true"};
+	p->pod.meta.name = p->pod.meta.key = p->name;
+	p->pod.labels = &p->label;
+	p->pod.nlabels = 1;
+	p->pod.phase = POD_PENDING;
+	p->runs_ms = w->now + TICK_MS;
+	if (!str_eq(w->cells[cell].revision, w->broken))
+		p->ready_ms = p->runs_ms + w->load_ms +
+		              (int64_t)world_random(w, (uint64_t)w->load_jitter_ms + 1);
+	w->dirty = true;
+}
+
+static void end_pod(struct world *w, struct world_pod *p)
+{
+	p->pod.meta.deleted_ms = w->now + GRACE_MS;
+	p->gone_ms = w->now + w->end_ms;
+	w->dirty = true;
+}
+
+void world_kill(struct world *w, struct world_pod *p)
+{
+	end_pod(w, p);
+}
+
+/* Lower goes first: pending, not ready, deletion cost (ours: leaving pods), younger. */
+static int keep_rank(const struct world_pod *p)
+{
+	if (p->pod.phase == POD_PENDING)
+		return 0;
+	if (!p->pod.ready)
+		return 1;
+	return p->pod.leaving_since_ms ? 2 : 3;
+}
+
+static struct world_pod *next_victim(struct world *w, int cell)
+{
+	struct world_pod *v = NULL;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++) {
+		struct world_pod *p = &w->pods[i];
+
+		if (p->cell == cell && pod_live(p) && (!v || keep_rank(p) < keep_rank(v)))
+			v = p;
+	}
+	return v;
+}
+
+static void replicaset_controller(struct world *w)
+{
+	for (int i = 0; i < WORLD_CELLS; i++) {
+		int live = cell_pods(w, i, pod_live);
+
+		if (!w->cells[i].used)
+			continue;
+		for (; live < w->cells[i].spec; live++)
+			create_pod(w, i);
+		for (; live > w->cells[i].spec; live--) {
+			struct world_pod *v = next_victim(w, i);
+
+			CHECK(w, !pod_serves(v), "a pod in service is deleted (%s)", v->name);
+			CHECK(w,
+			      !v->pod.ready || w->now - v->pod.leaving_since_ms >= w->m.drain_ms,
+			      "%s is deleted before it has drained", v->name);
+			end_pod(w, v);
+		}
+	}
+}
+
+static void kubelets(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_PODS; i++) {
+		struct world_pod *p = &w->pods[i];
+
+		if (!p->used)
+			continue;
+		if (p->gone_ms && w->now >= p->gone_ms) {
+			p->used = false;
+			w->dirty = true;
+		} else if (p->pod.phase == POD_PENDING && w->now >= p->runs_ms) {
+			p->pod.phase = POD_RUNNING;
+			w->dirty = true;
+		} else if (p->ready_ms && !p->pod.ready && w->now >= p->ready_ms &&
+		           !p->gone_ms) {
+			p->pod.ready = true;
+			p->pod.ready_since_ms = w->now;
+			w->dirty = true;
+		}
+	}
+}
+
+static void upset(struct world *w)
+{
+	struct world_pod *p = &w->pods[world_random(w, WORLD_PODS)];
+
+	if (!pod_live(p))
+		return;
+	if (world_random(w, 2)) {
+		end_pod(w, p);
+	} else if (p->pod.ready) {
+		p->pod.ready = false;
+		p->pod.ready_since_ms = 0;
+		p->ready_ms = w->now + 1000 + (int64_t)world_random(w, 4000);
+		w->dirty = true;
+	}
+}
+
+/* --- data plane -------------------------------------------------------------------------- */
+
+static void write_route(struct world *w)
+{
+	const struct rollout_plan *plan = &w->plan;
+	struct world_share next[MDEP_WEIGHTS_MAX];
+	unsigned n = plan->nweights;
+
+	for (unsigned i = 0; i < n; i++) {
+		next[i].cell = find_cell(w, plan->weights[i].revision, plan->weights[i].zone);
+		next[i].weight = plan->weights[i].weight;
+		CHECK(w, next[i].cell >= 0, "weight on a cell that does not exist");
+	}
+	if (w->route_exists && n == w->nroute && !memcmp(next, w->route, n * sizeof(next[0])))
+		return;
+	memcpy(w->route, next, n * sizeof(next[0]));
+	w->nroute = n;
+	w->route_exists = true;
+	w->route_writes++;
+	w->written_ms = w->now;
+	w->accepted_ms = w->now + w->accept_ms;
+	w->effective_ms = w->now + w->follow_ms;
+	w->total = w->canary = 0;
+	w->counted = false;
+	w->dirty = true;
+}
+
+static double plane_share(const struct world *w, const char *revision)
+{
+	int sum = 0, own = 0;
+
+	for (unsigned i = 0; i < w->nplane; i++) {
+		sum += w->plane[i].weight;
+		if (str_eq(w->cells[w->plane[i].cell].revision, revision))
+			own += w->plane[i].weight;
+	}
+	return sum ? (double)own / sum : 0;
+}
+
+static const struct world_cell *lost_cell(const struct world *w)
+{
+	for (unsigned i = 0; i < w->nplane; i++)
+		if (w->plane[i].weight && !cell_pods(w, w->plane[i].cell, pod_serves))
+			return &w->cells[w->plane[i].cell];
+	return NULL;
+}
+
+/*
+ * What a client would see: a share that goes to a cell without an endpoint is lost. That is nobody's
+ * fault when pods die, when all were scaled away, or when one is swapped on its only card;
+ * it counts again once everything has been in order.
+ */
+static void check_plane(struct world *w)
+{
+	const struct world_cell *c = lost_cell(w);
+	bool swap = w->m.replicas <= 1 && !w->m.max_surge.value;
+
+	if (w->chaos || swap || w->m.replicas <= 0)
+		w->excused = true;
+	else if (!c)
+		w->excused = false;
+	CHECK(w, !c || w->excused,
+	      "requests go to %s in zone \"%s\", where no pod is in service", c->revision, c->zone);
+}
+
+static void data_plane(struct world *w, int64_t passed_ms)
+{
+	double n = w->requests_per_s * (double)passed_ms / 1000.0;
+
+	if (w->accepted_ms && w->now >= w->accepted_ms && w->now - passed_ms < w->accepted_ms)
+		w->dirty = true;
+	if (w->effective_ms && w->now >= w->effective_ms) {
+		memcpy(w->plane, w->route, sizeof(w->plane));
+		w->nplane = w->nroute;
+		w->effective_ms = 0;
+	}
+	check_plane(w);
+	if (!w->plan.judge || n <= 0 || w->now <= w->written_ms + 300)
+		return;
+	w->total += n;
+	w->canary += n * (w->forced_permille >= 0 ? w->forced_permille / 1000.0
+	                                          : plane_share(w, w->m.status.target));
+	w->counted = true;
+	w->dirty = w->dirty || (w->now - w->start_ms) % SCRAPE_MS == 0;
+}
+
+/* --- snapshot ---------------------------------------------------------------------------- */
+
+static void observe_route(const struct world *w, struct rollout_traffic *t)
+{
+	t->managed = w->m.traffic == TRAFFIC_HTTPROUTE;
+	t->exists = w->route_exists;
+	t->in_force = w->route_exists && !w->route_dead && w->now >= w->accepted_ms;
+	t->written_ms = w->written_ms;
+	t->canary_requests = t->total_requests = -1;
+	for (unsigned i = 0; i < w->nroute; i++) {
+		t->revisions[i] = w->cells[w->route[i].cell].revision;
+		t->zones[i] = w->cells[w->route[i].cell].zone;
+		t->weights[i] = w->route[i].weight;
+	}
+	t->nweights = w->nroute;
+	if (w->counted && w->plan.judge) {
+		t->canary_requests = (int64_t)w->canary;
+		t->total_requests = (int64_t)w->total;
+	}
+}
+
+static void observe_cells(const struct world *w, struct arena *a, struct rollout_snapshot *s)
+{
+	struct rollout_cell *cells = arena_array(a, WORLD_CELLS, sizeof(*cells));
+
+	for (int i = 0; i < WORLD_CELLS; i++) {
+		const struct world_cell *c = &w->cells[i];
+		const struct pod **pods = arena_array(a, WORLD_PODS, sizeof(*pods));
+		struct rollout_cell *out = &cells[s->ncells];
+
+		if (!c->used)
+			continue;
+		*out = (struct rollout_cell){.revision = c->revision,
+		                             .zone = c->zone,
+		                             .model_version = c->version,
+		                             .revision_no = c->number,
+		                             .created_ms = c->created_ms,
+		                             .spec = c->spec,
+		                             .exists = true,
+		                             .pods = pods};
+		for (unsigned j = 0; j < WORLD_PODS; j++)
+			if (w->pods[j].used && w->pods[j].cell == i)
+				pods[out->npods++] = &w->pods[j].pod;
+		s->ncells++;
+	}
+	s->cells = cells;
+}
+
+static void snapshot(const struct world *w, struct arena *a, struct rollout_snapshot *s)
+{
+	*s = (struct rollout_snapshot){.now_ms = w->now, .mdep = &w->m};
+	observe_cells(w, a, s);
+	observe_route(w, &s->traffic);
+	s->judgement = (struct rollout_judgement){.judging = w->plan.judge && w->requests_per_s > 0,
+	                                          .verdict = w->verdict,
+	                                          .score = w->verdict == VERDICT_FAIL ? 10 : 100,
+	                                          .text = "canary errors 9 % vs 1 %",
+	                                          .since_data_ms = w->no_data_ms};
+}
+
+/* --- one plan ---------------------------------------------------------------------------- */
+
+/* Everything that a plan says, as text. */
+static void describe(const struct world *w, const struct rollout_plan *p, struct buf *b)
+{
+	buf_reset(b);
+	mdep_status_encode(&w->m, &p->status, b);
+	for (unsigned i = 0; i < p->ncells; i++)
+		buf_addf(b, "\ncell %s/%s %d %d", p->cells[i].revision, p->cells[i].zone,
+		         p->cells[i].replicas, p->cells[i].remove);
+	for (unsigned i = 0; i < p->npods; i++)
+		buf_addf(b, "\npod %s %d", p->pods[i].pod->meta.name, p->pods[i].leave);
+	for (unsigned i = 0; i < p->nweights; i++)
+		buf_addf(b, "\nweight %s/%s %d", p->weights[i].revision, p->weights[i].zone,
+		         p->weights[i].weight);
+	for (unsigned i = 0; i < p->nevents; i++)
+		buf_addf(b, "\nevent %s %s", p->events[i].reason, p->events[i].note);
+	buf_addf(b, "\naudience %d judge %d requeue %" PRId64, p->audience != NULL, p->judge,
+	         p->requeue_ms);
+}
+
+static void check_weights(const struct world *w)
+{
+	const struct rollout_plan *p = &w->plan;
+	int sum = 0;
+
+	for (unsigned i = 0; i < p->nweights; i++) {
+		int cell = find_cell(w, p->weights[i].revision, p->weights[i].zone);
+
+		sum += p->weights[i].weight;
+		CHECK(w, p->weights[i].weight >= 0, "negative weight");
+		CHECK(w, cell >= 0 && cell_pods(w, cell, pod_serves) > 0,
+		      "weight %d on %s/%s, which has no pod in service", p->weights[i].weight,
+		      p->weights[i].revision, p->weights[i].zone);
+	}
+	CHECK(w, !p->nweights || sum == 10000, "weights sum to %d", sum);
+	CHECK(w, !p->audience || world_ready(w, p->status.target) > 0,
+	      "an audience without a pod that answers it");
+}
+
+static void check_requeue(const struct world *w)
+{
+	const struct rollout_plan *p = &w->plan;
+
+	CHECK(w, p->requeue_ms == 0 || p->requeue_ms >= 50, "requeue in %" PRId64 " ms",
+	      p->requeue_ms);
+}
+
+void world_plan(struct world *w)
+{
+	struct arena again_arena;
+	struct rollout_snapshot s;
+	struct rollout_plan again;
+	struct buf one, two;
+
+	arena_reset(&w->arena);
+	arena_init(&again_arena, 16384);
+	buf_init(&one, 1 << 20);
+	buf_init(&two, 1 << 20);
+	snapshot(w, &w->arena, &s);
+	rollout_plan(&s, &again_arena, &again);
+	rollout_plan(&s, &w->arena, &w->plan);
+	describe(w, &w->plan, &one);
+	describe(w, &again, &two);
+	CHECK(w, str_eq(one.data, two.data), "the same snapshot gave two plans");
+	buf_release(&one);
+	buf_release(&two);
+	arena_release(&again_arena);
+	check_weights(w);
+	check_requeue(w);
+	w->plans++;
+}
+
+/* --- applying ---------------------------------------------------------------------------- */
+
+static void store_status(struct world *w)
+{
+	struct buf b;
+	struct arena *a = &w->status_arena[w->status_turn ^= 1];
+	struct err err = ERR_INIT;
+	const struct cJSON *json;
+
+	buf_init(&b, 1 << 20);
+	CHECK(w, !mdep_status_encode(&w->m, &w->plan.status, &b), "status does not fit");
+	arena_reset(a);
+	json = json_parse(a, b.data, b.len, &err);
+	CHECK(w, json, "status is not JSON: %s", err.msg);
+	mdep_status_decode(json_get(json, "status"), &w->m.status);
+	w->m.has_status = true;
+	buf_release(&b);
+}
+
+/* True when it differs from what is stored, which is an event for the controller. */
+static bool write_status(struct world *w)
+{
+	struct buf old, new;
+	bool differs;
+
+	buf_init(&old, 1 << 20);
+	buf_init(&new, 1 << 20);
+	mdep_status_encode(&w->m, &w->m.status, &old);
+	mdep_status_encode(&w->m, &w->plan.status, &new);
+	differs = !w->m.has_status || !str_eq(old.data, new.data);
+	buf_release(&old);
+	buf_release(&new);
+	if (!differs)
+		return false;
+	store_status(w);
+	w->status_writes++;
+	return true;
+}
+
+static void note_events(struct world *w)
+{
+	for (unsigned i = 0; i < w->plan.nevents; i++) {
+		const struct rollout_event *e = &w->plan.events[i];
+		size_t used = strlen(w->story);
+
+		if (sizeof(w->story) - used < 64)
+			memmove(w->story, w->story + 1024, used - 1023);
+		used = strlen(w->story);
+		snprintf(w->story + used, sizeof(w->story) - used, "%s ", e->reason);
+		str_copy(w->last_note, sizeof(w->last_note), e->note);
+	}
+}
+
+static void note_orders(struct world *w, const struct mdep_status *before)
+{
+	for (unsigned i = 0; i < w->plan.status.norders; i++) {
+		const struct mdep_order_status *o = &w->plan.status.orders[i];
+		bool was = false;
+
+		for (unsigned j = 0; j < before->norders; j++)
+			was = was || (before->orders[j].verb == o->verb &&
+			              str_eq(before->orders[j].value, o->value) &&
+			              str_eq(before->orders[j].outcome, "Done"));
+		if (str_eq(o->outcome, "Done") && !was && !str_empty(o->value))
+			w->done_orders[o->verb]++;
+		CHECK(w, w->done_orders[o->verb] <= 1, "order %s carried out twice",
+		      mdep_verb_name(o->verb));
+	}
+}
+
+static void apply_pod(struct world *w, const struct rollout_pod_wish *wish)
+{
+	for (unsigned i = 0; i < WORLD_PODS; i++) {
+		struct world_pod *p = &w->pods[i];
+
+		if (&p->pod != wish->pod)
+			continue;
+		p->label.value = wish->leave ? "false" : "true";
+		p->pod.leaving_since_ms = wish->leave ? w->now / 1000 * 1000 : 0;
+		w->dirty = true;
+	}
+}
+
+static int64_t revision_number(const struct world *w, const char *revision)
+{
+	const struct mdep_revision_status *r = mdep_revision_find(&w->plan.status, revision);
+
+	return r ? r->number : 0;
+}
+
+static void create_cell(struct world *w, const struct rollout_cell_wish *wish)
+{
+	struct world_cell *c = NULL;
+
+	CHECK(w, str_eq(wish->revision, w->m.revision), "a foreign revision cannot be made anew");
+	for (int i = 0; i < WORLD_CELLS && !c; i++)
+		if (!w->cells[i].used)
+			c = &w->cells[i];
+	CHECK(w, c, "no room for another cell");
+	*c = (struct world_cell){.used = true,
+	                         .spec = wish->replicas,
+	                         .number = revision_number(w, wish->revision),
+	                         .created_ms = w->now};
+	CHECK(w, c->number > 0, "a ReplicaSet without a revision number");
+	str_copy(c->revision, sizeof(c->revision), wish->revision);
+	str_copy(c->zone, sizeof(c->zone), wish->zone);
+	str_copy(c->version, sizeof(c->version), w->version);
+	w->dirty = true;
+}
+
+static void apply_cell(struct world *w, const struct rollout_cell_wish *wish)
+{
+	int i = find_cell(w, wish->revision, wish->zone);
+
+	CHECK(w, wish->replicas >= 0, "negative replicas");
+	if (wish->remove) {
+		CHECK(w, i >= 0 && !w->cells[i].spec && !cell_pods(w, i, pod_live),
+		      "history with pods is removed");
+		w->cells[i].used = false;
+		w->dirty = true;
+		return;
+	}
+	if (i < 0 && wish->replicas > 0)
+		create_cell(w, wish);
+	else if (i >= 0 && w->cells[i].spec != wish->replicas) {
+		w->cells[i].spec = wish->replicas;
+		w->dirty = true;
+	}
+}
+
+/* The crash: each wish is carried out or not. Status comes first, or nothing at all does. */
+static bool lost(struct world *w, bool crash)
+{
+	return crash && world_random(w, 2);
+}
+
+static void check_weight_steps(const struct world *w, const struct mdep_status *before)
+{
+	const struct mdep_status *st = &w->plan.status;
+	bool back = st->phase == ROLLOUT_ROLLING_BACK || !str_eq(st->target, before->target) ||
+	            st->phase == ROLLOUT_IDLE;
+
+	CHECK(w, st->weight >= before->weight || back, "weight goes down: %d -> %d", before->weight,
+	      st->weight);
+	CHECK(w, st->weight <= before->weight || before->weight == st->verified_weight ||
+	              !before->stable,
+	      "weight moves on from %d, which was not verified", before->weight);
+}
+
+static void apply(struct world *w)
+{
+	struct mdep_status before = w->m.status;
+	bool crash = world_random(w, 100) < (uint64_t)w->crash_percent;
+	int held = occupied(w), ready = world_ready(w, NULL), surge, unavailable;
+
+	mdep_resolve_bounds(&w->m, &surge, &unavailable);
+	check_weight_steps(w, &before);
+	if (lost(w, crash)) {
+		w->dirty = true;
+		return;
+	}
+	note_orders(w, &before);
+	note_events(w);
+	w->dirty = write_status(w) || crash;
+	for (unsigned i = 0; i < w->plan.npods; i++)
+		if (!lost(w, crash))
+			apply_pod(w, &w->plan.pods[i]);
+	for (unsigned i = 0; i < w->plan.ncells; i++)
+		if (!lost(w, crash))
+			apply_cell(w, &w->plan.cells[i]);
+	if (w->plan.nweights && w->m.traffic == TRAFFIC_HTTPROUTE && !lost(w, crash))
+		write_route(w);
+	w->due_ms = w->plan.requeue_ms ? w->now + w->plan.requeue_ms : 0;
+	CHECK(w, occupied(w) <= held || occupied(w) <= w->m.replicas + surge,
+	      "grown to %d pods, %d allowed", occupied(w), w->m.replicas + surge);
+	CHECK(w, world_ready(w, NULL) >= ready || world_ready(w, NULL) >= w->m.replicas - unavailable,
+	      "%d ready pods left by our own action", world_ready(w, NULL));
+	replicaset_controller(w);
+	check_plane(w);
+}
+
+/* --- time -------------------------------------------------------------------------------- */
+
+void world_settle(struct world *w)
+{
+	for (int i = 0; w->dirty || (w->due_ms && w->now >= w->due_ms); i++) {
+		CHECK(w, i < PLANS_MAX, "does not come to rest");
+		w->dirty = false;
+		w->due_ms = 0;
+		world_plan(w);
+		apply(w);
+	}
+	if (occupied(w) > w->max_pods)
+		w->max_pods = occupied(w);
+	if (world_ready(w, NULL) < w->min_ready)
+		w->min_ready = world_ready(w, NULL);
+}
+
+static void tick(struct world *w)
+{
+	w->now += TICK_MS;
+	kubelets(w);
+	if (w->chaos && !world_random(w, 8))
+		upset(w);
+	replicaset_controller(w);
+	data_plane(w, TICK_MS);
+	world_settle(w);
+}
+
+void world_run(struct world *w, int64_t ms)
+{
+	world_settle(w);
+	for (; ms > 0; ms -= TICK_MS)
+		tick(w);
+}
+
+bool world_until(struct world *w, unsigned phases, int64_t ms)
+{
+	world_settle(w);
+	for (; ms > 0 && !(phases & PHASE_BIT(w->m.status.phase)); ms -= TICK_MS)
+		tick(w);
+	return phases & PHASE_BIT(w->m.status.phase);
+}
+
+void world_first_release(struct world *w)
+{
+	CHECK(w, world_until(w, PHASE_BIT(ROLLOUT_MOVING), 1000), "does not start");
+	CHECK(w, world_until(w, PHASE_BIT(ROLLOUT_IDLE), 120000), "the first release hangs");
+	CHECK(w, w->m.status.stable, "no stable revision");
+	world_run(w, 5000);
+	w->max_pods = 0;
+	w->min_ready = 1 << 30;
+}
