@@ -55,12 +55,12 @@ static void test_design_example(void **state)
 		"'placement':{'policy':'Spread','scheduler':'default-scheduler','maxPerNode':2},"
 		"'zones':[{'name':'hz-a','weight':3},{'name':'hz-b'}],"
 		"'strategy':{'maxSurge':'25%','maxUnavailable':1,'progressDeadline':'1h','drain':'"
-	        "3s',"
+		"3s',"
 		"'steps':[{'audience':{'headers':[{'name':'x-gray','exact':'1'}]}},"
 		"{'weight':5,'hold':'10m'},{'weight':50,'approval':'Required'}]},"
 		"'canary':{'minScore':90,'onNoData':'Rollback','interval':'2s'},"
 		"'traffic':{'servicePort':8080,'httpRoute':{'name':'r','parentRefs':[{'name':'gw'}]"
-	        ","
+		","
 		"'hostnames':['a.b']}}");
 
 	(void)state;

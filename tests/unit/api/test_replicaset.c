@@ -1,0 +1,102 @@
+/* ReplicaSets and Services: what tells our children. */
+#include "fixture.h"
+
+static void test_ours(void **state)
+{
+	struct replicaset *rs = decode_members(
+		&replicaset_kind,
+		"'labels':{'serving.tidegate.io/name':'ranker','serving.tidegate.io/revision':'r1',"
+		"'serving.tidegate.io/zone':'hz-a'},'annotations':{'serving.tidegate.io/"
+	        "model-version':"
+		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/apply-hash':"
+		"'00ff00ff00ff00ff'}",
+		"'spec':{'replicas':4},'status':{'replicas':3,'readyReplicas':2,'availableReplicas'"
+	        ":1,"
+		"'observedGeneration':9,'conditions':[{'type':'ReplicaFailure','status':'True',"
+		"'message':'quota'}]}");
+
+	(void)state;
+	assert_string_equal(rs->name, "ranker");
+	assert_string_equal(rs->revision, "r1");
+	assert_string_equal(rs->zone, "hz-a");
+	assert_string_equal(rs->model_version, "3");
+	assert_int_equal(rs->revision_no, 12);
+	assert_true(rs->apply_hash == 0x00ff00ff00ff00ffULL);
+	assert_int_equal(rs->replicas, 4);
+	assert_int_equal(rs->status_replicas, 3);
+	assert_int_equal(rs->ready_replicas, 2);
+	assert_int_equal(rs->available_replicas, 1);
+	assert_int_equal(rs->observed_generation, 9);
+	assert_string_equal(rs->failure, "quota");
+	free(rs);
+}
+
+static void test_not_ours(void **state)
+{
+	struct replicaset *rs = decode_members(
+		&replicaset_kind, "'annotations':{'serving.tidegate.io/revision-number':'-1'}",
+		"'status':{'conditions':[{'type':'ReplicaFailure','status':'False','message':'x'}]"
+	        "}");
+
+	(void)state;
+	assert_null(rs->name);
+	assert_null(rs->revision);
+	assert_null(rs->zone);
+	assert_null(rs->failure);
+	assert_int_equal(rs->revision_no, 0);
+	assert_int_equal(rs->replicas, 1);
+	free(rs);
+}
+
+static void test_apply_hash(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} rows[] = {{"0123456789abcdef", 0x0123456789abcdefULL},
+	            {"ffffffffffffffff", UINT64_MAX},
+	            {"0123456789ABCDEF", 0},
+	            {"0123456789abcde", 0},
+	            {"0123456789abcdef0", 0},
+	            {"-123456789abcdef", 0},
+	            {"", 0}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *meta = xasprintf("'annotations':{'serving.tidegate.io/apply-hash':'%s'}",
+		                       rows[i].text);
+		struct service *s = decode_members(&service_kind, meta, "");
+
+		assert_true(s->apply_hash == rows[i].value);
+		free(s);
+		free(meta);
+	}
+}
+
+#define RS(am, a, bm, b) same_members(&replicaset_kind, am, a, bm, b)
+
+static void test_same(void **state)
+{
+	(void)state;
+	assert_true(RS("'labels':{'a':'1'}", "", "'managedFields':[1]", ""));
+	assert_false(RS("'labels':{'serving.tidegate.io/zone':'a'}", "", "", ""));
+	assert_false(RS("", "'spec':{'replicas':2}", "", ""));
+	assert_false(RS("", "'status':{'readyReplicas':2}", "", ""));
+	assert_false(RS("'generation':1", "", "'generation':2", ""));
+	assert_true(same_members(&service_kind, "'labels':{'a':'1'}", "'spec':{}", "", ""));
+	assert_false(same_members(
+		&service_kind,
+		"'annotations':{'serving.tidegate.io/apply-hash':'0123456789abcdef'}", "", "", ""));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ours),
+		cmocka_unit_test(test_not_ours),
+		cmocka_unit_test(test_apply_hash),
+		cmocka_unit_test(test_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
