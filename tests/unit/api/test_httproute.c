@@ -8,7 +8,7 @@ static void test_rules(void **state)
 		"[{'name':'a','port':80,'weight':9500},{'name':'b','kind':'Service','group':'',"
 		"'namespace':'ns','port':80,'weight':0},{'name':'c'},{'name':'d','kind':'Bucket'},"
 		"{'name':'e','namespace':'other'},{'name':'f','group':'x.io','kind':'Service'}]},{}"
-	        "]}");
+		"]}");
 
 	(void)state;
 	assert_true(r->ours);

@@ -7,11 +7,11 @@ static void test_all(void **state)
 		"'spec':{'unschedulable':true,'taints':[{'key':'nvidia.com/gpu','value':'present',"
 		"'effect':'NoSchedule'},{'key':'k','effect':'NoExecute'},{'key':'p','effect':"
 		"'PreferNoSchedule'},{'key':'odd','effect':'Never'}]},'status':{'allocatable':{'"
-	        "cpu':"
+		"cpu':"
 		"'3920m','memory':'15Gi','pods':'110','ephemeral-storage':'100','nvidia.com/"
-	        "gpu':'8',"
+		"gpu':'8',"
 		"'hugepages-2Mi':'0'},'capacity':{'cpu':'4'},'conditions':[{'type':'Ready','status'"
-	        ":"
+		":"
 		"'True'}]}");
 
 	(void)state;

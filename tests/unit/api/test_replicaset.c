@@ -7,11 +7,11 @@ static void test_ours(void **state)
 		&replicaset_kind,
 		"'labels':{'serving.tidegate.io/name':'ranker','serving.tidegate.io/revision':'r1',"
 		"'serving.tidegate.io/zone':'hz-a'},'annotations':{'serving.tidegate.io/"
-	        "model-version':"
+		"model-version':"
 		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/apply-hash':"
 		"'00ff00ff00ff00ff'}",
 		"'spec':{'replicas':4},'status':{'replicas':3,'readyReplicas':2,'availableReplicas'"
-	        ":1,"
+		":1,"
 		"'observedGeneration':9,'conditions':[{'type':'ReplicaFailure','status':'True',"
 		"'message':'quota'}]}");
 
@@ -36,7 +36,7 @@ static void test_not_ours(void **state)
 	struct replicaset *rs = decode_members(
 		&replicaset_kind, "'annotations':{'serving.tidegate.io/revision-number':'-1'}",
 		"'status':{'conditions':[{'type':'ReplicaFailure','status':'False','message':'x'}]"
-	        "}");
+		"}");
 
 	(void)state;
 	assert_null(rs->name);

@@ -355,7 +355,7 @@ static void test_schema_default_is_no_status_of_ours(void **state)
 		&mdep_kind, "",
 		"'status':{'conditions':[{'type':'Ready','status':'Unknown','reason':'Pending',"
 		"'message':'Waiting for "
-	        "controller','lastTransitionTime':'1970-01-01T00:00:00Z'}]}");
+		"controller','lastTransitionTime':'1970-01-01T00:00:00Z'}]}");
 
 	(void)state;
 	assert_false(m->has_status);
@@ -383,7 +383,7 @@ static void test_hostile(void **state)
 		"'x'",
 		"{'rollout':[],'traffic':7,'score':'x','revisions':{},'orders':5}",
 		"{'conditions':[1,{},{'type':5},{'type':'Ready','status':1,'lastTransitionTime':7}]"
-	        "}",
+		"}",
 		"{'rollout':{'phase':'Flying','step':1e99,'steps':'x','startedTime':'yesterday'}}",
 		"{'replicas':99999999999,'observedGeneration':1e300}",
 		"{'orders':[{'order':'destroy'},{'order':7},{}],'revisions':[[],null,{}]}"};

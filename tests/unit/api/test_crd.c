@@ -1,0 +1,455 @@
+/*
+ * The CRD against the code: whatever the schema admits changes what the controller knows or draws
+ * a finding, and whatever the controller writes the schema knows. So no field is accepted and
+ * silently ignored, and none is written and silently pruned.
+ */
+#include "fixture.h"
+
+#include "tidegate/base/file.h"
+#include "tidegate/base/yaml.h"
+
+#define CRD "crds/serving.tidegate.io_modeldeployments.yaml"
+
+/* A field of spec with a value that is not its default, inside an object that is else valid. */
+static const struct {
+	const char *path, *spec;
+} fields[] = {
+	{"replicas", "'replicas':3"},
+	{"paused", "'paused':true"},
+	{"revisionHistoryLimit", "'revisionHistoryLimit':2"},
+	{"model.name", "'model':{'name':'z','version':'1'}"},
+	{"model.version", "'model':{'name':'m','version':'2'}"},
+	{"model.uri", "'model':{'name':'m','version':'1','uri':'s3://b/m'}"},
+	{"model.digest", "'model':{'name':'m','version':'1','digest':'sha256:0'}"},
+	{"model.verify.publicKey.secretRef.name",
+         "'model':{'name':'m','version':'1','verify':{'publicKey':{'secretRef':{'name':'n'}}}}"},
+	{"model.verify.publicKey.secretRef.key",
+         "'model':{'name':'m','version':'1','verify':{'publicKey':{'secretRef':{'key':'k'}}}}"},
+	{"runtime.preset", "'runtime':{'preset':'vllm'}"},
+	{"runtime.image", "'runtime':{'preset':'triton','image':'i'}"},
+	{"runtime.port", "'runtime':{'preset':'triton','port':9}"},
+	{"runtime.metricsPath", "'runtime':{'preset':'triton','metricsPath':'/m'}"},
+	{"runtime.args[]", "'runtime':{'preset':'triton','args':['a']}"},
+	{"runtime.env[].name", "'runtime':{'preset':'triton','env':[{'name':'A'}]}"},
+	{"runtime.env[].value", "'runtime':{'preset':'triton','env':[{'value':'A'}]}"},
+	{"runtime.env[].valueFrom", "'runtime':{'preset':'triton','env':[{'valueFrom':{'a':1}}]}"},
+	{"runtime.probes.startup", "'runtime':{'preset':'triton','probes':{'startup':{'a':1}}}"},
+	{"runtime.probes.readiness",
+         "'runtime':{'preset':'triton','probes':{'readiness':{'a':1}}}"},
+	{"runtime.probes.liveness", "'runtime':{'preset':'triton','probes':{'liveness':{'a':1}}}"},
+	{"runtime.golden", "'runtime':{'preset':'triton','golden':{'a':1}}"},
+	{"template", "'template':{'a':1}"},
+	{"gpu.count", "'gpu':{'count':2}"},
+	{"gpu.resource", "'gpu':{'resource':'a.b/c'}"},
+	{"gpu.products[]", "'gpu':{'products':['p']}"},
+	{"gpu.minMemory", "'gpu':{'minMemory':'1Gi'}"},
+	{"placement.policy", "'placement':{'policy':'Spread'}"},
+	{"placement.scheduler", "'placement':{'scheduler':'s'}"},
+	{"placement.maxPerNode", "'placement':{'maxPerNode':1}"},
+	{"zones[].name", "'zones':[{'name':'z'}]"},
+	{"zones[].weight", "'zones':[{'name':'z','weight':9}]"},
+	{"zones[].role", "'zones':[{'name':'z','role':'Standby'}]"},
+	{"strategy.maxSurge", "'strategy':{'maxSurge':'7%'}"},
+	{"strategy.maxUnavailable", "'strategy':{'maxUnavailable':2}"},
+	{"strategy.progressDeadline", "'strategy':{'progressDeadline':'1m'}"},
+	{"strategy.drain", "'strategy':{'drain':'1m'}"},
+	{"strategy.steps[].weight", "'strategy':{'steps':[{'weight':7}]}"},
+	{"strategy.steps[].hold", "'strategy':{'steps':[{'hold':'7s'}]}"},
+	{"strategy.steps[].approval", "'strategy':{'steps':[{'approval':'Required'}]}"},
+	{"strategy.steps[].audience.headers[].name",
+         "'strategy':{'steps':[{'audience':{'headers':[{'name':'n','exact':'e'}]}}]}"},
+	{"strategy.steps[].audience.headers[].exact",
+         "'strategy':{'steps':[{'audience':{'headers':[{'name':'n','exact':'f'}]}}]}"},
+	{"canary.policyRef.name", "'canary':{'policyRef':{'name':'p'}}"},
+	{"canary.minScore", "'canary':{'minScore':3}"},
+	{"canary.onNoData", "'canary':{'onNoData':'Proceed'}"},
+	{"canary.interval", "'canary':{'interval':'9s'}"},
+	{"slo.objectives[].name", "'slo':{'objectives':[{'name':'latency'}]}"},
+	{"slo.objectives[].target", "'slo':{'objectives':[{'target':'1'}]}"},
+	{"slo.objectives[].thresholdMs", "'slo':{'objectives':[{'thresholdMs':1}]}"},
+	{"slo.onBreach", "'slo':{'onBreach':'Hold'}"},
+	{"slo.bake", "'slo':{'bake':'1m'}"},
+	{"failover.mode", "'failover':{'mode':'Manual'}"},
+	{"failover.minCapacity", "'failover':{'minCapacity':'1%'}"},
+	{"failover.failback", "'failover':{'failback':'Manual'}"},
+	{"traffic.servicePort", "'traffic':{'servicePort':81}"},
+	{"traffic.httpRoute.name", "'traffic':{'httpRoute':{'name':'r'}}"},
+	{"traffic.httpRoute.parentRefs[].group",
+         "'traffic':{'httpRoute':{'parentRefs':[{'group':'g'}]}}"},
+	{"traffic.httpRoute.parentRefs[].kind",
+         "'traffic':{'httpRoute':{'parentRefs':[{'kind':'g'}]}}"},
+	{"traffic.httpRoute.parentRefs[].namespace",
+         "'traffic':{'httpRoute':{'parentRefs':[{'namespace':'g'}]}}"},
+	{"traffic.httpRoute.parentRefs[].name",
+         "'traffic':{'httpRoute':{'parentRefs':[{'name':'g'}]}}"},
+	{"traffic.httpRoute.parentRefs[].sectionName",
+         "'traffic':{'httpRoute':{'parentRefs':[{'sectionName':'g'}]}}"},
+	{"traffic.httpRoute.parentRefs[].port",
+         "'traffic':{'httpRoute':{'parentRefs':[{'port':1}]}}"},
+	{"traffic.httpRoute.hostnames[]", "'traffic':{'httpRoute':{'hostnames':['h']}}"},
+	{"traffic.istio.virtualService", "'traffic':{'istio':{'virtualService':'v'}}"},
+	{"traffic.ingress.name", "'traffic':{'ingress':{'name':'v'}}"},
+	{"traffic.ingress.annotationPrefix", "'traffic':{'ingress':{'annotationPrefix':'v'}}"},
+};
+
+/* --- paths of the schema ----------------------------------------------------------------- */
+
+struct paths {
+	char *v[256];
+	unsigned n;
+};
+
+static void paths_release(struct paths *p)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		free(p->v[i]);
+	p->n = 0;
+}
+
+static bool paths_have(const struct paths *p, const char *path)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (str_eq(p->v[i], path))
+			return true;
+	return false;
+}
+
+static void paths_add(struct paths *p, const char *path)
+{
+	if (paths_have(p, path))
+		return;
+	assert_true(p->n < ARRAY_SIZE(p->v));
+	p->v[p->n++] = xstrdup(path);
+}
+
+/* Leaves: scalars, and objects whose content is free. */
+static void schema_paths(const struct cJSON *schema, const char *path, struct paths *out)
+{
+	const struct cJSON *properties = json_get(schema, "properties"), *it;
+	const struct cJSON *items = json_get(schema, "items");
+
+	if (items) {
+		char *sub = xasprintf("%s[]", path);
+
+		schema_paths(items, sub, out);
+		free(sub);
+		return;
+	}
+	json_for_each (it, properties) {
+		char *sub = xasprintf("%s%s%s", path, *path ? "." : "", json_key(it));
+
+		schema_paths(it, sub, out);
+		free(sub);
+	}
+	if (!properties)
+		paths_add(out, path);
+}
+
+static void value_paths(const struct cJSON *v, const char *path, struct paths *out)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, v) {
+		char *sub = json_is_array(v)
+		                    ? xasprintf("%s[]", path)
+		                    : xasprintf("%s%s%s", path, *path ? "." : "", json_key(it));
+
+		if (json_is_object(it) || json_is_array(it))
+			value_paths(it, sub, out);
+		else
+			paths_add(out, sub);
+		free(sub);
+	}
+}
+
+static const struct cJSON *schema_of(struct arena *a, const char *section)
+{
+	struct buf text, json;
+	struct err err = ERR_INIT;
+	const struct cJSON *crd, *version;
+
+	buf_init(&text, 1 << 20);
+	buf_init(&json, 4 << 20);
+	if (file_read(CRD, &text, &err) || yaml_to_json(text.data, text.len, &json, &err))
+		fail_msg("%s (tests run from the root of the checkout)", err.msg);
+	crd = json_parse(a, json.data, json.len, &err);
+	version = json_first(json_path(crd, "spec", "versions", NULL));
+	buf_release(&text);
+	buf_release(&json);
+	return json_path(version, "schema", "openAPIV3Schema", "properties", section, NULL);
+}
+
+/* --- what the controller knows, as text -------------------------------------------------- */
+
+static void describe_steps(const struct mdep *m, struct buf *b)
+{
+	for (unsigned i = 0; i < m->nsteps; i++) {
+		buf_addf(b, "step %d %lld %d;", m->steps[i].weight, (long long)m->steps[i].hold_ms,
+		         m->steps[i].approval);
+		for (unsigned h = 0; h < m->steps[i].nheaders; h++)
+			buf_addf(b, "header %s=%s;", m->steps[i].headers[h].name,
+			         m->steps[i].headers[h].exact);
+	}
+}
+
+static void describe_texts(const struct mdep *m, struct buf *b)
+{
+	const char *const texts[] = {m->model.name,       m->model.version, m->model.uri,
+	                             m->model.digest,     m->image,         m->args_json,
+	                             m->env_json,         m->probes_json,   m->template_json,
+	                             m->golden_json,      m->metrics_path,  m->gpu.resource,
+	                             m->scheduler,        m->canary.policy, m->route_name,
+	                             m->parent_refs_json, m->hostnames_json};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+		buf_addf(b, "%s;", str_or(texts[i], "-"));
+}
+
+static void describe(const struct mdep *m, struct buf *b)
+{
+	buf_init(b, 1 << 20);
+	describe_texts(m, b);
+	describe_steps(m, b);
+	buf_addf(b, "%d %d %d %d %d;", m->replicas, m->paused, m->model.verify, m->runtime,
+	         m->port);
+	buf_addf(b, "%d %lld %d %d;", m->gpu.count, (long long)m->gpu.min_memory, m->placement,
+	         m->max_per_node);
+	for (unsigned i = 0; i < m->gpu.nproducts; i++)
+		buf_addf(b, "%s;", m->gpu.products[i]);
+	for (unsigned i = 0; i < m->nzones; i++)
+		buf_addf(b, "zone %s %d %d;", m->zones[i].name, m->zones[i].weight,
+		         m->zones[i].role);
+	buf_addf(b, "%d %d %d %d;", m->max_surge.value, m->max_surge.percent,
+	         m->max_unavailable.value, m->max_unavailable.percent);
+	buf_addf(b, "%lld %lld %d;", (long long)m->progress_deadline_ms, (long long)m->drain_ms,
+	         m->revision_history_limit);
+	buf_addf(b, "%d %d %d %lld %d %d;", m->canary.enabled, m->canary.min_score,
+	         m->canary.on_no_data, (long long)m->canary.interval_ms, m->traffic,
+	         m->service_port);
+	for (unsigned i = 0; i < m->nfindings; i++)
+		buf_addf(b, "finding %s;", m->findings[i].path);
+}
+
+static void describe_spec(const char *spec, struct buf *b)
+{
+	char *members =
+		xasprintf("'spec':{%s%s%s%s}", spec,
+	                  strstr(spec, "'model':") ? "" : ",'model':{'name':'m','version':'1'}",
+	                  strstr(spec, "'runtime':") ? "" : ",'runtime':{'preset':'triton'}", "");
+	struct mdep *m = decode_members(&mdep_kind, "", members);
+
+	describe(m, b);
+	free(m);
+	free(members);
+}
+
+/* --- tests ------------------------------------------------------------------------------- */
+
+/* canary: {} alone switches judging on: what is compared with has the section, empty. */
+static void baseline(const char *path, struct buf *b)
+{
+	if (str_starts(path, "canary."))
+		describe_spec("'canary':{}", b);
+	else if (str_starts(path, "gpu."))
+		describe_spec("'gpu':{}", b);
+	else
+		describe_spec("'replicas':1", b);
+}
+
+static void test_every_field_of_spec_has_an_effect(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		struct buf with, without;
+
+		baseline(fields[i].path, &without);
+		describe_spec(fields[i].spec, &with);
+		if (str_eq(with.data, without.data))
+			fail_msg("spec.%s changes nothing", fields[i].path);
+		buf_release(&with);
+		buf_release(&without);
+	}
+}
+
+static void test_table_is_the_schema(void **state)
+{
+	struct paths schema = {.n = 0};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	schema_paths(schema_of(&a, "spec"), "", &schema);
+	assert_true(schema.n > 50);
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		if (!paths_have(&schema, fields[i].path))
+			fail_msg("spec.%s is not in the schema", fields[i].path);
+	for (unsigned i = 0; i < schema.n; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < ARRAY_SIZE(fields); k++)
+			known |= str_eq(schema.v[i], fields[k].path);
+		if (!known)
+			fail_msg("spec.%s of the schema is not in this table", schema.v[i]);
+	}
+	paths_release(&schema);
+	arena_release(&a);
+}
+
+/* Every member that encoding can write. */
+static void full_status(struct mdep_status *s)
+{
+	*s = (struct mdep_status){.observed_generation = 1,
+	                          .stable = "a",
+	                          .target = "b",
+	                          .phase = ROLLOUT_PAUSED,
+	                          .paused_from = ROLLOUT_HOLDING,
+	                          .nsteps = 1,
+	                          .step_started_ms = 1,
+	                          .step_reached_ms = 1,
+	                          .hold_until_ms = 1,
+	                          .started_ms = 1,
+	                          .finished_ms = 1,
+	                          .progress_ms = 1,
+	                          .steps_hash = "h",
+	                          .reason = "r",
+	                          .message = "m",
+	                          .weight_set_ms = 1,
+	                          .weight_verified_ms = 1,
+	                          .weights = {{"a", "z", 1}},
+	                          .nweights = 1,
+	                          .verdict = "PASS",
+	                          .score_message = "m",
+	                          .revisions = {{"a", "v", 1, 1, "Promoted"}},
+	                          .nrevisions = 1,
+	                          .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
+	                          .norders = 1,
+	                          .conditions = {{"Ready", "True", "R", "m", 1, 1}},
+	                          .nconditions = 1};
+}
+
+static void test_status_is_the_schema(void **state)
+{
+	struct paths schema = {.n = 0}, written = {.n = 0};
+	struct mdep *m = decode_members(&mdep_kind, "", "'spec':{}");
+	struct mdep_status s;
+	struct err err = ERR_INIT;
+	struct buf text;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	buf_init(&text, 1 << 20);
+	full_status(&s);
+	assert_int_equal(mdep_status_encode(m, &s, &text), 0);
+	value_paths(json_get(json_parse(&a, text.data, text.len, &err), "status"), "", &written);
+	schema_paths(schema_of(&a, "status"), "", &schema);
+	assert_true(schema.n > 40);
+	for (unsigned i = 0; i < written.n; i++)
+		if (!paths_have(&schema, written.v[i]))
+			fail_msg("status.%s is written, the schema prunes it", written.v[i]);
+	for (unsigned i = 0; i < schema.n; i++)
+		if (!paths_have(&written, schema.v[i]))
+			fail_msg("status.%s of the schema is never written", schema.v[i]);
+	paths_release(&schema);
+	paths_release(&written);
+	buf_release(&text);
+	arena_release(&a);
+	free(m);
+}
+
+static const struct cJSON *property(const struct cJSON *schema, const char *name)
+{
+	return json_path(schema, "properties", name, NULL);
+}
+
+/* The fixed maxima of struct mdep are the schema's. */
+static void test_bounds_agree(void **state)
+{
+	const struct cJSON *spec, *status, *steps;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	spec = schema_of(&a, "spec");
+	status = schema_of(&a, "status");
+	steps = property(property(spec, "strategy"), "steps");
+	assert_int_equal(json_i64(property(spec, "zones"), "maxItems", 0), MDEP_ZONES_MAX);
+	assert_int_equal(json_i64(steps, "maxItems", 0), MDEP_STEPS_MAX);
+	assert_int_equal(
+		json_i64(property(property(json_get(steps, "items"), "audience"), "headers"),
+	                 "maxItems", 0),
+		MDEP_HEADERS_MAX);
+	assert_int_equal(json_i64(property(property(spec, "gpu"), "products"), "maxItems", 0),
+	                 MDEP_PRODUCTS_MAX);
+	assert_int_equal(json_i64(property(status, "revisions"), "maxItems", 0),
+	                 MDEP_REVISIONS_MAX);
+	assert_int_equal(json_i64(property(status, "orders"), "maxItems", 0), MDEP_ORDERS_MAX);
+	assert_true(json_i64(property(status, "conditions"), "maxItems", 0) >= MDEP_CONDITIONS_MAX);
+	assert_int_equal(json_i64(property(property(status, "traffic"), "weights"), "maxItems", 0),
+	                 MDEP_WEIGHTS_MAX);
+	arena_release(&a);
+}
+
+/* What the API server fills in is what the decoder assumes of a file. */
+static void add_defaults(struct json_writer *w, const char *key, const struct cJSON *schema)
+{
+	const struct cJSON *properties = json_get(schema, "properties"), *it;
+
+	if (!properties) {
+		if (json_has(schema, "default"))
+			jw_value(w, key, json_get(schema, "default"));
+		return;
+	}
+	if (key && !json_has(schema, "default"))
+		return;
+	jw_object(w, key);
+	json_for_each (it, properties)
+		add_defaults(w, json_key(it), it);
+	jw_end_object(w);
+}
+
+static void test_defaults_agree(void **state)
+{
+	struct buf defaults, with, without;
+	struct json_writer w;
+	struct arena a;
+	char *members;
+
+	(void)state;
+	arena_init(&a, 0);
+	buf_init(&defaults, 1 << 20);
+	jw_init(&w, &defaults);
+	add_defaults(&w, NULL, schema_of(&a, "spec"));
+	assert_int_equal(jw_end(&w), 0);
+	assert_non_null(strstr(defaults.data, "\"progressDeadline\":\"30m\""));
+	/* The content of the object without its braces. */
+	members = xstrndup(defaults.data + 1, defaults.len - 2);
+	describe_spec(members, &with);
+	describe_spec("'replicas':1", &without);
+	assert_string_equal(with.data, without.data);
+	free(members);
+	buf_release(&with);
+	buf_release(&without);
+	describe_spec("'canary':{'minScore':80,'onNoData':'Hold','interval':'5s'},'gpu':{'count':1,"
+	              "'resource':'nvidia.com/gpu'}",
+	              &with);
+	describe_spec("'canary':{},'gpu':{}", &without);
+	assert_string_equal(with.data, without.data);
+	buf_release(&with);
+	buf_release(&without);
+	buf_release(&defaults);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_field_of_spec_has_an_effect),
+		cmocka_unit_test(test_table_is_the_schema),
+		cmocka_unit_test(test_status_is_the_schema),
+		cmocka_unit_test(test_bounds_agree),
+		cmocka_unit_test(test_defaults_agree),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
