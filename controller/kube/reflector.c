@@ -23,6 +23,7 @@
 #define LIST_STALL_MS       60000
 #define LIST_TIMEOUT_MS     300000
 #define LIST_PAGES_MAX      10000
+#define LIST_AGAIN_MS       30000
 #define WATCH_TIMEOUT_MIN_S 300
 #define WATCH_GRACE_MS      30000 /* beyond timeoutSeconds, for a server that does not end it */
 #define WATCH_SHORT_MS      1000
@@ -71,6 +72,16 @@ static void list_drop(struct reflector *r)
 
 /* --- the end of a request ---------------------------------------------------------------- */
 
+/*
+ * A watch that has lost its place is a sign of age, not of trouble, and is answered by a list at
+ * once; unless the last list is so young that we would go round in circles.
+ */
+static bool place_lost(const struct reflector *r, enum reflector_phase phase, const struct err *err)
+{
+	return phase == RP_WATCH && err->class == ERR_GONE &&
+	       loop_now(r->loop) - r->listed_ms > LIST_AGAIN_MS;
+}
+
 static void react(struct reflector *r, enum reflector_phase phase, const struct err *err)
 {
 	enum reflector_next next = reflector_rule(phase, err->class);
@@ -99,6 +110,10 @@ static void react(struct reflector *r, enum reflector_phase phase, const struct 
 	case RN_SYNC:
 		if (r->store->synced)
 			reflector_count_relist(r, err_class_name(err->class));
+		if (place_lost(r, phase, err)) {
+			sync_start(r);
+			return;
+		}
 		break;
 	case RN_WATCH:
 		break;
@@ -122,6 +137,7 @@ static void list_page_done(struct reflector *r)
 	r->replace = NULL;
 	r->fresh = false;
 	list_drop(r);
+	r->listed_ms = loop_now(r->loop);
 	store_replace_commit(replace, rv);
 	watch_start(r);
 }
@@ -290,7 +306,7 @@ void reflector_initial_events_end(struct reflector *r, const char *rv)
 	r->replace = NULL;
 	r->phase = RP_WATCH;
 	r->fresh = r->progress = false;
-	r->started_ms = loop_now(r->loop);
+	r->started_ms = r->listed_ms = loop_now(r->loop);
 	store_replace_commit(replace, rv);
 }
 

@@ -117,9 +117,6 @@ static char *way_out(const struct reflector *r, enum err_class class)
 	case ERR_FORBIDDEN:
 		return xasprintf("grant list and watch on %s%s%.*s to this user or service account",
 		                 r->kind->resource, len ? "." : "", len, group);
-	case ERR_TRANSPORT:
-	case ERR_TIMEOUT:
-		return xasprintf("is %s reachable?", kube_client_config(r->client)->server);
 	case ERR_PROTOCOL:
 		return xasprintf("is %s an API server, or is a proxy in between?",
 		                 kube_client_config(r->client)->server);
@@ -128,43 +125,45 @@ static char *way_out(const struct reflector *r, enum err_class class)
 	}
 }
 
-static const char *err_text(const struct err *err)
+/* The text of the error and the way out of it. */
+static char *explain(const struct reflector *r, const struct err *err)
 {
-	return err->msg[0] ? err->msg : err_class_name(err->class);
+	cleanup_free char *hint = way_out(r, err->class);
+
+	return xasprintf("%s%s%s", err->msg[0] ? err->msg : err_class_name(err->class),
+	                 hint ? "; " : "", str_or(hint, ""));
 }
 
-static void set_trouble(struct reflector *r, const struct err *err, const char *hint)
+static bool needs_a_person(enum err_class class)
 {
-	free(r->trouble);
-	r->trouble = xasprintf("%s: %s%s%s", r->resource, err_text(err), hint ? "; " : "",
-	                       str_or(hint, ""));
-	r->trouble_class = err->class;
+	return class == ERR_UNAUTHORIZED || class == ERR_FORBIDDEN || class == ERR_NOT_FOUND;
 }
 
 /*
- * A watch that breaks and comes back at the second try is everyday life and not told; nor is
- * the same reason again before the resource is back.
+ * A watch that breaks and comes back at the second try is everyday life and not told. A server
+ * that restarts fails in several ways one after the other: only the first is told, and what does
+ * not go away by itself, once each.
  */
-static bool is_news(const struct reflector *r, const struct err *err)
+static bool is_news(const struct reflector *r, enum err_class class)
 {
-	if (r->told_classes & 1U << err->class)
-		return false;
-	return !r->store->synced || r->failures > 1 || err->class == ERR_UNAUTHORIZED ||
-	       err->class == ERR_FORBIDDEN || err->class == ERR_NOT_FOUND;
+	if (needs_a_person(class))
+		return !(r->told_classes & 1U << class);
+	return !r->told_classes && (!r->store->synced || r->failures > 1);
 }
 
 void reflector_failed(struct reflector *r, const struct err *err)
 {
-	cleanup_free char *hint = way_out(r, err->class);
+	cleanup_free char *text = explain(r, err);
 
 	r->failures++;
-	set_trouble(r, err, hint);
-	if (!is_news(r, err))
+	free(r->trouble);
+	r->trouble = xasprintf("%s: %s", r->resource, text);
+	r->trouble_class = err->class;
+	if (!is_news(r, err->class))
 		return;
 	r->told_classes |= 1U << err->class;
 	log_warn("resource is not available, trying again until it is", LS("resource", r->resource),
-	         LS("error", err_text(err)), LS("reason", err_class_name(err->class)),
-	         LS("hint", str_or(hint, "")));
+	         LS("error", text), LS("reason", err_class_name(err->class)));
 }
 
 void reflector_recovered(struct reflector *r)

@@ -63,6 +63,7 @@ struct reflector {
 	struct arena arena;    /* one object at a time */
 	struct err stream_err; /* why the body was refused, class ERR_NONE when it was not */
 	int64_t started_ms;    /* of the request, or of the watch that a WatchList became */
+	int64_t listed_ms;     /* when the last list was complete */
 	int64_t last_byte_ms;
 	bool progress; /* the watch brought something new */
 

@@ -218,7 +218,7 @@ static void test_refused_then_up(void **state)
 	fake_api_idle(g->bed->loop, 30);
 	assert_true(g->r->failures > 2);
 	assert_int_equal(told(g, "not available"), 1);
-	assert_int_equal(told(g, "is http://127.0.0.1:1 reachable?"), 1);
+	assert_int_equal(told(g, "127.0.0.1:1"), 1); /* names the server */
 	assert_non_null(strstr(reflector_trouble(g->r), "test.tidegate.io/v1/things: "));
 
 	SCRIPT(g, WATCH_LIST, STREAM(EVENT("ADDED", "a", "3", "x"), END("9")));
@@ -589,6 +589,24 @@ static void test_list_again(void **state)
 	}
 }
 
+/* An old place that is lost is no trouble: listed again at once. */
+static void test_place_is_too_old(void **state)
+{
+	struct rig *g = *state;
+
+	SCRIPT(g, WATCH, STREAM(BOOKMARK("10")), QUIET_STREAM);
+	SCRIPT(g, UNPAGED, {.body = LIST("12", ITEM("a", "3", "x"))});
+	start_listed(g, (struct reflector_options){.backoff_ms = 30000});
+	while (!str_eq(g->store.last_rv, "10"))
+		fake_api_idle(g->bed->loop, 1);
+	g->r->listed_ms -= 60000;
+	push(g, ERROR_EVENT("410", "Expired"));
+	expect(g, "-b@4=x? ");
+	assert_int_equal(g->r->failures, 0);
+	assert_null(reflector_trouble(g->r));
+	assert_string_equal(path(g, 2), UNPAGED "10");
+}
+
 /* The list at the last version is refused as well: once at once from the newest state. */
 static void test_place_is_lost(void **state)
 {
@@ -905,6 +923,7 @@ int main(void)
 		R(test_bookmarks_move_the_place),
 		cmocka_unit_test(test_watch_again),
 		cmocka_unit_test(test_list_again),
+		R(test_place_is_too_old),
 		cmocka_unit_test(test_place_is_lost),
 		cmocka_unit_test(test_no_busy_loop),
 		cmocka_unit_test(test_every_class_has_its_way),
