@@ -197,15 +197,14 @@ static void test_ten_megabytes(void **state)
 	char *big = long_string(10 << 20);
 	static const char *const pod_members[] = {
 		"'status':{'phase':'%s','reason':'%s','message':'%s'}",
-		"'spec':{'containers':[{'resources':{'requests':{'cpu':'%s','memory':'%s','%s':'1'}"
-	        "}}]}",
+		"'spec':{'containers':[{'resources':{'requests':{'cpu':'%s','%s':'%s'}}}]}",
 		"'spec':{'tolerations':[{'key':'%s','effect':'%s','operator':'%s'}]}"};
 	static const char *const mdep_members[] = {
 		"'spec':{'model':{'name':'%s','version':'%s'},'strategy':{'drain':'%s'}}",
 		"'spec':{'strategy':{'maxSurge':'%s'},'gpu':{'minMemory':'%s'},'zones':[{'name':'%"
-	        "s'}]}",
+		"s'}]}",
 		"'spec':{'runtime':{'preset':'%s'},'placement':{'policy':'%s'},'canary':{'interval'"
-	        ":'%s'}}",
+		":'%s'}}",
 		"'status':{'rollout':{'phase':'%s','message':'%s'},'score':{'verdict':'%s'}}"};
 
 	(void)state;

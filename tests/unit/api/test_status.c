@@ -382,8 +382,7 @@ static void test_hostile(void **state)
 		"[]",
 		"'x'",
 		"{'rollout':[],'traffic':7,'score':'x','revisions':{},'orders':5}",
-		"{'conditions':[1,{},{'type':5},{'type':'Ready','status':1,'lastTransitionTime':7}]"
-		"}",
+		"{'conditions':[1,{},{'type':5},{'type':'R','status':1,'lastTransitionTime':7}]}",
 		"{'rollout':{'phase':'Flying','step':1e99,'steps':'x','startedTime':'yesterday'}}",
 		"{'replicas':99999999999,'observedGeneration':1e300}",
 		"{'orders':[{'order':'destroy'},{'order':7},{}],'revisions':[[],null,{}]}"};
