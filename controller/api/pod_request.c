@@ -165,6 +165,7 @@ static void sum_containers(const struct cJSON *spec, const struct cJSON *status,
 	}
 }
 
+/* Sidecars that start alone never exceed the sum that they end up in. */
 static void count_init_containers(const struct cJSON *spec, const struct cJSON *status,
                                   struct request *r)
 {
@@ -177,7 +178,6 @@ static void count_init_containers(const struct cJSON *spec, const struct cJSON *
 		if (str_eq(json_str(it, "restartPolicy"), "Always")) {
 			add_request(r, &one);
 			add_request(&sidecars, &one);
-			raise_request(&peak, &sidecars);
 		} else {
 			add_request(&one, &sidecars);
 			raise_request(&peak, &one);

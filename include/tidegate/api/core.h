@@ -58,7 +58,7 @@ struct pod_port {
 
 struct pod {
 	struct object meta;
-	const struct label *labels;
+	const struct label *labels; /* only those below serving.tidegate.io/ */
 	unsigned nlabels;
 	enum pod_phase phase;
 	bool ready, initialized, scheduled, containers_ready;
@@ -85,7 +85,10 @@ struct pod {
 	int64_t cpu_milli, memory, ephemeral;
 	const struct extended *extended;
 	unsigned nextended;
-	/* constraints; NULL when none */
+	/*
+	 * Constraints; NULL when none. A bound pod keeps its host ports only: it never moves, and
+	 * most pods are bound.
+	 */
 	const struct label *node_selector;
 	unsigned nnode_selector;
 	const struct selector_term *required; /* ORed */

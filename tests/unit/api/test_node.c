@@ -72,12 +72,44 @@ static void test_same(void **state)
 	DIFF("", "", "'deletionTimestamp':'2026-11-24T10:00:00Z'", "");
 }
 
+/* Texts that every object repeats are kept once: the table they are looked up in is in order. */
+static void test_common_texts_are_shared(void **state)
+{
+	static const char *const keys[] = {"app.kubernetes.io/managed-by",
+	                                   "beta.kubernetes.io/arch",
+	                                   "kubernetes.io/hostname",
+	                                   "node.kubernetes.io/instance-type",
+	                                   "nvidia.com/gpu.product",
+	                                   "serving.tidegate.io/zone",
+	                                   "topology.kubernetes.io/zone",
+	                                   "default-scheduler",
+	                                   "tidegate",
+	                                   "true",
+	                                   "",
+	                                   "Pack",
+	                                   "FGD"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		char *meta = xasprintf("'labels':{'k':'%s'}", keys[i]);
+		struct node *a = decode_members(&node_kind, meta, "");
+		struct node *b = decode_members(&node_kind, meta, "");
+
+		assert_string_equal(a->labels[0].value, keys[i]);
+		assert_ptr_equal(a->labels[0].value, b->labels[0].value);
+		free(a);
+		free(b);
+		free(meta);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_same),
+		cmocka_unit_test(test_common_texts_are_shared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
