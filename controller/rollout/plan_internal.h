@@ -83,8 +83,9 @@ struct planner {
 	struct replicas_input in;
 	struct replicas_plan goals;
 	int goal[TRACKS];
-	int64_t wake_ms;   /* next instant at which time alone changes something; 0 = none */
-	int64_t drain_ms;  /* last end of a drain that is under way; 0 = none */
+	int spare, spare_all; /* pods in service that may be marked, without and with strays */
+	int64_t wake_ms;      /* next instant at which time alone changes something; 0 = none */
+	int64_t drain_ms;     /* last end of a drain that is under way; 0 = none */
 	bool begun;        /* a release was started in this very plan: verdicts are about another */
 	bool deadline;     /* progress deadline passed and nothing can be rolled back */
 	const char *doubt; /* why a weight is not verified yet; NULL */

@@ -56,9 +56,6 @@ static void held_shares(struct planner *p)
 		high = p->st->verified_weight;
 	if (p->tracks[TRACK_TARGET].revision)
 		widen_by_route(p, &low, &high);
-	/* A weight that was taken back before it was verified may have been in force. */
-	if (p->st->phase == ROLLOUT_ROLLING_BACK && !plan_verified(p))
-		high = 100;
 	p->in.held_new = high;
 	p->in.held_old = 100 - low;
 }
@@ -183,7 +180,8 @@ static void take_unseen(struct planner *p, enum track_id track, struct budget *b
 static void take_class(struct planner *p, enum track_id track, enum pod_class class,
                        struct budget *b)
 {
-	bool ready = class == CLASS_READY_LEFT;
+	/* A stray that is out of service does not come back, so nobody counts on it. */
+	bool ready = class == CLASS_READY_LEFT && track != TRACK_STRAY;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
@@ -249,15 +247,18 @@ static void choose(struct planner *p, enum track_id track, int any, int own, str
 static void choose_victims(struct planner *p, const struct replicas_limits *lim)
 {
 	const struct track_view *t = p->tracks;
-	int floor = p->m->replicas - p->unavailable;
-	int ready = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready + t[TRACK_STRAY].ready;
-	struct budget b = {.main = lim->ready, .all = ready - (floor > 0 ? floor : 0)};
+	int floor = p->m->replicas > p->unavailable ? p->m->replicas - p->unavailable : 0;
+	int ready = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready + t[TRACK_STRAY].in_service;
+	struct budget b = {.main = lim->ready, .all = ready - floor};
 
 	choose(p, TRACK_STABLE, lim->old_any, lim->old_ready, &b);
 	choose(p, TRACK_TARGET, lim->new_any, lim->new_ready, &b);
 	/* Removing a stray cannot take what stable and target were found to have. */
 	b.main = t[TRACK_STRAY].ready;
 	choose(p, TRACK_STRAY, t[TRACK_STRAY].count, t[TRACK_STRAY].ready, &b);
+	/* Marks count on nothing that is only on its way back: half of this plan may get lost. */
+	p->spare = t[TRACK_STABLE].in_service + t[TRACK_TARGET].in_service - floor;
+	p->spare_all = p->spare + t[TRACK_STRAY].in_service;
 }
 
 /* --- waiting for the route --------------------------------------------------------------- */
@@ -278,23 +279,20 @@ static bool route_holds(struct planner *p, const struct cell_view *c)
 
 /*
  * The last pod of a cell goes when the route no longer names the cell: without an endpoint behind
- * it a Service answers 503. When nothing else is ready there is nowhere to send traffic: one
- * replica is swapped on its only card.
+ * it a Service answers 503. One replica that is swapped on its only card has nowhere to send
+ * traffic meanwhile.
  */
 static void block_last_pods(struct planner *p)
 {
-	int keep = 0;
+	bool swap = p->m->replicas + p->surge < 2;
 
-	for (unsigned i = 0; i < p->ncells; i++)
-		keep += p->cells[i].track == TRACK_STRAY ? 0 : p->cells[i].keep;
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
 		if (c->keep > 0 || c->in_service == 0 || p->m->replicas <= 0)
 			continue;
-		if (!keep && c->track != TRACK_STRAY)
-			continue;
-		c->blocked = route_holds(p, c);
+		if (!swap || c->track == TRACK_STRAY)
+			c->blocked = route_holds(p, c);
 	}
 }
 
@@ -325,6 +323,9 @@ static bool may_mark(struct planner *p, const struct cell_view *c)
 {
 	bool left = false;
 
+	if (p->spare_all <= 0 || (c->track != TRACK_STRAY && p->spare <= 0))
+		return false;
+
 	for (unsigned j = 0; j < c->npods; j++)
 		left = left || c->pods[j].class == CLASS_READY_LEFT;
 	return !c->blocked && c->spec >= (int)c->npods && !(left && all_drained(p, c));
@@ -337,8 +338,11 @@ static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_
 	case CLASS_PENDING:
 		return true;
 	case CLASS_READY:
-		if (may_mark(p, c))
-			wish_pod(p, v->pod, true);
+		if (!may_mark(p, c))
+			return false;
+		wish_pod(p, v->pod, true);
+		p->spare -= c->track != TRACK_STRAY;
+		p->spare_all--;
 		return false;
 	default:
 		break;

@@ -14,6 +14,9 @@ void plan_weight_set(struct planner *p, int weight)
 	plan_event(p, false, "WeightChanged",
 	           arena_printf(p->arena, "revision %s: %d %% -> %d %%", p->st->target,
 	                        p->st->weight, weight));
+	/* What is taken back before it was verified may have been in force all the same. */
+	if (p->st->weight > p->st->verified_weight && weight < p->st->weight)
+		p->st->verified_weight = p->st->weight;
 	p->st->weight = weight;
 	p->st->weight_set_ms = p->now;
 	p->st->observed_permille = -1;

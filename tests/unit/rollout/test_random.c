@@ -17,8 +17,8 @@ static void random_bounds(struct world *w)
 {
 	w->m.replicas = (int)world_random(w, 21);
 	w->m.max_surge.percent = !world_random(w, 3);
-	w->m.max_surge.value = (int)(w->m.max_surge.percent ? world_random(w, 5) * 20
-	                                                    : world_random(w, 4));
+	w->m.max_surge.value =
+		(int)(w->m.max_surge.percent ? world_random(w, 5) * 20 : world_random(w, 4));
 	w->m.max_unavailable.value = (int)world_random(w, 4);
 }
 
@@ -171,8 +171,8 @@ static void test_fail_returns_traffic_in_that_very_plan(void **state)
 
 static void random_order(struct world *w)
 {
-	static const char *const values[] = {"true", "now", "next", "full", "bbbbbbbbbb", "v3",
-	                                     "next#1", "next#2", "wrong"};
+	static const char *const values[] = {"true", "now",    "next",   "full", "bbbbbbbbbb",
+	                                     "v3",   "next#1", "next#2", "wrong"};
 	enum mdep_verb verb = (enum mdep_verb)world_random(w, ORDER_VERBS);
 
 	world_order(w, verb, world_random(w, 4) ? values[world_random(w, 9)] : NULL);

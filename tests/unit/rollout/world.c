@@ -8,17 +8,56 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
-#define GRACE_MS   1000
-#define TICK_MS    500
-#define SCRAPE_MS  1000
-#define PLANS_MAX  60 /* at one instant */
-#define START_MS   1700000000000
+#define GRACE_MS  1000
+#define TICK_MS   500
+#define SCRAPE_MS 1000
+#define PLANS_MAX 60 /* at one instant */
+#define START_MS  1700000000000
 
 #define CHECK(w, cond, ...)                                                                        \
 	do {                                                                                       \
 		if (!(cond))                                                                       \
 			world_fail(w, __LINE__, __VA_ARGS__);                                      \
 	} while (0)
+
+static bool pod_live(const struct world_pod *p)
+{
+	return p->used && !p->pod.meta.deleted_ms;
+}
+
+static bool pod_serves(const struct world_pod *p)
+{
+	return pod_live(p) && p->pod.ready && str_eq(p->label.value, "true");
+}
+
+static int cell_pods(const struct world *w, int cell, bool (*is)(const struct world_pod *))
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		n += w->pods[i].cell == cell && is(&w->pods[i]);
+	return n;
+}
+
+static int weight_of(const struct world_share *s, unsigned n, int cell)
+{
+	int sum = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		sum += s[i].cell == cell ? s[i].weight : 0;
+	return sum;
+}
+
+static void print_cells(const struct world *w)
+{
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w->cells[i].used)
+			print_error("cell %s/%s: spec %d pods %d in service %d route %d plane %d\n",
+			            w->cells[i].revision, w->cells[i].zone, w->cells[i].spec,
+			            cell_pods(w, i, pod_live), cell_pods(w, i, pod_serves),
+			            weight_of(w->route, w->nroute, i),
+			            weight_of(w->plane, w->nplane, i));
+}
 
 static void __attribute__((format(printf, 3, 4), noreturn))
 world_fail(const struct world *w, int line, const char *fmt, ...)
@@ -36,6 +75,7 @@ world_fail(const struct world *w, int line, const char *fmt, ...)
 	            w->m.max_unavailable.value, w->m.max_unavailable.percent ? "%" : "",
 	            w->m.nzones, w->m.nsteps, str_or(w->m.status.stable, "-"),
 	            str_or(w->m.status.target, "-"));
+	print_cells(w);
 	print_error("message: %s\nstory: %s\n", str_or(w->m.status.message, ""), w->story);
 	fail();
 	abort();
@@ -136,25 +176,6 @@ void world_order(struct world *w, enum mdep_verb verb, const char *value)
 
 /* --- looking ----------------------------------------------------------------------------- */
 
-static bool pod_live(const struct world_pod *p)
-{
-	return p->used && !p->pod.meta.deleted_ms;
-}
-
-static bool pod_serves(const struct world_pod *p)
-{
-	return pod_live(p) && p->pod.ready && str_eq(p->label.value, "true");
-}
-
-static int cell_pods(const struct world *w, int cell, bool (*is)(const struct world_pod *))
-{
-	int n = 0;
-
-	for (unsigned i = 0; i < WORLD_PODS; i++)
-		n += w->pods[i].cell == cell && is(&w->pods[i]);
-	return n;
-}
-
 static int revision_pods(const struct world *w, const char *revision,
                          bool (*is)(const struct world_pod *))
 {
@@ -219,8 +240,8 @@ const struct mdep_condition *world_condition(const struct world *w, const char *
 struct world_pod *world_pod_of(struct world *w, const char *revision, unsigned nth)
 {
 	for (unsigned i = 0; i < WORLD_PODS; i++)
-		if (pod_live(&w->pods[i]) &&
-		    str_eq(w->cells[w->pods[i].cell].revision, revision) && nth-- == 0)
+		if (pod_live(&w->pods[i]) && str_eq(w->cells[w->pods[i].cell].revision, revision) &&
+		    nth-- == 0)
 			return &w->pods[i];
 	return NULL;
 }
@@ -323,8 +344,7 @@ static void replicaset_controller(struct world *w)
 			struct world_pod *v = next_victim(w, i);
 
 			CHECK(w, !pod_serves(v), "a pod in service is deleted (%s)", v->name);
-			CHECK(w,
-			      !v->pod.ready || w->now - v->pod.leaving_since_ms >= w->m.drain_ms,
+			CHECK(w, !v->pod.ready || w->now - v->pod.leaving_since_ms >= w->m.drain_ms,
 			      "%s is deleted before it has drained", v->name);
 			end_pod(w, v);
 		}
@@ -344,8 +364,7 @@ static void kubelets(struct world *w)
 		} else if (p->pod.phase == POD_PENDING && w->now >= p->runs_ms) {
 			p->pod.phase = POD_RUNNING;
 			w->dirty = true;
-		} else if (p->ready_ms && !p->pod.ready && w->now >= p->ready_ms &&
-		           !p->gone_ms) {
+		} else if (p->ready_ms && !p->pod.ready && w->now >= p->ready_ms && !p->gone_ms) {
 			p->pod.ready = true;
 			p->pod.ready_since_ms = w->now;
 			w->dirty = true;
@@ -417,8 +436,8 @@ static const struct world_cell *lost_cell(const struct world *w)
 }
 
 /*
- * What a client would see: a share that goes to a cell without an endpoint is lost. That is nobody's
- * fault when pods die, when all were scaled away, or when one is swapped on its only card;
+ * What a client would see: a share that goes to a cell without an endpoint is lost. That is
+ * nobody's fault when pods die, when all were scaled away, or when one is swapped on its only card;
  * it counts again once everything has been in order.
  */
 static void check_plane(struct world *w)
@@ -430,8 +449,8 @@ static void check_plane(struct world *w)
 		w->excused = true;
 	else if (!c)
 		w->excused = false;
-	CHECK(w, !c || w->excused,
-	      "requests go to %s in zone \"%s\", where no pod is in service", c->revision, c->zone);
+	CHECK(w, !c || w->excused, "requests go to %s in zone \"%s\", where no pod is in service",
+	      c->revision, c->zone);
 }
 
 static void data_plane(struct world *w, int64_t passed_ms)
@@ -732,7 +751,8 @@ static void check_weight_steps(const struct world *w, const struct mdep_status *
 
 	CHECK(w, st->weight >= before->weight || back, "weight goes down: %d -> %d", before->weight,
 	      st->weight);
-	CHECK(w, st->weight <= before->weight || before->weight == st->verified_weight ||
+	CHECK(w,
+	      st->weight <= before->weight || before->weight == st->verified_weight ||
 	              !before->stable,
 	      "weight moves on from %d, which was not verified", before->weight);
 }
@@ -763,7 +783,8 @@ static void apply(struct world *w)
 	w->due_ms = w->plan.requeue_ms ? w->now + w->plan.requeue_ms : 0;
 	CHECK(w, occupied(w) <= held || occupied(w) <= w->m.replicas + surge,
 	      "grown to %d pods, %d allowed", occupied(w), w->m.replicas + surge);
-	CHECK(w, world_ready(w, NULL) >= ready || world_ready(w, NULL) >= w->m.replicas - unavailable,
+	CHECK(w,
+	      world_ready(w, NULL) >= ready || world_ready(w, NULL) >= w->m.replicas - unavailable,
 	      "%d ready pods left by our own action", world_ready(w, NULL));
 	replicaset_controller(w);
 	check_plane(w);

@@ -1,7 +1,7 @@
 /*
  * A small world for the release planner: a ReplicaSet controller that chooses its victims as the
- * real one does, pods that need time to become ready and to end, a route that is accepted late and a
- * data plane that follows later still, counters at the pods, and status kept as JSON. Virtual
+ * real one does, pods that need time to become ready and to end, a route that is accepted late and
+ * a data plane that follows later still, counters at the pods, and status kept as JSON. Virtual
  * clock, seeded randomness. After every plan that is applied, and at every instant, the
  * invariants of the design are checked; a breach ends the test with the seed and the story.
  *
@@ -59,20 +59,20 @@ struct world {
 	struct world_share route[MDEP_WEIGHTS_MAX], plane[MDEP_WEIGHTS_MAX];
 	unsigned nroute, nplane;
 	int64_t written_ms, accepted_ms, effective_ms; /* 0 = never */
-	bool route_dead; /* never accepted */
+	bool route_dead;                               /* never accepted */
 
 	/* character */
 	int64_t load_ms, load_jitter_ms, end_ms, accept_ms, follow_ms;
-	const char *broken;     /* revision whose pods never become ready */
-	double requests_per_s;  /* 0: no counters */
-	int forced_permille;    /* share the pods count whatever the route says; -1 = honest */
-	double total, canary;   /* counted since the route was changed */
+	const char *broken;    /* revision whose pods never become ready */
+	double requests_per_s; /* 0: no counters */
+	int forced_permille;   /* share the pods count whatever the route says; -1 = honest */
+	double total, canary;  /* counted since the route was changed */
 	bool counted;
 	enum rollout_verdict verdict;
 	int64_t no_data_ms;
-	int crash_percent;      /* chance that a plan is applied only in part */
-	bool chaos;             /* pods die and flap: some invariants are then nobody's promise */
-	bool excused;           /* a loss is not the planner's doing */
+	int crash_percent; /* chance that a plan is applied only in part */
+	bool chaos;        /* pods die and flap: some invariants are then nobody's promise */
+	bool excused;      /* a loss is not the planner's doing */
 
 	/* the last plan, and what happened so far */
 	struct arena arena;
@@ -86,7 +86,8 @@ struct world {
 	char last_note[512];
 };
 
-/* Replicas 4, surge 1, unavailable 0, one cell, no steps, managed traffic; revision "aaaaaaaaaa". */
+/* Replicas 4, surge 1, unavailable 0, one cell, no steps, managed traffic; revision "aaaaaaaaaa".
+ */
 void world_init(struct world *w, uint64_t seed);
 void world_release(struct world *w);
 uint64_t world_random(struct world *w, uint64_t below);
@@ -114,7 +115,7 @@ int world_pods(const struct world *w, const char *revision);  /* not terminating
 int world_ready(const struct world *w, const char *revision); /* in service */
 int world_share(const struct world *w, const char *revision); /* in the route, 1/10000 */
 int world_plan_share(const struct world *w, const char *revision);
-bool world_saw(const struct world *w, const char *reason);    /* an event so far */
+bool world_saw(const struct world *w, const char *reason); /* an event so far */
 unsigned world_count(const struct world *w, const char *reason);
 const struct mdep_condition *world_condition(const struct world *w, const char *type);
 struct world_pod *world_pod_of(struct world *w, const char *revision, unsigned nth);
