@@ -27,6 +27,7 @@
 #define WATCH_TIMEOUT_MIN_S 300
 #define WATCH_GRACE_MS      30000 /* beyond timeoutSeconds, for a server that does not end it */
 #define WATCH_SHORT_MS      1000
+#define WATCH_LOOK_MS       1000
 /* Longer than connecting and a refusal take: a watch that is still open then runs. */
 #define WATCH_PEACE_MS     5000
 #define WATCH_LIST_IDLE_MS 30000
@@ -274,7 +275,8 @@ static void watch_start(struct reflector *r)
 {
 	r->phase = RP_WATCH;
 	watch_request(r, r->store->last_rv, false);
-	timer_start(&r->watchdog, WATCH_PEACE_MS);
+	if (r->trouble)
+		timer_start(&r->watchdog, WATCH_LOOK_MS);
 }
 
 static void watch_list_start(struct reflector *r)
@@ -324,15 +326,27 @@ void reflector_alive(struct reflector *r)
 	timer_start(&r->watchdog, left < r->watch_list_idle_ms ? left : r->watch_list_idle_ms);
 }
 
+/* Is a watch that says nothing at work again? It may just have nothing to say. */
+static void watch_look(struct reflector *r)
+{
+	bool answered = kube_last_byte_ms(r->call) > r->started_ms; /* its head counts */
+	bool open = loop_now(r->loop) - r->started_ms >= WATCH_PEACE_MS;
+
+	/* A server that hung before may just hang again: that one must say something. */
+	if (answered || (open && r->trouble_class != ERR_TIMEOUT))
+		reflector_recovered(r);
+	else
+		timer_start(&r->watchdog, WATCH_LOOK_MS);
+}
+
 static void on_watchdog(void *arg)
 {
 	struct reflector *r = arg;
 	struct err err = ERR_INIT;
 
 	if (r->phase == RP_WATCH) {
-		/* A server that hung before may just hang again: that one must say something. */
-		if (r->trouble && r->trouble_class != ERR_TIMEOUT)
-			reflector_recovered(r);
+		if (r->trouble)
+			watch_look(r);
 		return;
 	}
 	err_set(&err, ERR_TIMEOUT, "the server did not end the initial events in time");

@@ -515,6 +515,34 @@ static void test_bookmarks_move_the_place(void **state)
 	assert_int_equal(told(g, "not available"), 0);
 }
 
+/* A watch that was refused and then is open is well, though it has nothing to say. */
+static void test_quiet_watch(void **state)
+{
+	const struct fake_reply rows[] = {
+		{.chunks = (const char *const[]){NULL}, .delay_ms = 5, .end = FAKE_STALL},
+		{.raw = "", .end = FAKE_STALL}, /* hangs, without even a head */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct fake_reply replies[2] = {{.status = 429}, rows[i]};
+		void *state2;
+		struct rig *g;
+
+		assert_int_equal(rig_setup(&state2), 0);
+		g = state2;
+		script(g, WATCH, replies, 2);
+		start_listed(g, (struct reflector_options){0});
+		expect_asked(g, WATCH, 2);
+		assert_non_null(reflector_trouble(g->r));
+		fake_api_idle(g->bed->loop, 20);
+		timer_start(&g->r->watchdog, 0); /* instead of waiting for a second */
+		fake_api_idle(g->bed->loop, 5);
+		assert_int_equal(reflector_trouble(g->r) == NULL, i == 0);
+		rig_teardown(&state2);
+	}
+}
+
 /* Ends of a watch after which its place is still good: no list. */
 static void test_watch_again(void **state)
 {
@@ -921,6 +949,7 @@ int main(void)
 		R(test_undecodable_objects),
 		R(test_duplicates_and_overtaken),
 		R(test_bookmarks_move_the_place),
+		cmocka_unit_test(test_quiet_watch),
 		cmocka_unit_test(test_watch_again),
 		cmocka_unit_test(test_list_again),
 		R(test_place_is_too_old),
