@@ -131,7 +131,7 @@ static int emit(struct frame *f, enum frame_part part, struct err *err)
 static void begin_string(struct frame *f)
 {
 	f->in_string = true;
-	f->keypos = f->state == ST_TOP && f->depth == 1 && f->want_key ? 0 : KEY_OTHER;
+	f->keypos = f->state == ST_TOP && f->want_key ? 0 : KEY_OTHER;
 }
 
 /* Skips string content up to its end, the end of the chunk, or a byte of a key that may match. */

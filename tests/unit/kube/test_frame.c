@@ -94,6 +94,8 @@ static const struct good goods[] = {
          "T {\"item\":[{}],\"itemss\":[{}],\"xitems\":[1],\"it\\u0065ms\":[{}]}\n"},
 	{FRAME_LIST, "{\"a\":[\"items\",{\"items\":1}],\"items\":[{\"q\":\"]}\"}]}",
          "I {\"q\":\"]}\"}\nT {\"a\":[\"items\",{\"items\":1}],\"items\":[]}\n"},
+	{FRAME_LIST, "{\"items\\n\":[{}],\"\\nitems\":[{}],\"items\\u0000\":1}",
+         "T {\"items\\n\":[{}],\"\\nitems\":[{}],\"items\\u0000\":1}\n"},
 	{FRAME_LIST, "{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}",
          "T {\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}\n"},
 	{FRAME_LIST, "{}", "T {}\n"},

@@ -495,7 +495,7 @@ static void test_duplicates_and_overtaken(void **state)
 	SCRIPT(g, WATCH,
 	       STREAM(EVENT("ADDED", "a", "3", "x"), EVENT("MODIFIED", "b", "12", "y"),
 	              EVENT("ADDED", "b", "4", "x"), EVENT("MODIFIED", "b", "12", "y"),
-	              EVENT("ADDED", "c", "13", "x")));
+	              EVENT("ADDED", "c", "13", "x") EVENT("ADDED", "b", "4", "x")));
 	start_listed(g, (struct reflector_options){0});
 	expect(g, "~b@12=y +c@13=x ");
 	assert_string_equal(g->store.last_rv, "13");
@@ -513,6 +513,18 @@ static void test_bookmarks_move_the_place(void **state)
 	assert_true(str_ends(path(g, 2), "&resourceVersion=51"));
 	assert_int_equal(asked(g, PAGED), 1);
 	assert_int_equal(told(g, "not available"), 0);
+}
+
+static void test_list_with_undecodable_object(void **state)
+{
+	struct rig *g = *state;
+
+	SCRIPT(g, WATCH, {.chunks = CHUNKS(ERROR_EVENT("410", "Expired"))}, QUIET_STREAM);
+	SCRIPT(g, UNPAGED,
+	       {.body = LIST("12", ITEM("a", "11", "poison") "," ITEM("d", "12", "x"))});
+	start_listed(g, (struct reflector_options){0});
+	expect(g, "-b@4=x? +d@12=x ");
+	assert_non_null(store_get(&g->store, "s", "a"));
 }
 
 /* A watch that was refused and then is open is well, though it has nothing to say. */
@@ -666,6 +678,7 @@ static void test_place_is_lost(void **state)
 		expect_asked(g, WATCH, 2);
 		assert_true(str_ends(path(g, 5), "&resourceVersion=7"));
 		assert_false(g->r->fresh);
+		assert_int_equal(g->r->backoff_step, 2); /* the event, the second refusal */
 		rig_teardown(&state2);
 	}
 }
@@ -949,6 +962,7 @@ int main(void)
 		R(test_undecodable_objects),
 		R(test_duplicates_and_overtaken),
 		R(test_bookmarks_move_the_place),
+		R(test_list_with_undecodable_object),
 		cmocka_unit_test(test_quiet_watch),
 		cmocka_unit_test(test_watch_again),
 		cmocka_unit_test(test_list_again),
