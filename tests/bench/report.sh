@@ -7,7 +7,10 @@ report_rows=() report_missed=()
 report_row() {
 	local ratio=- goal=- verdict=
 	if [ "$4" != - ]; then
-		ratio=$(awk -v a="$3" -v b="$4" 'BEGIN {printf a > 0 ? (b / a < 10 ? "%.1fx" : "%.0fx") : "-", b / a}')
+		ratio=$(awk -v a="$3" -v b="$4" 'BEGIN {
+			if (a + 0 <= 0) print "-"
+			else printf((b / a < 10 ? "%.1fx" : "%.0fx"), b / a)
+		}')
 	fi
 	if [ "$5" != - ]; then
 		goal="<= $5"

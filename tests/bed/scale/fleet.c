@@ -10,14 +10,18 @@
 
 struct seen {
 	struct object meta;
+	const char *version;
 	int64_t observed_generation;
 	bool ready, at_step;
 };
 
+/* Ready and at rest: a release under way serves as well as before, so it may be Ready too. */
 static bool is_ready(const struct cJSON *status, int64_t generation)
 {
 	const struct cJSON *c;
 
+	if (json_has(json_get(status, "rollout"), "phase"))
+		return false;
 	json_for_each (c, json_get(status, "conditions"))
 		if (str_eq(json_str(c, "type"), "Ready"))
 			return str_eq(json_str(c, "status"), "True") &&
@@ -39,6 +43,7 @@ static void fill(void *obj, struct packer *p, const void *ctx)
 	struct seen *s = obj;
 
 	object_meta_fill(&s->meta, p, ctx);
+	s->version = pack_str(p, json_str(json_path(ctx, "spec", "model", NULL), "version"));
 	s->observed_generation = json_i64(status, "observedGeneration", 0);
 	s->ready = is_ready(status, s->meta.generation);
 	s->at_step = is_at_step(status);
@@ -92,6 +97,7 @@ static void on_event(void *arg, const struct store_event *ev)
 		return;
 	m = &f->members[i];
 	m->exists = ev->change != STORE_DELETED;
+	str_copy(m->version, sizeof(m->version), str_or(s->version, ""));
 	m->ready = s->ready;
 	m->at_step = s->at_step;
 	m->generation = s->meta.generation;
@@ -138,9 +144,18 @@ int fleet_init(struct fleet *f, struct session *s, enum goal goal, struct err *e
 	f->members = xcalloc(f->count, sizeof(*f->members));
 	if (watch_init(&f->watch, s, &kind, on_event, f, err))
 		return -1;
-	for (unsigned i = 0; i < f->count; i++)
-		member_look(f, &f->members[i]);
+	fleet_aim(f, goal);
 	return 0;
+}
+
+void fleet_aim(struct fleet *f, enum goal goal)
+{
+	f->goal = goal;
+	f->reached = 0;
+	for (unsigned i = 0; i < f->count; i++) {
+		f->members[i].reached_us = 0;
+		member_look(f, &f->members[i]);
+	}
 }
 
 void fleet_release(struct fleet *f)

@@ -14,12 +14,15 @@
 #include "session.h"
 #include "watch.h"
 
+#define FLEET_VERSION_MAX 64
+
 struct fleet_member {
 	bool exists, ready, at_step;
 	int64_t generation, observed_generation;
 	int64_t wanted_generation;
-	int64_t written_us; /* answer to our write, 0 = none */
-	int64_t reached_us; /* 0 = not yet */
+	int64_t written_us;              /* answer to our write, 0 = none */
+	int64_t reached_us;              /* 0 = not yet */
+	char version[FLEET_VERSION_MAX]; /* spec.model.version */
 };
 
 struct fleet {
@@ -36,6 +39,8 @@ struct fleet {
 /* Starts watching and returns when the first list has come in. Release it also after a failure. */
 int fleet_init(struct fleet *f, struct session *s, enum goal goal, struct err *err);
 void fleet_release(struct fleet *f);
+/* From now on something else is waited for. */
+void fleet_aim(struct fleet *f, enum goal goal);
 /* Member i was written; its object has this generation now. */
 void fleet_written(struct fleet *f, unsigned i, int64_t generation);
 bool fleet_all_reached(const struct fleet *f);

@@ -14,7 +14,8 @@ enum verb { VERB_CREATE, VERB_WAIT, VERB_CHANGE, VERB_CHANGE_ONE, VERB_DELETE };
 /* What is waited for, of every ModelDeployment. */
 enum goal {
 	GOAL_NONE,
-	GOAL_READY,  /* condition Ready is True at the present generation */
+	GOAL_READY,  /* condition Ready is True at the present generation, nothing is being released
+	              */
 	GOAL_STEP,   /* the first step is reached and waits for approval */
 	GOAL_ABSENT, /* the object is gone */
 };

@@ -21,7 +21,9 @@ struct rounds {
 	struct timer rest;
 	unsigned *order; /* the members, shuffled */
 	unsigned round, total;
-	char version[32];
+	char version[FLEET_VERSION_MAX];
+	char (*before)[FLEET_VERSION_MAX]; /* version of each round's member */
+	unsigned taken_back;
 	/* the present round */
 	unsigned member;
 	int64_t sent_us, answered_us, visible_us;
@@ -68,15 +70,21 @@ static void on_set(void *arg, const struct store_event *ev)
 	round_look(r);
 }
 
+static bool answer_failed(struct rounds *r, const struct kube_response *resp)
+{
+	if (resp->err.class == ERR_NONE)
+		return false;
+	r->failure = resp->err;
+	session_look(r->session);
+	return true;
+}
+
 static void on_answer(void *arg, const struct kube_response *resp)
 {
 	struct rounds *r = arg;
 
-	if (resp->err.class != ERR_NONE) {
-		r->failure = resp->err;
-		session_look(r->session);
+	if (answer_failed(r, resp))
 		return;
-	}
 	r->answered_us = session_now_us();
 	fleet_written(&r->fleet, r->member, written_generation(resp));
 	round_look(r);
@@ -86,6 +94,7 @@ static void round_start(struct rounds *r)
 {
 	r->member = r->order[r->round];
 	r->answered_us = r->visible_us = 0;
+	str_copy(r->before[r->round], FLEET_VERSION_MAX, r->fleet.members[r->member].version);
 	snprintf(r->version, sizeof(r->version), "%s-round-%u", r->session->o->version, r->round);
 	r->sent_us = session_now_us();
 	write_one(r->session, r->member, r->version, on_answer, r);
@@ -116,6 +125,43 @@ static void round_look(void *arg)
 static void on_rest(void *arg)
 {
 	round_start(arg);
+}
+
+/* --- taking back ------------------------------------------------------------------------- */
+
+static void on_taken_back(void *arg, const struct kube_response *resp)
+{
+	struct rounds *r = arg;
+
+	if (answer_failed(r, resp))
+		return;
+	r->taken_back++;
+	session_look(r->session);
+}
+
+static bool back_done(void *arg)
+{
+	const struct rounds *r = arg;
+
+	return r->failure.class != ERR_NONE ||
+	       (r->taken_back == r->total && fleet_all_reached(&r->fleet));
+}
+
+static void back_progress(void *arg, char *text, size_t size)
+{
+	const struct rounds *r = arg;
+
+	snprintf(text, size, "%u of %u taken back; ready: %u of %u", r->taken_back, r->total,
+	         r->fleet.reached, r->fleet.count);
+}
+
+/* The fleet is left as it was found, for what is measured next. */
+static int take_back(struct rounds *r, struct err *err)
+{
+	fleet_aim(&r->fleet, GOAL_READY);
+	for (unsigned i = 0; i < r->total; i++)
+		write_one(r->session, r->order[i], r->before[i], on_taken_back, r);
+	return session_run(r->session, back_done, back_progress, r, err);
 }
 
 /* --- all of them ------------------------------------------------------------------------- */
@@ -181,6 +227,9 @@ static int run(struct rounds *r, struct session *s, struct err *err)
 	round_start(r);
 	if (session_run(s, done, progress, r, err))
 		return -1;
+	r->fleet.on_reached = NULL;
+	if (r->failure.class == ERR_NONE && take_back(r, err))
+		return -1;
 	if (r->failure.class != ERR_NONE) {
 		*err = r->failure;
 		return -1;
@@ -195,6 +244,7 @@ int rounds_run(struct session *s, struct err *err)
 
 	timer_init(&r.rest, s->loop, on_rest, &r);
 	r.order = shuffle((unsigned)s->o->count, (uint64_t)s->o->seed);
+	r.before = xcalloc(r.total, sizeof(*r.before));
 	rc = run(&r, s, err);
 	summarize(&r);
 	timer_release(&r.rest);
@@ -204,5 +254,6 @@ int rounds_run(struct session *s, struct err *err)
 	sample_release(&r.from_send);
 	sample_release(&r.to_step);
 	free(r.order);
+	free(r.before);
 	return rc;
 }

@@ -1,7 +1,8 @@
 /*
  * change-one: one ModelDeployment after the other gets another model version; measured is how
  * long it takes until a watch shows its new ReplicaSet. The next round begins when the last one
- * has come to rest at its first step.
+ * has come to rest at its first step. At the end all of them are taken back to the version that
+ * they had.
  */
 #ifndef BED_SCALE_ROUNDS_H
 #define BED_SCALE_ROUNDS_H
