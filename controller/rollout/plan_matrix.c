@@ -9,9 +9,14 @@
 #include "plan_internal.h"
 #include "tidegate/base/str.h"
 
-/* Pods that stay and carry; falls back to those still in service when all are leaving. */
+/*
+ * Pods that stay and carry; falls back to those still in service when all are leaving. A stray
+ * carries only what it has already, and only while there is nobody else.
+ */
 static int carriers(const struct cell_view *c, bool keep)
 {
+	if (c->track == TRACK_STRAY && c->route_weight == 0)
+		return 0;
 	return keep ? c->keep : c->in_service;
 }
 
@@ -145,13 +150,18 @@ void plan_matrix(struct planner *p)
 	bool keep = track_carriers(p, TRACK_STABLE, true) || track_carriers(p, TRACK_TARGET, true);
 	int share = share_of_target(p, keep);
 
-	if (!p->s->traffic.managed || share < 0)
+	if (!p->s->traffic.managed)
 		return;
-	if (share < SHARE_WHOLE)
+	if (share < 0) {
+		share = 0;
+		divide(p, TRACK_STRAY, SHARE_WHOLE, track_carriers(p, TRACK_STRAY, true) > 0);
+	} else if (share < SHARE_WHOLE)
 		divide(p, TRACK_STABLE, SHARE_WHOLE - share, keep);
 	/* An audience needs the target's cells in the route even when they weigh nothing. */
 	if (share > 0 || plan_audience(p))
 		divide(p, TRACK_TARGET, share, keep);
+	if (!p->out->nweights)
+		return;
 	if (still_good(p))
 		keep_last(p);
 	memcpy(p->st->weights, p->out->weights, sizeof(p->st->weights));

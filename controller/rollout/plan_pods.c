@@ -285,13 +285,14 @@ static bool route_holds(struct planner *p, const struct cell_view *c)
 static void block_last_pods(struct planner *p)
 {
 	bool swap = p->m->replicas + p->surge < 2;
+	bool alone = !p->tracks[TRACK_STABLE].in_service && !p->tracks[TRACK_TARGET].in_service;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
 		if (c->keep > 0 || c->in_service == 0 || p->m->replicas <= 0)
 			continue;
-		if (!swap || c->track == TRACK_STRAY)
+		if (!swap || (c->track == TRACK_STRAY && !alone))
 			c->blocked = route_holds(p, c);
 	}
 }

@@ -212,11 +212,30 @@ static void follow_steps(struct planner *p)
 	}
 }
 
+/*
+ * A release that only waits for old pods to leave has passed every step and carries everything, and
+ * the old revision has few pods left. So it is promoted, and the next one starts from it; going
+ * back to the revision that was stable until now needs no steps, only capacity.
+ */
+static void overtake(struct planner *p)
+{
+	const char *was = p->st->stable;
+
+	plan_promote(p);
+	start_release(p);
+	if (str_eq(p->m->revision, was))
+		plan_step_enter(p, (int)p->m->nsteps);
+}
+
 void plan_detect(struct planner *p)
 {
 	struct mdep_status *st = p->st;
 	const char *wish = p->m->revision;
 
+	if (st->phase == ROLLOUT_COMPLETING && !str_eq(wish, st->target)) {
+		overtake(p);
+		return;
+	}
 	if (st->stable && str_eq(wish, st->stable)) {
 		go_home(p);
 		return;

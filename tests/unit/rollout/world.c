@@ -261,7 +261,7 @@ static int occupied(const struct world *w)
 	int n = 0;
 
 	for (int i = 0; i < WORLD_CELLS; i++) {
-		int live = cell_pods(w, i, pod_live);
+		int live = w->cells[i].used ? cell_pods(w, i, pod_live) : 0;
 
 		n += w->cells[i].used && w->cells[i].spec > live ? w->cells[i].spec - live : 0;
 	}
@@ -334,10 +334,11 @@ static struct world_pod *next_victim(struct world *w, int cell)
 static void replicaset_controller(struct world *w)
 {
 	for (int i = 0; i < WORLD_CELLS; i++) {
-		int live = cell_pods(w, i, pod_live);
+		int live;
 
 		if (!w->cells[i].used)
 			continue;
+		live = cell_pods(w, i, pod_live);
 		for (; live < w->cells[i].spec; live++)
 			create_pod(w, i);
 		for (; live > w->cells[i].spec; live--) {
@@ -501,11 +502,12 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 
 	for (int i = 0; i < WORLD_CELLS; i++) {
 		const struct world_cell *c = &w->cells[i];
-		const struct pod **pods = arena_array(a, WORLD_PODS, sizeof(*pods));
 		struct rollout_cell *out = &cells[s->ncells];
+		const struct pod **pods;
 
 		if (!c->used)
 			continue;
+		pods = arena_array(a, WORLD_PODS, sizeof(*pods));
 		*out = (struct rollout_cell){.revision = c->revision,
 		                             .zone = c->zone,
 		                             .model_version = c->version,
@@ -582,67 +584,62 @@ static void check_requeue(const struct world *w)
 	      p->requeue_ms);
 }
 
-void world_plan(struct world *w)
+static void check_same(struct world *w, const struct rollout_snapshot *s)
 {
-	struct arena again_arena;
-	struct rollout_snapshot s;
+	struct arena arena;
 	struct rollout_plan again;
 	struct buf one, two;
 
-	arena_reset(&w->arena);
-	arena_init(&again_arena, 16384);
+	arena_init(&arena, 16384);
 	buf_init(&one, 1 << 20);
 	buf_init(&two, 1 << 20);
-	snapshot(w, &w->arena, &s);
-	rollout_plan(&s, &again_arena, &again);
-	rollout_plan(&s, &w->arena, &w->plan);
+	rollout_plan(s, &arena, &again);
 	describe(w, &w->plan, &one);
 	describe(w, &again, &two);
 	CHECK(w, str_eq(one.data, two.data), "the same snapshot gave two plans");
 	buf_release(&one);
 	buf_release(&two);
-	arena_release(&again_arena);
+	arena_release(&arena);
+}
+
+void world_plan(struct world *w)
+{
+	struct rollout_snapshot s;
+
+	arena_reset(&w->arena);
+	snapshot(w, &w->arena, &s);
+	rollout_plan(&s, &w->arena, &w->plan);
+	if (w->plans++ % 16 == 0)
+		check_same(w, &s);
 	check_weights(w);
 	check_requeue(w);
-	w->plans++;
 }
 
 /* --- applying ---------------------------------------------------------------------------- */
 
-static void store_status(struct world *w)
+/* True when it differs from what is stored, which is an event for the controller. */
+static bool write_status(struct world *w)
 {
-	struct buf b;
-	struct arena *a = &w->status_arena[w->status_turn ^= 1];
+	struct arena *a = &w->status_arena[w->status_turn ^ 1];
 	struct err err = ERR_INIT;
 	const struct cJSON *json;
+	struct buf b;
 
 	buf_init(&b, 1 << 20);
 	CHECK(w, !mdep_status_encode(&w->m, &w->plan.status, &b), "status does not fit");
+	if (w->m.has_status && str_eq(b.data, w->stored)) {
+		buf_release(&b);
+		return false;
+	}
+	w->status_turn ^= 1;
 	arena_reset(a);
+	w->stored = arena_strdup(a, b.data);
 	json = json_parse(a, b.data, b.len, &err);
 	CHECK(w, json, "status is not JSON: %s", err.msg);
 	mdep_status_decode(json_get(json, "status"), &w->m.status);
 	w->m.has_status = true;
-	buf_release(&b);
-}
-
-/* True when it differs from what is stored, which is an event for the controller. */
-static bool write_status(struct world *w)
-{
-	struct buf old, new;
-	bool differs;
-
-	buf_init(&old, 1 << 20);
-	buf_init(&new, 1 << 20);
-	mdep_status_encode(&w->m, &w->m.status, &old);
-	mdep_status_encode(&w->m, &w->plan.status, &new);
-	differs = !w->m.has_status || !str_eq(old.data, new.data);
-	buf_release(&old);
-	buf_release(&new);
-	if (!differs)
-		return false;
-	store_status(w);
 	w->status_writes++;
+	buf_release(&b);
 	return true;
 }
 

@@ -13,7 +13,7 @@
 #include "tidegate/base/arena.h"
 #include "tidegate/rollout/plan.h"
 
-#define WORLD_PODS     256
+#define WORLD_PODS     128
 #define WORLD_CELLS    64
 #define WORLD_NO_CRASH (-1)
 
@@ -45,6 +45,7 @@ struct world {
 	struct mdep_step steps[MDEP_STEPS_MAX];
 	struct arena status_arena[2];
 	int status_turn;
+	const char *stored; /* status as text */
 	char version[16], orders[ORDER_VERBS][64];
 	char zone_names[MDEP_ZONES_MAX][16];
 	struct mdep_header header;
@@ -99,7 +100,7 @@ void world_zones(struct world *w, unsigned n);
 void world_order(struct world *w, enum mdep_verb verb, const char *value);
 void world_touch(struct world *w); /* something about the object has changed */
 
-/* Plans once, without applying. Asserts that the same snapshot gives the same plan twice. */
+/* Plans once, without applying. Now and then asserts that the same snapshot gives the same plan. */
 void world_plan(struct world *w);
 /* Plans and applies until nothing asks for another pass at this instant. */
 void world_settle(struct world *w);
