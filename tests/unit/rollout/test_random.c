@@ -1,14 +1,26 @@
-/* Thousands of releases of random shape; the invariants are checked by the world at every step. */
+/*
+ * Releases of random shape; the invariants are checked by the world at every step. TIDEGATE_SOAK=n
+ * runs n times as many.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "world.c"
 
 #define HOUR_MS 3600000
+
+static uint64_t soak(uint64_t seeds)
+{
+	int64_t n;
+
+	return seeds *
+	       (str_to_i64(str_or(getenv("TIDEGATE_SOAK"), "1"), &n) && n > 0 ? (uint64_t)n : 1);
+}
 
 static const char *const revisions[] = {"bbbbbbbbbb", "cccccccccc", "dddddddddd", "eeeeeeeeee"};
 static const char *const versions[] = {"v2", "v3", "v4", "v5"};
@@ -93,7 +105,7 @@ static void start(struct world *w, uint64_t seed)
 static void test_release_completes(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 1; seed <= 1200; seed++) {
+	for (uint64_t seed = 1, end = seed + soak(400); seed < end; seed++) {
 		struct world w;
 
 		start(&w, seed);
@@ -106,7 +118,7 @@ static void test_release_completes(void **state)
 static void test_release_completes_though_writes_get_lost(void **state)
 {
 	(void)state;
-	for (uint64_t seed = 5001; seed <= 5600; seed++) {
+	for (uint64_t seed = 1000001, end = seed + soak(150); seed < end; seed++) {
 		struct world w;
 
 		random_world(&w, seed);
@@ -153,7 +165,7 @@ static void test_fail_returns_traffic_in_that_very_plan(void **state)
 	unsigned rolled_back = 0;
 
 	(void)state;
-	for (uint64_t seed = 10001; seed <= 10900; seed++) {
+	for (uint64_t seed = 2000001, end = seed + soak(300); seed < end; seed++) {
 		struct world w;
 
 		start(&w, seed);
@@ -166,7 +178,7 @@ static void test_fail_returns_traffic_in_that_very_plan(void **state)
 		}
 		world_release(&w);
 	}
-	assert_true(rolled_back > 300);
+	assert_true(rolled_back > 100);
 }
 
 static void random_order(struct world *w)
@@ -215,9 +227,9 @@ static void calm_down(struct world *w)
 }
 
 /* Whatever happened before, a last new revision is released, and everything is in order then. */
-static void tumult(uint64_t from, uint64_t to, bool chaos, int crash_percent)
+static void tumult(uint64_t from, uint64_t n, bool chaos, int crash_percent)
 {
-	for (uint64_t seed = from; seed <= to; seed++) {
+	for (uint64_t seed = from, end = from + soak(n); seed < end; seed++) {
 		struct world w;
 
 		start(&w, seed);
@@ -239,19 +251,19 @@ static void tumult(uint64_t from, uint64_t to, bool chaos, int crash_percent)
 static void test_changes_and_orders_at_random(void **state)
 {
 	(void)state;
-	tumult(20001, 20500, false, 0);
+	tumult(3000001, 120, false, 0);
 }
 
 static void test_changes_orders_and_lost_writes(void **state)
 {
 	(void)state;
-	tumult(30001, 30250, false, 40);
+	tumult(4000001, 80, false, 40);
 }
 
 static void test_changes_orders_lost_writes_and_dying_pods(void **state)
 {
 	(void)state;
-	tumult(40001, 40400, true, 20);
+	tumult(5000001, 120, true, 20);
 }
 
 int main(void)

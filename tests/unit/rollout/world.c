@@ -743,8 +743,9 @@ static bool lost(struct world *w, bool crash)
 static void check_weight_steps(const struct world *w, const struct mdep_status *before)
 {
 	const struct mdep_status *st = &w->plan.status;
-	bool back = st->phase == ROLLOUT_ROLLING_BACK || !str_eq(st->target, before->target) ||
-	            st->phase == ROLLOUT_IDLE;
+	unsigned returned = PHASE_BIT(ROLLOUT_ROLLING_BACK) | PHASE_BIT(ROLLOUT_ROLLED_BACK) |
+	                    PHASE_BIT(ROLLOUT_ABORTED) | PHASE_BIT(ROLLOUT_IDLE);
+	bool back = returned & PHASE_BIT(st->phase) || !str_eq(st->target, before->target);
 
 	CHECK(w, st->weight >= before->weight || back, "weight goes down: %d -> %d", before->weight,
 	      st->weight);
