@@ -262,11 +262,11 @@ static int collect_route(struct operator* op, const struct rollout_snapshot *s,
 	struct intent *i;
 	bool ours = m->parent_refs_json != NULL;
 
+	buf_init(&body, CHILD_BODY_MAX);
 	if (m->traffic != TRAFFIC_HTTPROUTE || !plan->nweights)
 		return 0;
 	if (have ? gateway_matches(&wish, have) : !ours)
 		return 0;
-	buf_init(&body, CHILD_BODY_MAX);
 	if (ours ? gateway_apply_body(&wish, &body) : gateway_patch_body(&wish, have, &body, err))
 		return -1;
 	if (!body.len)

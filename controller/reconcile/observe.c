@@ -196,6 +196,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	bool wanted = plan->judge && plan->status.stable && plan->status.target &&
 	              can_be_scraped(s->mdep);
 
+	arena_init(&a, 8192);
 	if (o && (!wanted || !str_eq(o->stable, plan->status.stable) ||
 	          !str_eq(o->target, plan->status.target))) {
 		observer_forget(ob, key);
@@ -208,7 +209,6 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 		o->since_ms = plan->status.weight_set_ms;
 		map_set(&ob->observations, key, o);
 	}
-	arena_init(&a, 8192);
 	watch_pods(ob, key, o, s, &a);
 }
 

@@ -295,6 +295,7 @@ const char *schedule_why_not(struct schedule *s, const struct pod *p, const char
 	cleanup_buf struct buf b;
 	bool fits;
 
+	buf_init(&b, sizeof(text) - 1);
 	if (!n || !n->present)
 		return "no such node";
 	request_fill(s, p, &r);
@@ -302,7 +303,6 @@ const char *schedule_why_not(struct schedule *s, const struct pod *p, const char
 	free(r.owner);
 	if (fits)
 		return NULL;
-	buf_init(&b, sizeof(text) - 1);
 	for (int i = REASON_NONE + 1; i < REASONS && !b.len; i++)
 		if (t.count[i])
 			reason_text(s, p, &t, i, &b);

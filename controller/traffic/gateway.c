@@ -226,6 +226,7 @@ int gateway_patch_body(const struct gateway_wish *g, const struct httproute *r, 
 	struct json_writer w;
 	unsigned ours = 0, changed = 0;
 
+	arena_init(&a, 0);
 	if (wants_audience(g))
 		return err_set(
 			err, ERR_INVALID,
@@ -233,7 +234,6 @@ int gateway_patch_body(const struct gateway_wish *g, const struct httproute *r, 
 			"be added: give spec.traffic.httpRoute.parentRefs, or take the audience "
 			"out of spec.strategy.steps",
 			r->meta.name);
-	arena_init(&a, 0);
 	jw_init(&w, out);
 	jw_array(&w, NULL);
 	jw_object(&w, NULL);
