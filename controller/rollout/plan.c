@@ -79,12 +79,15 @@ static void plan_frozen(struct planner *p, const struct mdep_finding *fatal)
 	plan_conditions_frozen(p, fatal);
 }
 
+/* Times in which nothing could move do not count against the progress deadline. */
 static bool was_frozen(const struct planner *p)
 {
 	const struct mdep_condition *stalled = mdep_condition_get(p->before, "Stalled");
 	const struct mdep_condition *busy = mdep_condition_get(p->before, "Reconciling");
 
 	if (stalled && str_eq(stalled->reason, "InvalidSpec"))
+		return true;
+	if (p->m->replicas > 0 && str_eq(p->before->reason, PLAN_SCALED_TO_ZERO))
 		return true;
 	/* The phase of a `pause` order has the same name. */
 	return busy && str_eq(busy->reason, "Paused") && p->st->phase != ROLLOUT_PAUSED;

@@ -113,7 +113,8 @@ void plan_message(struct planner *p)
 {
 	p->st->message = phase_text(p);
 	if (plan_releasing(p))
-		p->st->reason = rollout_phase_name(p->st->phase);
+		p->st->reason =
+			p->m->replicas > 0 ? rollout_phase_name(p->st->phase) : PLAN_SCALED_TO_ZERO;
 }
 
 /* --- conditions -------------------------------------------------------------------------- */
@@ -173,7 +174,7 @@ static void ready_condition(struct planner *p)
 		set(p, "Ready", "False", "FirstRelease",
 		    arena_printf(p->arena, "first release: %s", pods_text(p)));
 	else if (p->m->replicas <= 0)
-		set(p, "Ready", "True", "ScaledToZero", "spec.replicas is 0");
+		set(p, "Ready", "True", PLAN_SCALED_TO_ZERO, "spec.replicas is 0");
 	else if (ready < floor || ready <= 0)
 		set(p, "Ready", "False", "PodsNotReady",
 		    arena_printf(p->arena, "%d of %d pods ready, at least %d are needed", ready,

@@ -28,6 +28,9 @@
 #define PLAN_TRAFFIC_GRACE_MS 30000
 #define PLAN_POLL_MS          5000
 
+/* Reason while spec.replicas is 0: a release waits, and its progress deadline with it. */
+#define PLAN_SCALED_TO_ZERO "ScaledToZero"
+
 enum track_id { TRACK_STABLE, TRACK_TARGET, TRACK_STRAY, TRACKS };
 
 /* In the order in which pods are given up. */
