@@ -128,6 +128,7 @@ void plan_steps(struct planner *p);
 void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message);
 void plan_safety(struct planner *p);
 void plan_progress(struct planner *p);
+void plan_moved(struct planner *p); /* the progress deadline runs from now */
 bool plan_rollback_finish(struct planner *p);
 
 /* plan_weight.c */

@@ -356,7 +356,10 @@ static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_
 		return true;
 	if (p->now < v->gone_ms)
 		plan_wake(p, v->gone_ms);
-	return all_drained(p, c);
+	if (!all_drained(p, c))
+		return false;
+	plan_moved(p);
+	return true;
 }
 
 static bool out_of_service(const struct pod_view *v)

@@ -117,18 +117,22 @@ void plan_safety(struct planner *p)
 		check_deadline(p);
 }
 
+void plan_moved(struct planner *p)
+{
+	if (plan_releasing(p) || p->st->phase == ROLLOUT_ROLLING_BACK)
+		p->st->progress_ms = p->now;
+}
+
 /* More ready pods, or while pods are to leave fewer of them: something moves. */
 void plan_progress(struct planner *p)
 {
 	const struct mdep_status *b = p->before;
 	bool leaving = p->st->phase == ROLLOUT_COMPLETING || p->st->phase == ROLLOUT_ROLLING_BACK;
 
-	if (!plan_releasing(p) && p->st->phase != ROLLOUT_ROLLING_BACK)
-		return;
 	if (p->st->ready_replicas > b->ready_replicas ||
 	    p->st->verified_weight != b->verified_weight ||
 	    (leaving && p->st->replicas < b->replicas))
-		p->st->progress_ms = p->now;
+		plan_moved(p);
 }
 
 static void finish(struct planner *p, enum rollout_phase phase)

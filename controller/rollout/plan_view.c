@@ -49,7 +49,7 @@ static void view_pods(struct planner *p, struct cell_view *c)
 			continue;
 		}
 		view_pod(p, pod, v);
-		if (v->gone_ms > p->now && v->gone_ms > p->drain_ms)
+		if (v->gone_ms > p->drain_ms)
 			p->drain_ms = v->gone_ms;
 		c->ready += v->class == CLASS_READY || v->class == CLASS_READY_LEFT;
 		c->in_service += v->class == CLASS_READY;

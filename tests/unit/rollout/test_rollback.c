@@ -1,0 +1,323 @@
+/* Safety: verdicts, missing data, deadlines, and how a rollback runs. */
+#include "scene.h"
+
+static void fail_once(struct world *w)
+{
+	w->verdict = VERDICT_FAIL;
+	w->dirty = true;
+	world_settle(w);
+	w->verdict = VERDICT_NONE;
+}
+
+static void test_fail_takes_all_weight_back_in_the_very_same_plan(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.verdict = VERDICT_FAIL;
+	world_plan(&w);
+	assert_int_equal(w.plan.status.phase, ROLLOUT_ROLLING_BACK);
+	assert_int_equal(w.plan.status.weight, 0);
+	assert_int_equal(world_plan_share(&w, OLD), 10000);
+	assert_string_equal(w.plan.status.reason, "JudgeFailed");
+	assert_non_null(strstr(w.plan.status.message, "canary errors 9 % vs 1 %"));
+	for (unsigned i = 0; i < w.plan.npods; i++) /* a stable pod that was leaving comes back */
+		assert_false(w.plan.pods[i].leave); /* the others stay until traffic has left */
+	assert_true(w.plan.judge);                  /* its counters tell when that is */
+	world_release(&w);
+}
+
+static void test_rollback_ends_with_all_stable_pods_and_none_of_the_canary(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	fail_once(&w);
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_run(&w, 10000);
+	assert_int_equal(world_ready(&w, OLD), 4);
+	assert_int_equal(world_pods(&w, NEW), 0);
+	assert_true(w.min_ready >= 4 && w.max_pods <= 5);
+	assert_string_equal(scene_result(&w, NEW), "RolledBack");
+	assert_string_equal(scene_state(&w, "ReleaseFailed"), "True");
+	assert_string_equal(scene_reason(&w, "ReleaseFailed"), "JudgeFailed");
+	assert_string_equal(scene_state(&w, "Ready"), "True");
+	assert_string_equal(scene_state(&w, "Reconciling"), "absent");
+	assert_int_equal(world_count(&w, "RollbackStarted"), 1);
+	assert_int_equal(world_count(&w, "RolledBack"), 1);
+	assert_false(w.plan.judge);
+	world_release(&w);
+}
+
+static void test_fail_counts_while_moving_paused_and_awaiting_approval(void **state)
+{
+	static const struct mdep_step steps[] = {{.weight = 25, .approval = true}, {.weight = 100}};
+	static const enum rollout_phase phases[] = {ROLLOUT_MOVING, ROLLOUT_PAUSED,
+	                                            ROLLOUT_APPROVAL};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(phases); i++) {
+		struct world w;
+
+		scene_release(&w, steps, 2);
+		scene_until(&w, ROLLOUT_APPROVAL);
+		if (phases[i] == ROLLOUT_PAUSED)
+			world_order(&w, ORDER_PAUSE, "now");
+		if (phases[i] == ROLLOUT_MOVING)
+			world_order(&w, ORDER_PROMOTE, "next");
+		scene_until(&w, phases[i]);
+		fail_once(&w);
+		assert_int_equal(w.m.status.phase, ROLLOUT_ROLLING_BACK);
+		world_release(&w);
+	}
+}
+
+static void test_fail_without_any_exposure_changes_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	fail_once(&w); /* no pod of it is ready, nobody was sent there */
+	assert_int_equal(w.m.status.phase, ROLLOUT_MOVING);
+	world_release(&w);
+}
+
+static void test_fail_about_a_superseded_revision_is_not_held_against_the_next(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	world_spec(&w, "cccccccccc", "v3");
+	w.verdict = VERDICT_FAIL;
+	w.dirty = false;
+	world_plan(&w);
+	assert_int_equal(w.plan.status.phase, ROLLOUT_MOVING);
+	assert_string_equal(w.plan.status.target, "cccccccccc");
+	world_release(&w);
+}
+
+static void test_the_first_release_is_never_rolled_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	w.requests_per_s = 100;
+	w.load_jitter_ms = 5000;
+	w.verdict = VERDICT_FAIL;
+	scene_until(&w, ROLLOUT_MOVING);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, OLD);
+	world_release(&w);
+}
+
+static void test_a_rollback_survives_a_restart_and_keeps_its_result(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.crash_percent = 60;
+	world_order(&w, ORDER_ABORT, "now");
+	scene_until(&w, ROLLOUT_ABORTED);
+	assert_string_equal(scene_result(&w, NEW), "Aborted");
+	assert_int_equal(w.done_orders[ORDER_ABORT], 1);
+	world_release(&w);
+}
+
+/* --- no data ----------------------------------------------------------------------------- */
+
+static void no_data_scene(struct world *w, enum mdep_no_data policy)
+{
+	scene_release(w, two_steps, 2);
+	w->m.canary.on_no_data = policy;
+	scene_until(w, ROLLOUT_HOLDING);
+	w->no_data_ms = 40000;
+	world_run(w, 60000);
+}
+
+static void test_no_data_holds_the_step_by_default(void **state)
+{
+	struct world w;
+
+	(void)state;
+	no_data_scene(&w, NO_DATA_HOLD);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	assert_non_null(strstr(w.m.status.message, "no data"));
+	w.no_data_ms = 0;
+	scene_until(&w, ROLLOUT_MOVING);
+	assert_int_equal(w.m.status.step, 1);
+	world_release(&w);
+}
+
+static void test_no_data_proceeds_when_asked_to(void **state)
+{
+	struct world w;
+
+	(void)state;
+	no_data_scene(&w, NO_DATA_PROCEED);
+	assert_true(w.m.status.step >= 1);
+	world_release(&w);
+}
+
+static void test_no_data_rolls_back_when_asked_to(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 100000}}, 1);
+	w.m.canary.on_no_data = NO_DATA_ROLLBACK;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.no_data_ms = 40000;
+	w.dirty = true;
+	world_settle(&w);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING); /* the step has not had 30 s yet */
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	assert_string_equal(w.m.status.reason, "NoData");
+	world_release(&w);
+}
+
+static void test_no_data_is_no_matter_without_a_canary_section(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	w.m.canary.enabled = false;
+	w.no_data_ms = 40000;
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	world_release(&w);
+}
+
+/* --- progress deadline ------------------------------------------------------------------- */
+
+static void test_pods_that_never_get_ready_roll_the_release_back(void **state)
+{
+	struct world w;
+	int64_t start;
+
+	(void)state;
+	scene_stable(&w);
+	w.broken = NEW;
+	start = w.now;
+	world_spec(&w, NEW, "v2");
+	scene_until(&w, ROLLOUT_MOVING);
+	world_until(&w, PHASE_BIT(ROLLOUT_ROLLED_BACK), 700000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_ROLLED_BACK);
+	assert_in_range(w.now - start, 600000, 610000);
+	assert_string_equal(w.m.status.reason, "ProgressDeadlineExceeded");
+	assert_int_equal(world_count(&w, "ProgressDeadlineExceeded"), 1);
+	assert_int_equal(world_share(&w, OLD), 10000);
+	assert_int_equal(w.min_ready, 4);
+	world_release(&w);
+}
+
+static void test_holds_approvals_and_pauses_do_not_count_as_no_progress(void **state)
+{
+	static const struct mdep_step steps[] = {
+		{.weight = 25, .hold_ms = 2000000, .approval = true}, {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	scene_release(&w, steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	world_run(&w, 2100000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_APPROVAL);
+	world_run(&w, 1000000);
+	world_order(&w, ORDER_PAUSE, "now");
+	world_run(&w, 1000000);
+	world_order(&w, ORDER_RESUME, "now");
+	world_order(&w, ORDER_PROMOTE, NEW);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	world_release(&w);
+}
+
+static void test_a_drain_longer_than_the_deadline_is_no_lack_of_progress(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_stable(&w);
+	w.m.progress_deadline_ms = 20000;
+	w.m.drain_ms = 60000;
+	world_spec(&w, NEW, "v2");
+	scene_until(&w, ROLLOUT_MOVING);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	world_release(&w);
+}
+
+static void test_the_first_release_stalls_and_tries_on(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	w.broken = OLD;
+	world_run(&w, 700000);
+	assert_string_equal(scene_reason(&w, "Stalled"), "ProgressDeadlineExceeded");
+	assert_int_equal(w.m.status.phase, ROLLOUT_MOVING);
+	assert_int_equal(world_count(&w, "ProgressDeadlineExceeded"), 1);
+	w.broken = NULL;
+	world_kill(&w, world_pod_of(&w, OLD, 0));
+	world_kill(&w, world_pod_of(&w, OLD, 0));
+	world_kill(&w, world_pod_of(&w, OLD, 0));
+	world_kill(&w, world_pod_of(&w, OLD, 0));
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(scene_state(&w, "Stalled"), "absent");
+	world_release(&w);
+}
+
+static void test_a_route_that_nobody_accepts_rolls_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	w.route_dead = true;
+	assert_true(world_until(&w, PHASE_BIT(ROLLOUT_ROLLING_BACK), 700000));
+	assert_string_equal(w.m.status.reason, "ProgressDeadlineExceeded");
+	world_run(&w, 60000);
+	/* The way back is not in force either, so nothing is taken away from either side. */
+	assert_int_equal(w.m.status.phase, ROLLOUT_ROLLING_BACK);
+	assert_true(world_pods(&w, NEW) > 0);
+	w.route_dead = false;
+	w.dirty = true;
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_release(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fail_takes_all_weight_back_in_the_very_same_plan),
+		cmocka_unit_test(test_rollback_ends_with_all_stable_pods_and_none_of_the_canary),
+		cmocka_unit_test(test_fail_counts_while_moving_paused_and_awaiting_approval),
+		cmocka_unit_test(test_fail_without_any_exposure_changes_nothing),
+		cmocka_unit_test(
+			test_fail_about_a_superseded_revision_is_not_held_against_the_next),
+		cmocka_unit_test(test_the_first_release_is_never_rolled_back),
+		cmocka_unit_test(test_a_rollback_survives_a_restart_and_keeps_its_result),
+		cmocka_unit_test(test_no_data_holds_the_step_by_default),
+		cmocka_unit_test(test_no_data_proceeds_when_asked_to),
+		cmocka_unit_test(test_no_data_rolls_back_when_asked_to),
+		cmocka_unit_test(test_no_data_is_no_matter_without_a_canary_section),
+		cmocka_unit_test(test_pods_that_never_get_ready_roll_the_release_back),
+		cmocka_unit_test(test_holds_approvals_and_pauses_do_not_count_as_no_progress),
+		cmocka_unit_test(test_a_drain_longer_than_the_deadline_is_no_lack_of_progress),
+		cmocka_unit_test(test_the_first_release_stalls_and_tries_on),
+		cmocka_unit_test(test_a_route_that_nobody_accepts_rolls_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
