@@ -72,10 +72,22 @@ static const struct mdep_finding *fatal_finding(const struct mdep *m)
 	return NULL;
 }
 
+/* While traffic is being taken back the same counters tell when it has left. */
+static bool wants_judge(const struct planner *p)
+{
+	if (plan_first(p) || !p->tracks[TRACK_TARGET].revision)
+		return false;
+	return p->st->phase == ROLLOUT_ROLLING_BACK ||
+	       (plan_releasing(p) && p->st->phase != ROLLOUT_COMPLETING);
+}
+
 static void plan_frozen(struct planner *p, const struct mdep_finding *fatal)
 {
 	plan_counts(p);
 	plan_arithmetic(p);
+	/* The evidence goes on being gathered: what it says counts as soon as hands are on again.
+	 */
+	p->out->judge = wants_judge(p);
 	plan_conditions_frozen(p, fatal);
 }
 
@@ -104,15 +116,6 @@ static void record_judgement(struct planner *p)
 	p->st->verdict = names[j->verdict];
 	p->st->score = j->score;
 	p->st->score_message = str_or(j->text, "");
-}
-
-/* While traffic is being taken back the same counters tell when it has left. */
-static bool wants_judge(const struct planner *p)
-{
-	if (plan_first(p) || !p->tracks[TRACK_TARGET].revision)
-		return false;
-	return p->st->phase == ROLLOUT_ROLLING_BACK ||
-	       (plan_releasing(p) && p->st->phase != ROLLOUT_COMPLETING);
 }
 
 static void plan_release(struct planner *p)

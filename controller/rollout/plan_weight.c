@@ -59,20 +59,43 @@ static bool route_carries(const struct planner *p, int target_share)
 /* --- what the pods have counted ---------------------------------------------------------- */
 
 /*
- * Two-sided: too small a share is a gateway that lags, too great a one a leak. Four standard
- * deviations and three points: wide enough to look every second without a false alarm.
+ * Two-sided: too small a share is a gateway that lags, too great a one a leak. Within `sigmas`
+ * standard deviations and three points; requests of an audience come on top of the weight, and
+ * nobody knows how many.
  */
-static bool share_plausible(const struct planner *p, int weight)
+static bool share_within(const struct planner *p, int weight, double sigmas)
 {
 	const struct rollout_traffic *t = &p->s->traffic;
 	double n = (double)t->total_requests, w = weight / 100.0;
 	double share = (double)t->canary_requests / n;
-	double slack = 4.0 * sqrt(w * (1.0 - w) / n) + 0.03;
+	double slack = sigmas * sqrt(w * (1.0 - w) / n) + 0.03;
 
-	if (share < w - slack)
+	return share >= w - slack && (share <= w + slack || plan_audience(p));
+}
+
+/* A side that should get requests and got none at all, by a chance of less than 1 in 20,000. */
+static bool side_missing(int64_t seen, int64_t total, int weight)
+{
+	return seen == 0 && total * weight > 10 * 100;
+}
+
+static bool share_confirmed(const struct planner *p, int weight)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+
+	if (weight > 0 && t->canary_requests == 0)
 		return false;
-	/* Requests of an audience come on top of the weight, nobody knows how many. */
-	return share <= w + slack || plan_audience(p);
+	return share_within(p, weight, 2.0);
+}
+
+static bool share_contradicts(const struct planner *p, int weight)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+
+	if (t->total_requests < PLAN_ENOUGH_REQUESTS)
+		return false;
+	return !share_within(p, weight, 4.0) ||
+	       side_missing(t->canary_requests, t->total_requests, weight);
 }
 
 static bool wait_until(struct planner *p, int64_t at_ms, const char *doubt)
@@ -94,10 +117,11 @@ static bool pods_confirm(struct planner *p, int weight)
 	if (t->total_requests < PLAN_FEW_REQUESTS)
 		return !wait_until(p, since + PLAN_FEW_WAIT_MS, "too few requests to count");
 	p->st->observed_permille = (int)(t->canary_requests * 1000 / t->total_requests);
-	if (share_plausible(p, weight))
+	if (share_confirmed(p, weight))
 		return true;
-	if (t->total_requests < PLAN_ENOUGH_REQUESTS)
-		return !wait_until(p, since + PLAN_UNSURE_WAIT_MS, "few requests, odd share");
+	if (!share_contradicts(p, weight))
+		return !wait_until(p, since + PLAN_UNSURE_WAIT_MS,
+		                   "the share counted at the pods is not clear yet");
 	p->doubt =
 		arena_printf(p->arena, "the route says %d %%, but the pods count %d.%d %%", weight,
 	                     p->st->observed_permille / 10, p->st->observed_permille % 10);
