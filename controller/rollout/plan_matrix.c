@@ -150,8 +150,10 @@ void plan_matrix(struct planner *p)
 	bool keep = track_carriers(p, TRACK_STABLE, true) || track_carriers(p, TRACK_TARGET, true);
 	int share = share_of_target(p, keep);
 
-	if (!p->s->traffic.managed)
+	if (!p->s->traffic.managed) {
+		p->st->nweights = 0;
 		return;
+	}
 	if (share < 0) {
 		share = 0;
 		divide(p, TRACK_STRAY, SHARE_WHOLE, track_carriers(p, TRACK_STRAY, true) > 0);

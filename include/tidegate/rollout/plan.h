@@ -5,7 +5,61 @@
  * same input gives the same output, and applying half of its wishes and calling it again converges
  * (crash at any instruction). All times are absolute wall milliseconds kept in status.
  * Precedence inside: spec validity, manual order, rollback, step.
- * Ownership: the output's strings live in `arena` or in the snapshot.
+ *
+ * Revisions. mdep->revision is the wish. The first release has no steps: it gets all traffic from
+ * its first ready pod on and becomes stable when all pods are in service. Any other revision
+ * is released over the steps; a newer one supersedes it (stable stays, step 0); a wish
+ * for stable itself in mid-release returns traffic at once, result Superseded. A release in phase
+ * Completing has passed every step: it is promoted when another revision is wished for, and
+ * going back to the one before is then limited by capacity only, not by steps. A revision that was
+ * rolled back or aborted waits for another spec or `retry`.
+ *
+ * Steps. Progressing until the pods of the step are in service and its weight is verified, then
+ * Holding until an absolute time, then AwaitingApproval if asked for. A step without a weight keeps
+ * the one before; a step with an audience needs one canary pod, and its rule stays until the next
+ * step. After the last step the weight goes to 100, then old pods leave, then target is
+ * stable. Changed steps of a running release: on to the first step whose weight is not below
+ * the present one; its hold starts anew. Until Completing a foothold of stable stays where surge
+ * has room (the way back). replicas 0: pods go, weights stay, the release waits.
+ *
+ * Weights go up in as many parts as capacity demands, each verified before the next; down only
+ * when traffic is taken back. Verified: the route carries it, its status accepts it, and the pods
+ * have counted it: at least 50 requests within two standard deviations and 3 points, one of the
+ * canary among them; too few requests: after 10 s; unclear: after 30 s; contradiction (200 requests
+ * or more, four standard deviations and 3 points, or a side that gets nothing at all): never. No
+ * counters: 2 s after the route was written. An audience's requests come on top, so too great a
+ * share proves nothing while there is one. status.verified_weight is also raised to a weight that
+ * is taken back before it was verified: it may have been in force.
+ *
+ * Matrix. A revision's share is split over zones by its pods that stay in service; a cell
+ * without one is not named; a side without any leaves its share to the other; nobody ready:
+ * the route is not touched. The last matrix stays while it names the same cells, gives each
+ * revision the same, and is nowhere off by more than a fifth. A cell's last pod leaves after the
+ * route has let go of the cell.
+ *
+ * Rollback. A FAIL counts in Progressing, Holding, AwaitingApproval and Paused as soon as anybody
+ * may be sent to the canary; weight 0 is in that very plan. onNoData: Hold keeps a step from
+ * ending, Rollback acts after 30 s without data at a verified weight; both only with spec.canary.
+ * Without progress for progressDeadline while Progressing: rollback; in the first release, in
+ * Completing and in RollingBack, where there is no way back: Stalled, trying on. Holds, approvals,
+ * pauses, drains, spec.paused, invalid specs and replicas 0 do not count.
+ *
+ * Pods leave in three acts: label (rollout_pod_wish), drain (drain_ms, at least 3 s), smaller
+ * ReplicaSet, never by more than pods that are drained, not ready or not started. Pods that are
+ * wanted again come back before new ones are asked for. In a cell either pods are marked or pods
+ * are deleted, because the ReplicaSet controller chooses among the marked ones as it likes. Only
+ * the spec's own revision can get cells that do not exist yet.
+ *
+ * Orders: a value that differs from the recorded one is new; "#anything" behind it makes it so;
+ * taking the annotation away forgets the value. abort, pause, resume, retry: revision, model
+ * version, "true" or "now". promote: those two, "next" or "full"; given while Progressing or Paused
+ * it is Pending. A pause does not stop the clock of a hold, nor the growth of pods towards the
+ * step. rollback-to: stable in mid-release only. abort in Completing is refused.
+ *
+ * spec.paused and fatal findings: no wish at all, only status; the judge goes on.
+ * Replica ratio (traffic.managed false): the same arithmetic with nothing held; a weight is
+ * verified when both sides' pods are there; audiences are not acted on. Ownership: the output's
+ * strings live in `arena` or in the snapshot.
  */
 #ifndef TIDEGATE_ROLLOUT_PLAN_H
 #define TIDEGATE_ROLLOUT_PLAN_H
@@ -25,9 +79,9 @@ struct rollout_cell {
 	const char *model_version;
 	int64_t revision_no;
 	int64_t created_ms;
-	int spec;                    /* 0 and exists=false when there is no ReplicaSet yet */
+	int spec; /* 0 and exists=false when there is no ReplicaSet yet */
 	bool exists;
-	const char *failure;         /* the ReplicaSet cannot create pods: why */
+	const char *failure;           /* the ReplicaSet cannot create pods: why */
 	const struct pod *const *pods; /* its pods, terminating ones too, sorted by name */
 	unsigned npods;
 };
@@ -43,18 +97,19 @@ struct rollout_traffic {
 	const char *zones[2 * MDEP_ZONES_MAX];
 	int weights[2 * MDEP_ZONES_MAX];
 	unsigned nweights;
-	int64_t written_ms;  /* when our last change of it was answered, 0 = unknown */
-	/* Canary share counted at the pods since the last weight change: requests, -1 = no counters. */
+	int64_t written_ms; /* when our last change of it was answered, 0 = unknown */
+	/* Canary share counted at the pods since the last weight change: requests, -1 = no
+	 * counters. */
 	int64_t canary_requests, total_requests;
 };
 
 enum rollout_verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL };
 
 struct rollout_judgement {
-	bool judging;       /* a judge is running for (stable, target) */
+	bool judging; /* a judge is running for (stable, target) */
 	enum rollout_verdict verdict;
-	int score;          /* 0..100, -1 none */
-	const char *text;   /* plain words with the counts */
+	int score;             /* 0..100, -1 none */
+	const char *text;      /* plain words with the counts */
 	int64_t since_data_ms; /* how long without data; 0 = data is fresh */
 };
 
@@ -92,15 +147,16 @@ struct rollout_plan {
 	unsigned ncells;
 	struct rollout_pod_wish *pods;
 	unsigned npods;
-	/* The whole matrix, weights sum 10000; nweights 0 = do not touch the route (nothing ready yet). */
+	/* The whole matrix, weights sum 10000; nweights 0 = do not touch the route (nothing ready
+	 * yet). */
 	struct mdep_weight weights[2 * MDEP_ZONES_MAX];
 	unsigned nweights;
 	/* Requests that match these headers go to the target revision; NULL = none. */
 	const struct mdep_step *audience;
-	bool judge;          /* the judge should compare status.stable with status.target now */
+	bool judge; /* the judge should compare status.stable with status.target now */
 	struct rollout_event events[ROLLOUT_EVENTS_MAX];
 	unsigned nevents;
-	int64_t requeue_ms;  /* look again in so many ms; 0 = only on change */
+	int64_t requeue_ms; /* look again in so many ms; 0 = only on change */
 };
 
 void rollout_plan(const struct rollout_snapshot *s, struct arena *arena, struct rollout_plan *out);

@@ -10,24 +10,42 @@
  *   - from any state, with pods becoming ready and traffic following, the goal is
  *     reached (no dead-lock), also with surge 0 and without a spare card;
  *   - new pods are monotone in weight.
- * Source of the cases: Argo Rollouts' canary arithmetic and its known defects.
+ *
+ * Differences from Argo Rollouts' canary arithmetic, whose cases and known defects this was
+ * built from: weights are exact (a route carries them), so a share gets the pods that it needs and
+ * not the nearest ratio; new pods never drop when weight rises (there: (R,w) = (2,75), (5,90),
+ * (10,95) ... fall to 0 without surge); with a route the sum stays within R + surge instead of
+ * 2 R; one replica without surge is swapped at 100 % only, and lower steps stay at 0 %; pods
+ * that came to be above the limit by others' doing are not cut on the side that grows.
+ *
+ * What is less obvious:
+ *   - stable is made whole before new pods get a place;
+ *   - stable pods that are not ready leave at the pace at which new ones become ready: they
+ *     may recover; new pods that are not ready leave at once when they are not wanted;
+ *   - while a side may still get traffic it keeps a ready pod, even where maxUnavailable would
+ *     allow none, unless R + surge is 1;
+ *   - a held share counts within one percent of R (weights are whole percents), or more than
+ *     ten pods with surge 1 could not take turns;
+ *   - surge 0: new pods at R - 1 may take 100 %, because only the last old pod stands in the
+ *     way of the last new one.
+ * surge 0 and unavailable 0 count as unavailable 1.
  */
 #ifndef TIDEGATE_ROLLOUT_REPLICAS_H
 #define TIDEGATE_ROLLOUT_REPLICAS_H
 
 struct replicas_track {
-	int spec;        /* asked of the ReplicaSets, all zones */
-	int pods;        /* existing, without terminating */
-	int ready;       /* ready and in service */
+	int spec;  /* asked of the ReplicaSets, all zones */
+	int pods;  /* existing, without terminating */
+	int ready; /* ready, and in service or able to come back (leaving, not yet drained) */
 	int terminating;
 };
 
 struct replicas_input {
-	int replicas;          /* R */
+	int replicas; /* R */
 	int surge, unavailable;
-	int target_weight;     /* percent of the step, 0..100 */
-	int held_new;          /* greatest share of new that may be in force, percent */
-	int held_old;          /* greatest share of old that may be in force, percent */
+	int target_weight; /* percent of the step, 0..100 */
+	int held_new;      /* greatest share of new that may be in force, percent */
+	int held_old;      /* greatest share of old that may be in force, percent */
 	struct replicas_track new_track, old_track;
 };
 

@@ -194,7 +194,7 @@ static void random_change(struct world *w)
 {
 	unsigned r;
 
-	switch (world_random(w, 6)) {
+	switch (world_random(w, 7)) {
 	case 0:
 		r = (unsigned)world_random(w, 5);
 		world_spec(w, r == 4 ? "aaaaaaaaaa" : revisions[r], r == 4 ? "v1" : versions[r]);
@@ -208,6 +208,12 @@ static void random_change(struct world *w)
 		break;
 	case 3:
 		random_steps(w);
+		break;
+	case 4:
+		w->verdict = VERDICT_FAIL;
+		w->dirty = true;
+		world_settle(w);
+		w->verdict = VERDICT_NONE;
 		break;
 	default:
 		random_order(w);

@@ -63,7 +63,7 @@ static void test_revisions_are_numbered_by_first_appearance_newest_first(void **
 static void test_history_in_status_is_bounded_and_keeps_what_serves(void **state)
 {
 	struct world w;
-	char name[MDEP_REVISION_LEN + 1];
+	char name[24];
 
 	(void)state;
 	scene_stable(&w);
