@@ -47,9 +47,10 @@ ring "banned calls" sh tests/tools/banned.sh
 ring "checks of the checks" sh tests/tools/lint_test.sh
 ring "unit, address and undefined-behaviour sanitizers" make -s unit SAN=1 BUILD=build-san
 ring "unit" make -s unit
+ring "test bed" bash tests/bed/selftest.sh
 ring "test programs" bash tests/e2e/programs/run.sh
 for t in tests/integration/*.sh; do
-	ring "integration: $(basename "$t" .sh)" bed --zones 0 -- bash "$t"
+	ring "integration: $(basename "$t" .sh)" bed --gateway -- bash "$t"
 done
 for t in tests/e2e/*.sh; do
 	ring "end to end: $(basename "$t" .sh)" bash "$t"

@@ -153,13 +153,20 @@ static void write_traffic(struct json_writer *w, const struct mdep_status *s)
 	jw_end_object(w);
 }
 
+/*
+ * The message is always written: a server-side apply that drops the last field of an object
+ * leaves null in its place, which the schema refuses.
+ */
 static void write_score(struct json_writer *w, const struct mdep_status *s)
 {
 	jw_object(w, "score");
-	write_text(w, "verdict", s->verdict, WORD_MAX);
+	write_text(w, "verdict", s->verdict, VALUE_MAX);
 	if (s->score >= 0)
 		jw_i64(w, "score", s->score);
-	write_text(w, "message", s->score_message, MESSAGE_MAX);
+	if (str_empty(s->score_message))
+		jw_str(w, "message", "");
+	else
+		write_text(w, "message", s->score_message, MESSAGE_MAX);
 	jw_end_object(w);
 }
 

@@ -78,6 +78,10 @@ world_install() {
 	kubectl wait --for=condition=Established --timeout=30s \
 		crd/modeldeployments.serving.tidegate.io >>"$BED_DIR/log/install.log"
 	kubectl create namespace shop >>"$BED_DIR/log/install.log"
+	# Bias and three weights a version; a model server loads the file of its version.
+	kubectl create configmap ranker-models -n shop --from-literal=weights-1='-1 0.5 0.25 0.1' \
+		--from-literal=weights-2='-1 0.6 0.2 0.15' --from-literal=weights-3='-1 0.7 0.1 0.2' \
+		--from-literal=weights-4='-1 0.4 0.3 0.1' >>"$BED_DIR/log/install.log"
 	wait_until 30 "the service account" kubectl get serviceaccount -n tidegate-system tidegate-controller
 	bed account tidegate-system tidegate-controller >/dev/null
 }
@@ -107,6 +111,16 @@ world_mdep() {
 		    preset: tensorflow-serving
 		    env:
 		    - {name: ${2:-LATENCY_MS}, value: "${3:-2}"}
+		  template:
+		    spec:
+		      volumes:
+		      - name: models
+		        configMap:
+		          name: ranker-models
+		          items: [{key: weights-$1, path: $1/weights.txt}]
+		      containers:
+		      - name: model
+		        volumeMounts: [{name: models, mountPath: /models/ranker}]
 		  gpu: {count: 1, products: [NVIDIA-A10]}
 		  zones: [{name: hz-a}, {name: hz-b}, {name: hz-c}]
 		  strategy:
@@ -149,8 +163,9 @@ mdep_ready() {
 # world_start_load RATE: from now on until world_stop_load; every request is written down.
 world_start_load() {
 	: >"$WORLD_PHASES"
+	echo '{"instances": [[1, 2, 3]]}' >"$BED_DIR/request.json"
 	program_start load "$WORLD_BIN/load" --url "$BED_GATEWAY_URL/v1/models/ranker:predict" \
-		--host "$WORLD_HOST" --rate "$1" --until-signal --out "$WORLD_RECORDS" --timeout 5s
+		--host "$WORLD_HOST" --rate "$1" --until-signal --out "$WORLD_RECORDS" --timeout 5s --body "$BED_DIR/request.json"
 }
 
 world_stop_load() {
