@@ -1,0 +1,252 @@
+/* Part of world.c: one plan, its checks, and its application with or without a crash in it. */
+/* --- one plan ---------------------------------------------------------------------------- */
+
+/* Everything that a plan says, as text. */
+static void describe(const struct world *w, const struct rollout_plan *p, struct buf *b)
+{
+	buf_reset(b);
+	mdep_status_encode(&w->m, &p->status, b);
+	for (unsigned i = 0; i < p->ncells; i++)
+		buf_addf(b, "\ncell %s/%s %d %d", p->cells[i].revision, p->cells[i].zone,
+		         p->cells[i].replicas, p->cells[i].remove);
+	for (unsigned i = 0; i < p->npods; i++)
+		buf_addf(b, "\npod %s %d", p->pods[i].pod->meta.name, p->pods[i].leave);
+	for (unsigned i = 0; i < p->nweights; i++)
+		buf_addf(b, "\nweight %s/%s %d", p->weights[i].revision, p->weights[i].zone,
+		         p->weights[i].weight);
+	for (unsigned i = 0; i < p->nevents; i++)
+		buf_addf(b, "\nevent %s %s", p->events[i].reason, p->events[i].note);
+	buf_addf(b, "\naudience %d judge %d requeue %" PRId64, p->audience != NULL, p->judge,
+	         p->requeue_ms);
+}
+
+static void check_weights(const struct world *w)
+{
+	const struct rollout_plan *p = &w->plan;
+	int sum = 0;
+
+	for (unsigned i = 0; i < p->nweights; i++) {
+		int cell = find_cell(w, p->weights[i].revision, p->weights[i].zone);
+
+		sum += p->weights[i].weight;
+		CHECK(w, p->weights[i].weight >= 0, "negative weight");
+		CHECK(w, cell >= 0 && cell_pods(w, cell, pod_serves) > 0,
+		      "weight %d on %s/%s, which has no pod in service", p->weights[i].weight,
+		      p->weights[i].revision, p->weights[i].zone);
+	}
+	CHECK(w, !p->nweights || sum == 10000, "weights sum to %d", sum);
+	CHECK(w, !p->audience || world_ready(w, p->status.target) > 0,
+	      "an audience without a pod that answers it");
+}
+
+static void check_requeue(const struct world *w)
+{
+	const struct rollout_plan *p = &w->plan;
+
+	CHECK(w, p->requeue_ms == 0 || p->requeue_ms >= 50, "requeue in %" PRId64 " ms",
+	      p->requeue_ms);
+}
+
+static void check_same(struct world *w, const struct rollout_snapshot *s)
+{
+	struct arena arena;
+	struct rollout_plan again;
+	struct buf one, two;
+
+	arena_init(&arena, 16384);
+	buf_init(&one, 1 << 20);
+	buf_init(&two, 1 << 20);
+	rollout_plan(s, &arena, &again);
+	describe(w, &w->plan, &one);
+	describe(w, &again, &two);
+	CHECK(w, str_eq(one.data, two.data), "the same snapshot gave two plans");
+	buf_release(&one);
+	buf_release(&two);
+	arena_release(&arena);
+}
+
+void world_plan(struct world *w)
+{
+	struct rollout_snapshot s;
+
+	arena_reset(&w->arena);
+	snapshot(w, &w->arena, &s);
+	rollout_plan(&s, &w->arena, &w->plan);
+	if (w->plans++ % 16 == 0)
+		check_same(w, &s);
+	check_weights(w);
+	check_requeue(w);
+}
+
+/* --- applying ---------------------------------------------------------------------------- */
+
+/* True when it differs from what is stored, which is an event for the controller. */
+static bool write_status(struct world *w)
+{
+	struct arena *a = &w->status_arena[w->status_turn ^ 1];
+	struct err err = ERR_INIT;
+	const struct cJSON *json;
+	struct buf b;
+
+	buf_init(&b, 1 << 20);
+	CHECK(w, !mdep_status_encode(&w->m, &w->plan.status, &b), "status does not fit");
+	if (w->m.has_status && str_eq(b.data, w->stored)) {
+		buf_release(&b);
+		return false;
+	}
+	w->status_turn ^= 1;
+	arena_reset(a);
+	w->stored = arena_strdup(a, b.data);
+	json = json_parse(a, b.data, b.len, &err);
+	CHECK(w, json, "status is not JSON: %s", err.msg);
+	mdep_status_decode(json_get(json, "status"), &w->m.status);
+	w->m.has_status = true;
+	w->status_writes++;
+	buf_release(&b);
+	return true;
+}
+
+static void note_events(struct world *w)
+{
+	for (unsigned i = 0; i < w->plan.nevents; i++) {
+		const struct rollout_event *e = &w->plan.events[i];
+		size_t used = strlen(w->story);
+
+		if (sizeof(w->story) - used < 64)
+			memmove(w->story, w->story + 1024, used - 1023);
+		used = strlen(w->story);
+		snprintf(w->story + used, sizeof(w->story) - used, "%s ", e->reason);
+		str_copy(w->last_note, sizeof(w->last_note), e->note);
+	}
+}
+
+static void note_orders(struct world *w, const struct mdep_status *before)
+{
+	for (unsigned i = 0; i < w->plan.status.norders; i++) {
+		const struct mdep_order_status *o = &w->plan.status.orders[i];
+		bool was = false;
+
+		for (unsigned j = 0; j < before->norders; j++)
+			was = was || (before->orders[j].verb == o->verb &&
+			              str_eq(before->orders[j].value, o->value) &&
+			              str_eq(before->orders[j].outcome, "Done"));
+		if (str_eq(o->outcome, "Done") && !was && !str_empty(o->value))
+			w->done_orders[o->verb]++;
+		CHECK(w, w->done_orders[o->verb] <= 1, "order %s carried out twice",
+		      mdep_verb_name(o->verb));
+	}
+}
+
+static void apply_pod(struct world *w, const struct rollout_pod_wish *wish)
+{
+	for (unsigned i = 0; i < WORLD_PODS; i++) {
+		struct world_pod *p = &w->pods[i];
+
+		if (&p->pod != wish->pod)
+			continue;
+		p->label.value = wish->leave ? "false" : "true";
+		p->pod.leaving_since_ms = wish->leave ? w->now / 1000 * 1000 : 0;
+		w->dirty = true;
+	}
+}
+
+static int64_t revision_number(const struct world *w, const char *revision)
+{
+	const struct mdep_revision_status *r = mdep_revision_find(&w->plan.status, revision);
+
+	return r ? r->number : 0;
+}
+
+static void create_cell(struct world *w, const struct rollout_cell_wish *wish)
+{
+	struct world_cell *c = NULL;
+
+	CHECK(w, str_eq(wish->revision, w->m.revision), "a foreign revision cannot be made anew");
+	for (int i = 0; i < WORLD_CELLS && !c; i++)
+		if (!w->cells[i].used)
+			c = &w->cells[i];
+	CHECK(w, c, "no room for another cell");
+	*c = (struct world_cell){.used = true,
+	                         .spec = wish->replicas,
+	                         .number = revision_number(w, wish->revision),
+	                         .created_ms = w->now};
+	CHECK(w, c->number > 0, "a ReplicaSet without a revision number");
+	str_copy(c->revision, sizeof(c->revision), wish->revision);
+	str_copy(c->zone, sizeof(c->zone), wish->zone);
+	str_copy(c->version, sizeof(c->version), w->version);
+	w->dirty = true;
+}
+
+static void apply_cell(struct world *w, const struct rollout_cell_wish *wish)
+{
+	int i = find_cell(w, wish->revision, wish->zone);
+
+	CHECK(w, wish->replicas >= 0, "negative replicas");
+	if (wish->remove) {
+		CHECK(w, i >= 0 && !w->cells[i].spec && !cell_pods(w, i, pod_live),
+		      "history with pods is removed");
+		w->cells[i].used = false;
+		w->dirty = true;
+		return;
+	}
+	if (i < 0 && wish->replicas > 0)
+		create_cell(w, wish);
+	else if (i >= 0 && w->cells[i].spec != wish->replicas) {
+		w->cells[i].spec = wish->replicas;
+		w->dirty = true;
+	}
+}
+
+/* The crash: each wish is carried out or not. Status comes first, or nothing at all does. */
+static bool lost(struct world *w, bool crash)
+{
+	return crash && world_random(w, 2);
+}
+
+static void check_weight_steps(const struct world *w, const struct mdep_status *before)
+{
+	const struct mdep_status *st = &w->plan.status;
+	unsigned returned = PHASE_BIT(ROLLOUT_ROLLING_BACK) | PHASE_BIT(ROLLOUT_ROLLED_BACK) |
+	                    PHASE_BIT(ROLLOUT_ABORTED) | PHASE_BIT(ROLLOUT_IDLE);
+	bool back = returned & PHASE_BIT(st->phase) || !str_eq(st->target, before->target);
+
+	CHECK(w, st->weight >= before->weight || back, "weight goes down: %d -> %d", before->weight,
+	      st->weight);
+	CHECK(w,
+	      st->weight <= before->weight || before->weight == st->verified_weight ||
+	              !before->stable || !str_eq(st->target, before->target),
+	      "weight moves on from %d, which was not verified", before->weight);
+}
+
+static void apply(struct world *w)
+{
+	struct mdep_status before = w->m.status;
+	bool crash = world_random(w, 100) < (uint64_t)w->crash_percent;
+	int held = occupied(w), ready = world_ready(w, NULL), surge, unavailable;
+
+	mdep_resolve_bounds(&w->m, &surge, &unavailable);
+	check_weight_steps(w, &before);
+	if (lost(w, crash)) {
+		w->dirty = true;
+		return;
+	}
+	note_orders(w, &before);
+	note_events(w);
+	w->dirty = write_status(w) || crash;
+	for (unsigned i = 0; i < w->plan.npods; i++)
+		if (!lost(w, crash))
+			apply_pod(w, &w->plan.pods[i]);
+	for (unsigned i = 0; i < w->plan.ncells; i++)
+		if (!lost(w, crash))
+			apply_cell(w, &w->plan.cells[i]);
+	if (w->plan.nweights && w->m.traffic == TRAFFIC_HTTPROUTE && !lost(w, crash))
+		write_route(w);
+	w->due_ms = w->plan.requeue_ms ? w->now + w->plan.requeue_ms : 0;
+	CHECK(w, occupied(w) <= held || occupied(w) <= w->m.replicas + surge,
+	      "grown to %d pods, %d allowed", occupied(w), w->m.replicas + surge);
+	CHECK(w,
+	      world_ready(w, NULL) >= ready || world_ready(w, NULL) >= w->m.replicas - unavailable,
+	      "%d ready pods left by our own action", world_ready(w, NULL));
+	replicaset_controller(w);
+	check_plane(w);
+}
