@@ -98,7 +98,7 @@ static void on_io(void *arg, int events)
 }
 
 struct conn *conn_open(struct loop *l, const struct target *t, const struct conn_events *ev,
-		       struct err *err)
+                       struct err *err)
 {
 	int one = 1;
 	int fd = socket(t->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

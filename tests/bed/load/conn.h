@@ -43,7 +43,7 @@ struct conn {
 
 /* Starts connecting; the first conn_send() may follow at once. NULL: no socket to be had. */
 struct conn *conn_open(struct loop *l, const struct target *t, const struct conn_events *ev,
-		       struct err *err);
+                       struct err *err);
 void conn_send(struct conn *c);
 bool conn_usable(const struct conn *c);
 void conn_close(struct conn *c);

@@ -72,7 +72,7 @@ static void finished(void *arg)
 
 /* The one place where a request ends. resp and error: one of them. */
 static void end_request(struct generator *g, struct request *r, const struct response *resp,
-			const char *error)
+                        const char *error)
 {
 	struct record record = {
 		.seq = r->seq,
@@ -254,7 +254,7 @@ static void on_schedule(void *arg, int events)
 }
 
 struct generator *generator_new(struct loop *l, const struct options *o, const struct target *t,
-				const struct generator_events *ev, struct err *err)
+                                const struct generator_events *ev, struct err *err)
 {
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	struct generator *g;

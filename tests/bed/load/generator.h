@@ -24,7 +24,7 @@ struct generator_events {
 };
 
 struct generator *generator_new(struct loop *l, const struct options *o, const struct target *t,
-				const struct generator_events *ev, struct err *err);
+                                const struct generator_events *ev, struct err *err);
 /* Sends no more; on_finished follows when the last answer has come or timed out. */
 void generator_stop(struct generator *g);
 /* Records what is under way as canceled; on_finished follows. */

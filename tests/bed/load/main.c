@@ -21,7 +21,7 @@
 
 #define FLUSH_MS    200
 #define FLUSH_BYTES (256u << 10)
-#define OUT_MAX	    (64u << 20)
+#define OUT_MAX     (64u << 20)
 
 struct program {
 	struct loop *loop;
@@ -174,8 +174,8 @@ static int print_report(const char *file, const char *phases, bool json, struct 
 static int run_report(int argc, char **argv)
 {
 	static const struct option longopts[] = {{"phases", required_argument, NULL, 'p'},
-						 {"output", required_argument, NULL, 'o'},
-						 {NULL, 0, NULL, 0}};
+	                                         {"output", required_argument, NULL, 'o'},
+	                                         {NULL, 0, NULL, 0}};
 	const char *phases = NULL, *format = "table";
 	struct err err = ERR_INIT;
 	int c;

@@ -43,11 +43,11 @@ static const struct option longopts[] = {
 };
 
 static int parse_range(const char *flag, const char *text, double low, double high, double *out,
-		       struct err *err)
+                       struct err *err)
 {
 	if (!str_to_double(text, out) || !(*out >= low && *out <= high))
 		return err_set(err, ERR_INVALID, "--%s: must be a number from %g to %g", flag, low,
-			       high);
+		               high);
 	return 0;
 }
 

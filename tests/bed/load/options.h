@@ -11,8 +11,8 @@
 
 struct options {
 	const char *url;
-	const char *method;			  /* NULL: POST when there is a body, else GET */
-	const char *host;			  /* Host header, NULL: from the URL */
+	const char *method;                       /* NULL: POST when there is a body, else GET */
+	const char *host;                         /* Host header, NULL: from the URL */
 	const char *headers[OPTIONS_HEADERS_MAX]; /* "Name: value" */
 	unsigned nheaders;
 	const char *body_file; /* NULL: a built-in prediction for paths that take one */

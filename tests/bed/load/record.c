@@ -47,7 +47,7 @@ int record_parse(struct record *r, struct arena *a, const char *line, size_t len
 	};
 	if (r->t < 0 || r->latency_us < 0 || r->status < 0)
 		return err_set(err, ERR_INVALID,
-			       "not a request record: t, latency_us or status "
-			       "is missing");
+		               "not a request record: t, latency_us or status "
+		               "is missing");
 	return 0;
 }

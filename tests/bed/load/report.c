@@ -63,7 +63,7 @@ void report_free(struct report *r)
 }
 
 static int parse_phase(struct report *r, char *line, const char *path, unsigned number,
-		       struct err *err)
+                       struct err *err)
 {
 	int64_t previous = r->phases[r->count - 1].from_ms, from_ms;
 	char *name;
@@ -76,19 +76,19 @@ static int parse_phase(struct report *r, char *line, const char *path, unsigned 
 		*name++ = '\0';
 	if (!name || !str_to_i64(line, &from_ms))
 		return err_set(err, ERR_INVALID, "%s:%u: must be \"<wall ms> <name>\"", path,
-			       number);
+		               number);
 	if (from_ms < previous)
 		return err_set(err, ERR_INVALID, "%s:%u: earlier than the line before", path,
-			       number);
+		               number);
 	add_phase(r, name, from_ms);
 	return 0;
 }
 
 /* Calls fn for each line; fn returns -1 with *err set to stop. */
 static int each_line(struct report *r, const char *path,
-		     int (*fn)(struct report *r, char *line, const char *path, unsigned number,
-			       struct err *err),
-		     struct err *err)
+                     int (*fn)(struct report *r, char *line, const char *path, unsigned number,
+                               struct err *err),
+                     struct err *err)
 {
 	cleanup_file FILE *f = fopen(path, "re");
 	cleanup_free char *line = NULL;
@@ -152,7 +152,7 @@ static void add_record(struct phase *p, const struct record *rec)
 }
 
 static int parse_record(struct report *r, char *line, const char *path, unsigned number,
-			struct err *err)
+                        struct err *err)
 {
 	cleanup_arena struct arena arena;
 	size_t len = strlen(line);
@@ -237,11 +237,11 @@ static int write_row(struct phase *p, struct buf *out)
 
 	sort_latencies(p);
 	rc = buf_addf(out, "%-24s %9ld %9ld %7ld %9.2f %9.2f  ", p->name, (long)p->sent,
-		      (long)p->answered, (long)p->failed, (double)percentile_us(p, 500) / 1000.0,
-		      (double)percentile_us(p, 990) / 1000.0);
+	              (long)p->answered, (long)p->failed, (double)percentile_us(p, 500) / 1000.0,
+	              (double)percentile_us(p, 990) / 1000.0);
 	for (size_t i = 0; i < n; i++)
 		rc |= buf_addf(out, "%s%s %.1f%%", i ? ", " : "", v[i].name,
-			       100.0 * (double)v[i].count / (double)p->versions.total);
+		               100.0 * (double)v[i].count / (double)p->versions.total);
 	rc |= buf_addstr(out, n ? "\n" : "-\n");
 	return rc;
 }
@@ -252,7 +252,7 @@ int report_write_table(struct report *r, struct buf *out)
 
 	add_total(r);
 	rc = buf_addf(out, "%-24s %9s %9s %7s %9s %9s  %s\n", "PHASE", "SENT", "ANSWERED", "FAILED",
-		      "P50 MS", "P99 MS", "VERSIONS");
+	              "P50 MS", "P99 MS", "VERSIONS");
 	for (size_t i = 0; i < r->count; i++) {
 		/* One phase alone is its own total. */
 		if (shown(r, i) && !(r->count == 2 && i == 0))

@@ -142,7 +142,7 @@ static long feed_line(struct response *r, const char *data, size_t len, struct e
 
 	if (buf_add(&r->line, data, used))
 		return err_set(err, ERR_TOO_BIG, "header line longer than %d bytes",
-			       LINE_MAX_BYTES);
+		               LINE_MAX_BYTES);
 	if (!end)
 		return (long)used;
 	while (r->line.len && strchr("\r\n", r->line.data[r->line.len - 1]))
@@ -194,6 +194,6 @@ int response_end(struct response *r, struct err *err)
 	if (r->done)
 		return 0;
 	return err_set(err, ERR_TRANSPORT,
-		       r->started ? "connection closed within the answer"
-				  : "connection closed before the answer");
+	               r->started ? "connection closed within the answer"
+	                          : "connection closed before the answer");
 }

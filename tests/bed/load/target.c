@@ -71,7 +71,7 @@ static int resolve(struct target *t, const struct url *u, struct err *err)
 }
 
 static int load_body(struct buf *body, const struct options *o, const struct url *u,
-		     struct err *err)
+                     struct err *err)
 {
 	if (o->body_file)
 		return file_read(o->body_file, body, err);
@@ -83,7 +83,7 @@ static int load_body(struct buf *body, const struct options *o, const struct url
 }
 
 static int build_request(struct target *t, const struct options *o, const struct url *u,
-			 struct err *err)
+                         struct err *err)
 {
 	cleanup_buf struct buf body;
 	struct buf *r = &t->request;
@@ -95,7 +95,7 @@ static int build_request(struct target *t, const struct options *o, const struct
 	method = str_or(o->method, body.len ? "POST" : "GET");
 	t->head_only = str_eq(method, "HEAD");
 	buf_addf(r, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: load/%s\r\n", method, u->path,
-		 str_or(o->host, u->authority), TIDEGATE_VERSION);
+	         str_or(o->host, u->authority), TIDEGATE_VERSION);
 	for (unsigned i = 0; i < o->nheaders; i++)
 		buf_addf(r, "%s\r\n", o->headers[i]);
 	if (body.len)
@@ -103,7 +103,7 @@ static int build_request(struct target *t, const struct options *o, const struct
 	buf_addstr(r, "\r\n");
 	if (buf_add(r, body.data, body.len))
 		return err_set(err, ERR_TOO_BIG, "the request is longer than %u bytes",
-			       REQUEST_MAX);
+		               REQUEST_MAX);
 	return 0;
 }
 

@@ -132,17 +132,23 @@ static void on_lease(void *arg, const struct kube_response *r)
 	n->lease_call = NULL;
 	if (r->err.class == ERR_NONE || r->err.class == ERR_EXISTS) {
 		n->lease_exists = true;
-		timer_start(&n->lease_timer, n->agent->options->lease_ms);
+		/* Nobody heard from us for a while: say at once that the node is there. */
+		if (n->lease_failing)
+			timer_start(&n->status_timer, 0);
+		n->lease_failing = false;
+		/* One that an agent before us left behind is old: renewed at once. */
+		timer_start(&n->lease_timer,
+		            r->err.class == ERR_EXISTS ? 0 : n->agent->options->lease_ms);
 		return;
 	}
 	if (r->err.class == ERR_NOT_FOUND)
 		n->lease_exists = false;
-	else
+	else if (!n->lease_failing)
 		log_warn("cannot renew the node's lease", LS("node", n->name), LE(&r->err));
+	n->lease_failing = r->err.class != ERR_NOT_FOUND;
 	timer_start(&n->lease_timer, r->err.class == ERR_NOT_FOUND ? 50 : RETRY_MS);
 }
 
-/* A restarted agent finds its lease by the first patch; a new one gets 404 and creates it. */
 static void renew_lease(void *arg)
 {
 	struct node *n = arg;

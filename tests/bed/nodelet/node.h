@@ -32,7 +32,7 @@ struct node {
 	int64_t lost_cards;     /* fault */
 	int64_t ready_since_ms; /* wall */
 	bool registered;
-	bool lease_exists;
+	bool lease_exists, lease_failing;
 	bool down; /* fault: nothing runs, nothing is reported */
 };
 

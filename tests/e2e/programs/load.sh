@@ -12,7 +12,7 @@ start() {
 	env MODEL_NAME=ranker PORT=0 POD_NAME=p1 ZONE=hz-a MODEL_VERSION="$1" "${@:2}" "$bed/modelserver" 2>"$dir/$1.log" &
 	pid=$!
 	pids+=("$pid")
-	eventually 5 grep -q '"msg":"serving"' "$dir/$1.log"
+	eventually 5 grep -qs '"msg":"serving"' "$dir/$1.log"
 	url=http://$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$dir/$1.log")
 }
 

@@ -15,7 +15,7 @@ start() {
 	env MODEL_NAME=ranker POD_NAME="$name" ZONE=hz-a PORT=0 "$@" "$server" 2>"$dir/$name.log" &
 	pid=$!
 	pids+=("$pid")
-	eventually 5 grep -q '"msg":"serving"' "$dir/$name.log" || echo "$name does not serve: $(cat "$dir/$name.log")"
+	eventually 5 grep -qs '"msg":"serving"' "$dir/$name.log" || echo "$name does not serve: $(cat "$dir/$name.log")"
 	url=http://$(sed -n 's/.*"address":"\([^"]*\)".*/\1/p' "$dir/$name.log")
 }
 
@@ -113,7 +113,7 @@ equal "... not on health" "$(code /v2/health/ready)" 200
 start deaf HANG=all
 equal "hangs on everything" "$(code /v2/health/ready '' 0.5)" 000
 start crash CRASH_AFTER_MS=200
-wait "$pid"
+{ wait "$pid"; } 2>/dev/null
 equal "crashes by a signal" "$?" 134
 
 # --- its end ------------------------------------------------------------------------------
@@ -122,14 +122,14 @@ predict "$one" >"$dir/drained" &
 client=$!
 sleep 0.1
 kill -TERM "$pid"
-wait "$pid"
+{ wait "$pid"; } 2>/dev/null
 equal "SIGTERM ends it with" "$?" 0
 wait "$client"
 check "... after the answer under way" grep -q predictions "$dir/drained"
 env PORT=0 "$server" --ignore-sigterm 2>"$dir/stubborn.log" &
 pid=$!
 pids+=("$pid")
-eventually 5 grep -q serving "$dir/stubborn.log"
+eventually 5 grep -qs serving "$dir/stubborn.log"
 kill -TERM "$pid"
 sleep 0.5
 check "--ignore-sigterm goes on" kill -0 "$pid"
