@@ -98,7 +98,8 @@ demo: deps
 	@$(MAKE) -s all bed
 	@bash tests/bed/demo.sh $(if $(KEEP),--keep)
 
-test: deps
+test:
+	@bash tests/bed/bed.sh deps build bed develop
 	@$(MAKE) -s all bed
 	@bash tests/run.sh
 

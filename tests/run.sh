@@ -45,6 +45,7 @@ bed() {
 ring "layers" sh tests/tools/layers.sh
 ring "banned calls" sh tests/tools/banned.sh
 ring "checks of the checks" sh tests/tools/lint_test.sh
+ring "format and static analysis" sh tests/tools/style.sh
 ring "unit, address and undefined-behaviour sanitizers" make -s unit SAN=1 BUILD=build-san
 ring "unit" make -s unit
 ring "test bed" bash tests/bed/selftest.sh
