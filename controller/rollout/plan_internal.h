@@ -128,7 +128,8 @@ void plan_steps(struct planner *p);
 void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message);
 void plan_safety(struct planner *p);
 void plan_progress(struct planner *p);
-void plan_moved(struct planner *p); /* the progress deadline runs from now */
+/* The progress deadline runs from at_ms, unless something later moved. */
+void plan_moved(struct planner *p, int64_t at_ms);
 bool plan_rollback_finish(struct planner *p);
 
 /* plan_weight.c */

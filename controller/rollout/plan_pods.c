@@ -358,7 +358,8 @@ static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_
 		plan_wake(p, v->gone_ms);
 	if (!all_drained(p, c))
 		return false;
-	plan_moved(p);
+	/* Not now: until the pod is gone every look would be a new status to write. */
+	plan_moved(p, v->gone_ms);
 	return true;
 }
 

@@ -117,10 +117,12 @@ void plan_safety(struct planner *p)
 		check_deadline(p);
 }
 
-void plan_moved(struct planner *p)
+void plan_moved(struct planner *p, int64_t at_ms)
 {
-	if (plan_releasing(p) || p->st->phase == ROLLOUT_ROLLING_BACK)
-		p->st->progress_ms = p->now;
+	if (!plan_releasing(p) && p->st->phase != ROLLOUT_ROLLING_BACK)
+		return;
+	if (at_ms > p->st->progress_ms)
+		p->st->progress_ms = at_ms;
 }
 
 /* More ready pods, or while pods are to leave fewer of them: something moves. */
@@ -132,7 +134,7 @@ void plan_progress(struct planner *p)
 	if (p->st->ready_replicas > b->ready_replicas ||
 	    p->st->verified_weight != b->verified_weight ||
 	    (leaving && p->st->replicas < b->replicas))
-		plan_moved(p);
+		plan_moved(p, p->now);
 }
 
 static void finish(struct planner *p, enum rollout_phase phase)
