@@ -77,7 +77,7 @@ controller_wait_ready() {
 scale_run() {
 	local name=$1 pid
 	shift
-	"$scale" "$@" --count "$COUNT" --timeout "$LIMIT" >"$work/$name.json" &
+	"$scale" "$@" --count "$COUNT" --namespaces "$NAMESPACES" --timeout "$LIMIT" >"$work/$name.json" &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.2

@@ -3,6 +3,7 @@
 # control plane with fake nodes, beside Argo Rollouts. Ends with `bench: PASS` or `bench: FAIL`.
 #
 #   COUNT=1000   ModelDeployments of three pods each
+#   NAMESPACES=20 that they are spread over
 #   NODES=500    fake nodes of eight GPUs
 #   ROUNDS=100   single changes whose latency is measured
 #   IDLE=60      seconds over which idle CPU time is counted
@@ -12,7 +13,7 @@
 set -eu
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-export BUILD=${BUILD:-build} COUNT=${COUNT:-1000} NODES=${NODES:-500} ROUNDS=${ROUNDS:-100} IDLE=${IDLE:-60} LIMIT=${LIMIT:-5m}
+export BUILD=${BUILD:-build} COUNT=${COUNT:-1000} NAMESPACES=${NAMESPACES:-20} NODES=${NODES:-500} ROUNDS=${ROUNDS:-100} IDLE=${IDLE:-60} LIMIT=${LIMIT:-5m}
 
 for program in "$BUILD/tidegate" "$BUILD/bed/scale"; do
 	[ -x "$program" ] || {

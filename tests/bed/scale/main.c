@@ -9,22 +9,22 @@
 #include "tidegate/base/alloc.h"
 
 #include "fleet.h"
+#include "manifest.h"
 #include "options.h"
 #include "rounds.h"
 #include "sample.h"
 #include "session.h"
 #include "writes.h"
 
-/* --- the namespace ----------------------------------------------------------------------- */
+/* --- the namespaces ---------------------------------------------------------------------- */
 
 #define ACCOUNT_POLL_US  50000
 #define ACCOUNT_POLL_MAX 200
 
 /* Pods are refused until the namespace has its account. */
-static int wait_account(struct session *s, struct err *err)
+static int wait_account(struct session *s, const char *ns, struct err *err)
 {
-	cleanup_free char *path =
-		xasprintf("/api/v1/namespaces/%s/serviceaccounts/default", s->o->namespace);
+	cleanup_free char *path = xasprintf("/api/v1/namespaces/%s/serviceaccounts/default", ns);
 	const struct kube_request req = {.method = "GET", .path = path};
 
 	for (int i = 0; i < ACCOUNT_POLL_MAX; i++) {
@@ -35,23 +35,35 @@ static int wait_account(struct session *s, struct err *err)
 			break;
 		usleep(ACCOUNT_POLL_US);
 	}
-	return err_wrap(err, "service account of the namespace");
+	return err_wrap(err, "service account of namespace %s", ns);
 }
 
-static int make_namespace(struct session *s, struct err *err)
+static int make_namespace(struct session *s, const char *ns, struct err *err)
 {
-	cleanup_free char *body =
-		xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":"
-	                  "{\"name\":\"%s\"}}",
-	                  s->o->namespace);
+	cleanup_free char *body = xasprintf(
+		"{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}",
+		ns);
 	const struct kube_request req = {.method = "POST",
 	                                 .path = "/api/v1/namespaces",
 	                                 .body = body,
 	                                 .body_len = strlen(body)};
 
 	if (kube_call_sync(s->client, &req, NULL, err) && err->class != ERR_EXISTS)
-		return err_wrap(err, "namespace");
-	return wait_account(s, err);
+		return err_wrap(err, "namespace %s", ns);
+	return 0;
+}
+
+static int make_namespaces(struct session *s, struct err *err)
+{
+	char ns[MANIFEST_NAMESPACE_MAX];
+
+	for (unsigned i = 0; i < s->o->namespaces; i++)
+		if (make_namespace(s, manifest_namespace(s->o, i, ns), err))
+			return -1;
+	for (unsigned i = 0; i < s->o->namespaces; i++)
+		if (wait_account(s, manifest_namespace(s->o, i, ns), err))
+			return -1;
+	return 0;
 }
 
 /* --- writing and waiting ----------------------------------------------------------------- */
@@ -124,7 +136,7 @@ static int task_run(struct task *t, struct err *err)
 {
 	struct session *s = t->session;
 
-	if (s->o->verb == VERB_CREATE && make_namespace(s, err))
+	if (s->o->verb == VERB_CREATE && make_namespaces(s, err))
 		return -1;
 	t->began_us = session_now_us();
 	if (s->o->goal != GOAL_NONE) {

@@ -24,19 +24,29 @@ int64_t manifest_index(const char *name)
 	return i;
 }
 
-char *manifest_collection(const struct options *o, char *path)
+char *manifest_namespace(const struct options *o, unsigned i, char *ns)
 {
+	snprintf(ns, MANIFEST_NAMESPACE_MAX, "%s-%u", o->namespace, i % (unsigned)o->namespaces);
+	return ns;
+}
+
+char *manifest_collection(const struct options *o, unsigned i, char *path)
+{
+	char ns[MANIFEST_NAMESPACE_MAX];
+
 	snprintf(path, MANIFEST_PATH_MAX, TG_API_PATH "/namespaces/%s/modeldeployments",
-	         o->namespace);
+	         manifest_namespace(o, i, ns));
 	return path;
 }
 
 char *manifest_path(const struct options *o, unsigned i, char *path)
 {
 	char name[MANIFEST_NAME_MAX];
+	size_t len;
 
-	snprintf(path, MANIFEST_PATH_MAX, TG_API_PATH "/namespaces/%s/modeldeployments/%s",
-	         o->namespace, manifest_name(i, name));
+	manifest_collection(o, i, path);
+	len = strlen(path);
+	snprintf(path + len, MANIFEST_PATH_MAX - len, "/%s", manifest_name(i, name));
 	return path;
 }
 
@@ -79,7 +89,7 @@ static void write_spec(struct json_writer *w, const struct options *o, const cha
 
 int manifest_body(const struct options *o, unsigned i, struct buf *out)
 {
-	char name[MANIFEST_NAME_MAX];
+	char name[MANIFEST_NAME_MAX], ns[MANIFEST_NAMESPACE_MAX];
 	struct json_writer w;
 
 	manifest_name(i, name);
@@ -89,7 +99,7 @@ int manifest_body(const struct options *o, unsigned i, struct buf *out)
 	jw_str(&w, "kind", "ModelDeployment");
 	jw_object(&w, "metadata");
 	jw_str(&w, "name", name);
-	jw_str(&w, "namespace", o->namespace);
+	jw_str(&w, "namespace", manifest_namespace(o, i, ns));
 	jw_end_object(&w);
 	write_spec(&w, o, name);
 	jw_end_object(&w);

@@ -34,7 +34,8 @@ static const struct option_row {
 		flag, type, offsetof(struct options, field), min, help                             \
 	}
 	ROW("kubeconfig", OPT_STRING, kubeconfig, 0, "how to reach the API server ($KUBECONFIG)"),
-	ROW("namespace", OPT_STRING, namespace, 0, "where all of them are (bench)"),
+	ROW("namespace", OPT_STRING, namespace, 0, "prefix of the namespaces' names (bench)"),
+	ROW("namespaces", OPT_COUNT, namespaces, 1, "how many, filled by turns (20)"),
 	ROW("count", OPT_COUNT, count, 1, "how many ModelDeployments (1000)"),
 	ROW("replicas", OPT_COUNT, replicas, 0, "create: pods of each (3)"),
 	ROW("version", OPT_STRING, version, 0, "create, change: model version (1, 2)"),
@@ -136,6 +137,7 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 
 	*o = (struct options){
 		.namespace = "bench",
+		.namespaces = 20,
 		.count = 1000,
 		.replicas = 3,
 		.in_flight = 32,

@@ -26,7 +26,7 @@ struct options {
 	const char *kubeconfig;
 	const char *namespace;
 	const char *version; /* spec.model.version */
-	int64_t count, replicas, in_flight, rounds, seed;
+	int64_t namespaces, count, replicas, in_flight, rounds, seed;
 	int64_t timeout_ms;
 	bool help;
 };

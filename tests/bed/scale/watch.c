@@ -36,8 +36,7 @@ static void on_poll(void *arg)
 int watch_init(struct watch *w, struct session *s, const struct object_kind *kind, store_handler fn,
                void *arg, struct err *err)
 {
-	const struct reflector_options o = {.namespace = s->o->namespace,
-	                                    .quorum_first_list = true};
+	const struct reflector_options o = {.quorum_first_list = true};
 
 	w->session = s;
 	timer_init(&w->poll, s->loop, on_poll, w);

@@ -1,4 +1,4 @@
-/* A watched resource of the namespace, ready to use once watch_init() returns. */
+/* A watched resource of all namespaces, ready to use once watch_init() returns. */
 #ifndef BED_SCALE_WATCH_H
 #define BED_SCALE_WATCH_H
 

@@ -46,7 +46,7 @@ static void write_request(const struct options *o, unsigned i, const char *versi
 	req->path = manifest_path(o, i, path);
 	if (o->verb == VERB_CREATE) {
 		req->method = "POST";
-		req->path = manifest_collection(o, path);
+		req->path = manifest_collection(o, i, path);
 		manifest_body(o, i, body);
 	} else if (o->verb == VERB_DELETE) {
 		req->method = "DELETE";
