@@ -397,9 +397,11 @@ void service_drain(struct service *s, void (*on_drained)(void *arg), void *arg)
 	if (s->draining)
 		return;
 	s->draining = true;
+	/* What a client has sent but we have not read yet is under way too. */
+	s->last_request_ms = loop_now(s->loop);
 	s->on_drained = on_drained;
 	s->arg = arg;
-	timer_start(&s->drain_timer, 0);
+	timer_start(&s->drain_timer, DRAIN_QUIET_MS);
 }
 
 void service_release(struct service *s)

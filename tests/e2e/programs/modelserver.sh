@@ -117,10 +117,10 @@ start crash CRASH_AFTER_MS=200
 equal "crashes by a signal" "$?" 134
 
 # --- its end ------------------------------------------------------------------------------
-start drain LATENCY_MS=400
+start drain LATENCY_MS=1000
 predict "$one" >"$dir/drained" &
 client=$!
-sleep 0.1
+sleep 0.5
 kill -TERM "$pid"
 { wait "$pid"; } 2>/dev/null
 equal "SIGTERM ends it with" "$?" 0
