@@ -86,6 +86,8 @@ static void note_written(struct pass *p, const struct intent *i, const struct ku
 		str_copy(ks->floor[i->cache], RV_MAX, rv);
 		ks->floor_ms = clock_mono_ms();
 	}
+	if (i->class == INTENT_STATUS)
+		ks->status_ms = clock_mono_ms();
 	if (i->class == INTENT_TRAFFIC) {
 		ks->route_written_ms = clock_wall_ms();
 		observer_route_changed(p->op->observer, p->key, ks->route_written_ms);

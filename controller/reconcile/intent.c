@@ -61,19 +61,33 @@ static const char *path_of(struct intents *t, enum cache cache, const char *ns, 
 
 /* --- status ------------------------------------------------------------------------------ */
 
+/* An API write costs the server several milliseconds: counts and texts are written in company. */
+#define STATUS_LAZY_MS 3000
+
+static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *next,
+                              const struct key_state *ks)
+{
+	int64_t wait = ks->status_ms + STATUS_LAZY_MS - clock_mono_ms();
+
+	if (!m->has_status || status_change_is_urgent(&m->status, next))
+		return 0;
+	return wait > 0 ? wait : 0;
+}
+
 /* Both sides are encoded by the same function, so equal meaning is equal text. */
 static int collect_status(struct intents *t, const struct mdep *m, const struct mdep_status *next,
-                          struct err *err)
+                          const struct key_state *ks, struct err *err)
 {
-	cleanup_buf struct buf now;
 	cleanup_buf struct buf want;
 	struct intent *i;
 
-	buf_init(&now, CHILD_BODY_MAX);
 	buf_init(&want, CHILD_BODY_MAX);
-	if (mdep_status_encode(m, next, &want) || mdep_status_encode(m, &m->status, &now))
+	if (mdep_status_encode(m, next, &want))
 		return err_set(err, ERR_TOO_BIG, "status is larger than %u bytes", CHILD_BODY_MAX);
-	if (m->has_status && now.len == want.len && !memcmp(now.data, want.data, now.len))
+	if (m->has_status && str_hash(STR_HASH_SEED, want.data, want.len) == m->status_hash)
+		return 0;
+	t->later_ms = status_wait_ms(m, next, ks);
+	if (t->later_ms)
 		return 0;
 	i = intent_add(t, INTENT_STATUS, CACHE_MDEP);
 	i->what = "write status";
@@ -282,9 +296,10 @@ static int collect_route(struct operator* op, const struct rollout_snapshot *s,
 }
 
 int intents_collect(struct operator* op, const struct rollout_snapshot *s,
-                    const struct rollout_plan *plan, struct intents *out, struct err *err)
+                    const struct rollout_plan *plan, const struct key_state *ks,
+                    struct intents *out, struct err *err)
 {
-	if (collect_status(out, s->mdep, &plan->status, err) ||
+	if (collect_status(out, s->mdep, &plan->status, ks, err) ||
 	    collect_services(op, s, plan, out, err))
 		return -1;
 	for (unsigned i = 0; i < plan->npods; i++)

@@ -36,6 +36,7 @@ struct key_state {
 	char floor[CACHES][RV_MAX];
 	int64_t floor_ms;         /* monotonic, of the newest write */
 	int64_t route_written_ms; /* wall, of the last answered change of the route */
+	int64_t status_ms;        /* monotonic, of the last status write */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct observation *observation; /* NULL when nothing is judged */
 };
@@ -102,11 +103,20 @@ struct intents {
 	struct arena *arena;
 	struct intent *v;
 	unsigned n, cap;
+	int64_t later_ms; /* something was put off: plan again in so many ms; 0 = nothing */
 };
 
 /* Everything the plan wishes and the caches do not show yet. */
 int intents_collect(struct operator* op, const struct rollout_snapshot *s,
-                    const struct rollout_plan *plan, struct intents *out, struct err *err);
+                    const struct rollout_plan *plan, const struct key_state *ks,
+                    struct intents *out, struct err *err);
+
+/* --- what cannot wait (status_change.c) -------------------------------------------------- */
+/*
+ * True when the next status differs in what decisions are made from or people wait for; counts and
+ * texts alone may be written later, together with what comes after them.
+ */
+bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next);
 
 /* --- execution (execute.c) --------------------------------------------------------------- */
 struct pass;

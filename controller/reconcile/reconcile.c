@@ -147,7 +147,7 @@ static void plan_and_execute(struct operator* op, const char *key, const struct 
 	rollout_plan(&snap, &arena, plan);
 	observer_set(op->observer, key, &snap, plan);
 	intents.arena = &arena;
-	if (intents_collect(op, &snap, plan, &intents, &err)) {
+	if (intents_collect(op, &snap, plan, ks, &intents, &err)) {
 		arena_release(&arena);
 		pass_done(op, key, &err);
 		return;
@@ -155,6 +155,8 @@ static void plan_and_execute(struct operator* op, const char *key, const struct 
 	emit_events(op, ks, m, plan);
 	if (plan->requeue_ms > 0)
 		queue_add_after(op->queue, key, plan->requeue_ms);
+	if (intents.later_ms > 0)
+		queue_add_after(op->queue, key, intents.later_ms);
 	execute(op, key, &arena, &intents, pass_done);
 }
 

@@ -1,0 +1,65 @@
+#include "internal.h"
+#include "tidegate/base/str.h"
+
+static bool machine_moved(const struct mdep_status *a, const struct mdep_status *b)
+{
+	return a->phase != b->phase || a->paused_from != b->paused_from || a->step != b->step ||
+	       a->nsteps != b->nsteps || !str_eq(a->stable, b->stable) ||
+	       !str_eq(a->target, b->target) || a->step_started_ms != b->step_started_ms ||
+	       a->step_reached_ms != b->step_reached_ms || a->hold_until_ms != b->hold_until_ms ||
+	       a->started_ms != b->started_ms || a->finished_ms != b->finished_ms ||
+	       !str_eq(a->steps_hash, b->steps_hash) || !str_eq(a->reason, b->reason);
+}
+
+static bool traffic_moved(const struct mdep_status *a, const struct mdep_status *b)
+{
+	return a->weight != b->weight || a->verified_weight != b->verified_weight ||
+	       a->weight_set_ms != b->weight_set_ms ||
+	       a->weight_verified_ms != b->weight_verified_ms;
+}
+
+static bool orders_changed(const struct mdep_status *a, const struct mdep_status *b)
+{
+	if (a->norders != b->norders)
+		return true;
+	for (unsigned i = 0; i < a->norders; i++)
+		if (a->orders[i].verb != b->orders[i].verb ||
+		    !str_eq(a->orders[i].value, b->orders[i].value) ||
+		    !str_eq(a->orders[i].outcome, b->orders[i].outcome))
+			return true;
+	return false;
+}
+
+static bool revisions_changed(const struct mdep_status *a, const struct mdep_status *b)
+{
+	if (a->nrevisions != b->nrevisions)
+		return true;
+	for (unsigned i = 0; i < a->nrevisions; i++)
+		if (!str_eq(a->revisions[i].name, b->revisions[i].name) ||
+		    !str_eq(str_or(a->revisions[i].result, ""), str_or(b->revisions[i].result, "")))
+			return true;
+	return false;
+}
+
+static bool conditions_changed(const struct mdep_status *a, const struct mdep_status *b)
+{
+	const struct mdep_condition *c;
+
+	if (a->nconditions != b->nconditions)
+		return true;
+	for (unsigned i = 0; i < b->nconditions; i++) {
+		c = mdep_condition_get(a, b->conditions[i].type);
+		if (!c || !str_eq(c->status, b->conditions[i].status) ||
+		    c->observed_generation != b->conditions[i].observed_generation)
+			return true;
+	}
+	return false;
+}
+
+bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next)
+{
+	return now->observed_generation != next->observed_generation || machine_moved(now, next) ||
+	       traffic_moved(now, next) || orders_changed(now, next) ||
+	       revisions_changed(now, next) || conditions_changed(now, next) ||
+	       !str_eq(str_or(now->verdict, ""), str_or(next->verdict, ""));
+}
