@@ -165,7 +165,7 @@ tell_phases() {
 	printf '\n%-8s CPU seconds by program; writes to the API server for each ModelDeployment changed\n' phase
 	for name in create one all; do
 		[ "$name" = one ] && changed=$ROUNDS || changed=$COUNT
-		printf '%-8s %s, this client %s\n' "$name" \
+		printf '%-8s %s (the load itself %s)\n' "$name" \
 			"$(processes_between "$work/$name.cpu.before" "$work/$name.cpu.after")" "$(field "$name" cpuSeconds)"
 		printf '%-8s %s\n' "" "$(api_between "$work/$name.api.before" "$work/$name.api.after" "$changed")"
 	done

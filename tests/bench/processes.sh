@@ -25,18 +25,27 @@ processes() {
 	done
 }
 
-# processes_snapshot FILE: "NAME MS" a line.
+# processes_snapshot FILE: "NAME MS" a line; "machine" is everything that ran on it.
 processes_snapshot() {
 	local name pid
-	while read -r name pid; do
-		echo "$name $(process_cpu_ms "$pid")"
-	done < <(processes) >"$1"
+	{
+		awk -v hz="$(getconf CLK_TCK)" '$1 == "cpu" {
+			print "machine", ($2 + $3 + $4 + $7 + $8) * 1000 / hz
+		}' /proc/stat
+		while read -r name pid; do
+			echo "$name $(process_cpu_ms "$pid")"
+		done < <(processes)
+	} >"$1"
 }
 
-# processes_between BEFORE AFTER: "NAME SECONDS, ..." on one line.
+# processes_between BEFORE AFTER: "NAME SECONDS, ..." on one line. What is left of the machine's
+# time tells how much the figures were disturbed.
 processes_between() {
 	awk 'NR == FNR { before[$1] = $2; next }
-		{ printf "%s%s %.1f", sep, $1, ($2 - before[$1]) / 1000; sep = ", " }' "$1" "$2"
+		{ spent = ($2 - before[$1]) / 1000 }
+		$1 == "machine" { rest = spent; next }
+		{ rest -= spent; printf "%s %.1f, ", $1, spent }
+		END { printf "all others %.1f", rest }' "$1" "$2"
 }
 
 # api_snapshot FILE: requests that the API server has answered, "VERB RESOURCE COUNT" a line.
