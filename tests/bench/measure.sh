@@ -8,9 +8,9 @@ for part in processes report; do
 	. "$folder/$part.sh"
 done
 
-# Argo Rollouts v1.10.0, client limit raised to 200 requests a second, on a machine of the same
-# kind (2 cores shared with the control plane) with the same control plane, nodes and load.
-rival="Argo Rollouts v1.10.0, 1,000 Rollouts of 3 replicas on 500 fake nodes, same kind of machine and control plane"
+# Argo Rollouts v1.10.0, client limit 200 requests a second, measured once on a machine of the
+# same kind (2 cores shared with the control plane): docs/benchmarks.md.
+rival="Argo Rollouts v1.10.0, 1,000 Rollouts of 3 replicas on 500 fake nodes, same kind of machine, an earlier run"
 
 work=$BED_DIR/bench
 mkdir "$work"
