@@ -20,6 +20,8 @@ struct pass {
 	struct intents intents;
 	enum intent_class class;
 	unsigned running;
+	bool ending;   /* pass_finish() is deferred, and frees it */
+	bool canceled; /* the operator has gone */
 	struct err err;
 	struct list steps; /* calls under way */
 	void (*done)(struct operator* op, const char *key, const struct err *err);
@@ -53,8 +55,10 @@ static void pass_finish(void *arg)
 	struct pass *p = arg;
 	struct operator* op = p->op;
 
-	map_del(&op->passes, p->key);
-	p->done(op, p->key, &p->err);
+	if (!p->canceled) {
+		map_del(&op->passes, p->key);
+		p->done(op, p->key, &p->err);
+	}
 	pass_free(p);
 }
 
@@ -67,8 +71,10 @@ static void pass_go_on(struct pass *p)
 			return;
 		p->class ++;
 	}
-	if (!p->running)
-		loop_defer(p->op->loop, pass_finish, p);
+	if (p->running)
+		return;
+	p->ending = true;
+	loop_defer(p->op->loop, pass_finish, p);
 }
 
 /* The answer to a write is the object as it is now; its version is what the cache has to reach. */
@@ -166,8 +172,13 @@ void execute_cancel_all(struct operator* op)
 	void *value;
 	size_t it = 0;
 
-	while (map_next(&op->passes, &it, &key, &value))
-		pass_free(value);
+	while (map_next(&op->passes, &it, &key, &value)) {
+		struct pass *p = value;
+
+		p->canceled = true;
+		if (!p->ending)
+			pass_free(p);
+	}
 	map_release(&op->passes, NULL);
 	map_init(&op->passes);
 }
