@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <string.h>
 
 #include "merge.h"
@@ -14,9 +15,12 @@ int child_port(const struct mdep *m)
 	return m->port ? m->port : preset_get(m->runtime)->port;
 }
 
-static const char *placeholder(struct arena *a, const struct mdep *m, char c)
+/* "$N" within "$NODE" is the start of another name, which a shell in the container may know. */
+static const char *placeholder(struct arena *a, const struct mdep *m, const char *name)
 {
-	switch (c) {
+	if (name[0] && (name[1] == '_' || isalnum((unsigned char)name[1])))
+		return NULL;
+	switch (name[0]) {
 	case 'N':
 		return str_or(m->model.name, "model");
 	case 'V':
@@ -33,9 +37,10 @@ char *child_expand(struct arena *a, const struct mdep *m, const char *text)
 	cleanup_buf struct buf out;
 	const char *with;
 
-	buf_init(&out, 4096);
+	/* Cut at the maximum it is still too long for the template, which then says so. */
+	buf_init(&out, CHILD_BODY_MAX);
 	for (const char *p = text; *p; p++) {
-		with = *p == '$' ? placeholder(a, m, p[1]) : NULL;
+		with = *p == '$' ? placeholder(a, m, p + 1) : NULL;
 		if (with ? buf_addstr(&out, with) : buf_addch(&out, *p))
 			break;
 		p += with ? 1 : 0;
