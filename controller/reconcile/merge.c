@@ -27,6 +27,17 @@ static const struct cJSON *find_named(const struct cJSON *list, const char *name
 	return NULL;
 }
 
+static bool is_ours(const char *key)
+{
+	return key && str_starts(key, TG_GROUP "/");
+}
+
+/* Where keys of ours stand: null or another type over it would take them away. */
+static bool holds_ours(const char *key)
+{
+	return str_eq(key, "metadata") || str_eq(key, "labels") || str_eq(key, "annotations");
+}
+
 static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
                         const struct cJSON *over);
 
@@ -53,7 +64,7 @@ static void merge_object(struct json_writer *w, const char *key, const struct cJ
 	json_for_each (it, base)
 		merge_value(w, json_key(it), it, json_get(over, json_key(it)));
 	json_for_each (it, over)
-		if (!json_get(base, json_key(it)))
+		if (!json_get(base, json_key(it)) && !is_ours(json_key(it)))
 			jw_value(w, json_key(it), it);
 	jw_end_object(w);
 }
@@ -61,10 +72,12 @@ static void merge_object(struct json_writer *w, const char *key, const struct cJ
 static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
                         const struct cJSON *over)
 {
-	if (!over || (key && str_starts(key, TG_GROUP "/")))
+	if (!over || is_ours(key))
 		jw_value(w, key, base);
 	else if (json_is_object(base) && json_is_object(over))
 		merge_object(w, key, base, over);
+	else if (json_is_object(base) && holds_ours(key))
+		jw_value(w, key, base);
 	else if (json_is_array(base) && json_is_array(over) && merges_by_name(key))
 		merge_list(w, key, base, over);
 	else
