@@ -41,6 +41,35 @@ static void test_enough_requests_verify_at_once(void **state)
 	world_release(&w);
 }
 
+/* 33 of the first 100 requests at a weight of 25 %: that is chance. */
+static void test_chance_is_not_taken_for_a_contradiction(void **state)
+{
+	struct world w;
+
+	(void)state;
+	asked_for_25(&w, 0);
+	w.requests_per_s = 100;
+	w.forced_permille = 330;
+	assert_in_range(time_to_verify(&w), 0, 3000);
+	world_release(&w);
+}
+
+static void test_a_weight_taken_back_unseen_may_have_been_in_force(void **state)
+{
+	struct world w;
+
+	(void)state;
+	asked_for_25(&w, 0);
+	world_order(&w, ORDER_ABORT, "now");
+	world_plan(&w);
+	assert_int_equal(w.plan.status.weight, 0);
+	assert_int_equal(w.plan.status.verified_weight, 25);
+	world_settle(&w);
+	scene_until(&w, ROLLOUT_ABORTED);
+	assert_int_equal(w.m.status.verified_weight, 0);
+	world_release(&w);
+}
+
 static void test_too_few_requests_verify_after_10_s(void **state)
 {
 	struct world w;
@@ -334,6 +363,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_without_counters_the_gateway_gets_a_moment),
 		cmocka_unit_test(test_enough_requests_verify_at_once),
+		cmocka_unit_test(test_chance_is_not_taken_for_a_contradiction),
+		cmocka_unit_test(test_a_weight_taken_back_unseen_may_have_been_in_force),
 		cmocka_unit_test(test_too_few_requests_verify_after_10_s),
 		cmocka_unit_test(test_counters_that_contradict_keep_the_weight_unverified),
 		cmocka_unit_test(test_a_share_that_is_too_great_is_no_proof_either),
