@@ -1,4 +1,5 @@
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,13 @@ struct options {
 	bool no_election;
 };
 
+/*
+ * A burst (first list, a thousand releases at once) leaves holes that malloc keeps; giving whole
+ * pages back costs about a millisecond.
+ */
+#define TRIM_EVERY_MS  30000
+#define MMAP_THRESHOLD (128 << 10)
+
 struct controller {
 	struct options o;
 	struct loop *loop;
@@ -36,7 +44,7 @@ struct controller {
 	struct operator* op;
 	struct lease *lease;
 	struct serve *serve;
-	struct timer stop_limit;
+	struct timer stop_limit, trim;
 	bool stopping;
 	int code;
 };
@@ -275,6 +283,23 @@ static int start_serving(struct controller *c, struct err *err)
 	return 0;
 }
 
+static void on_trim(void *arg)
+{
+	struct controller *c = arg;
+
+	malloc_trim(0);
+	timer_start(&c->trim, TRIM_EVERY_MS);
+}
+
+/* A fixed threshold: glibc's own one grows with the first big buffer and then never gives back. */
+static void tune_memory(struct controller *c)
+{
+	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
+	mallopt(M_TRIM_THRESHOLD, MMAP_THRESHOLD);
+	timer_init(&c->trim, c->loop, on_trim, c);
+	timer_start(&c->trim, TRIM_EVERY_MS);
+}
+
 static int start(struct controller *c, struct err *err)
 {
 	struct operator_options op = {.namespace = c->o.namespace,
@@ -288,6 +313,7 @@ static int start(struct controller *c, struct err *err)
 		return -1;
 	c->loop = loop_new();
 	timer_init(&c->stop_limit, c->loop, on_stop_limit, c);
+	tune_memory(c);
 	c->client = kube_client_new(c->loop, c->config, NULL, err);
 	if (!c->client)
 		return -1;
@@ -313,6 +339,7 @@ static void release(struct controller *c)
 	kube_client_free(c->client);
 	if (c->loop) {
 		timer_release(&c->stop_limit);
+		timer_release(&c->trim);
 		loop_free(c->loop);
 	}
 	kube_config_free(c->config);
@@ -357,7 +384,7 @@ const struct cli_verb cli_controller = {
 		 "  --lease-renew-deadline D    default 10s\n"
 		 "  --lease-retry-period D      default 2s\n"
 		 "  --no-leader-election        for a single replica only\n"
-		 "  --workers N                 ModelDeployments in work at once; default 64\n"
+		 "  --workers N                 ModelDeployments in work at once; default 24\n"
 		 "  --log-level LEVEL           debug, info, warn or error; default info\n\n"
 		 "Example:\n"
 		 "  tidegate controller --kubeconfig ~/.kube/config --metrics-address "

@@ -6,6 +6,8 @@
 #include "tidegate/base/str.h"
 
 #define SYNC_POLL_MS 20
+/* Passes wait for the API client, which has 16 calls under way: more passes only hold memory. */
+#define DEFAULT_WORKERS 24
 
 static const struct {
 	const struct object_kind *kind;
@@ -141,7 +143,7 @@ struct operator* operator_new(struct loop *l, struct kube_client *c,
 {
 	struct operator* op = xcalloc(1, sizeof(*op));
 	struct queue_options q = {.name = "modeldeployment",
-	                          .workers = o->workers ? o->workers : 64};
+	                          .workers = o->workers ? o->workers : DEFAULT_WORKERS};
 
 	op->loop = l;
 	op->client = c;

@@ -141,7 +141,7 @@ static void plan_and_execute(struct operator* op, const char *key, const struct 
 	struct intents intents = {.arena = NULL};
 	struct err err = ERR_INIT;
 
-	arena_init(&arena, 16384);
+	arena_init(&arena, 4096);
 	snapshot_build(op, m, ks, &arena, clock_wall_ms(), &snap);
 	plan = arena_alloc(&arena, sizeof(*plan));
 	rollout_plan(&snap, &arena, plan);

@@ -8,7 +8,7 @@
 #include "tidegate/schedule/schedule.h"
 
 /* Extended resources are interned: an index into every node's arrays. */
-#define EXTENDED_MAX 32
+#define EXTENDED_MAX 12
 
 struct sched_node {
 	char *name;

@@ -20,7 +20,7 @@ struct operator;
 struct operator_options {
 	const char *namespace; /* watch only this one; NULL = all */
 	const char *identity;  /* of this replica, for events */
-	unsigned workers;      /* ModelDeployments in work at once; 0 = 64 */
+	unsigned workers;      /* ModelDeployments in work at once; 0 = 24 */
 };
 
 struct operator* operator_new(struct loop *l, struct kube_client *c,
