@@ -76,6 +76,24 @@ static void test_fail_counts_while_moving_paused_and_awaiting_approval(void **st
 	}
 }
 
+static void test_at_100_a_foothold_of_stable_is_the_way_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 100, .hold_ms = 60000}}, 1);
+	scene_until(&w, ROLLOUT_HOLDING);
+	world_run(&w, 30000);
+	assert_int_equal(world_share(&w, NEW), 10000);
+	assert_int_equal(world_ready(&w, OLD), 1); /* what surge has room for */
+	fail_once(&w);
+	assert_int_equal(world_plan_share(&w, OLD), 10000);
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_run(&w, 10000);
+	assert_int_equal(world_ready(&w, OLD), 4);
+	world_release(&w);
+}
+
 static void test_fail_without_any_exposure_changes_nothing(void **state)
 {
 	struct world w;
@@ -303,6 +321,7 @@ int main(void)
 		cmocka_unit_test(test_fail_takes_all_weight_back_in_the_very_same_plan),
 		cmocka_unit_test(test_rollback_ends_with_all_stable_pods_and_none_of_the_canary),
 		cmocka_unit_test(test_fail_counts_while_moving_paused_and_awaiting_approval),
+		cmocka_unit_test(test_at_100_a_foothold_of_stable_is_the_way_back),
 		cmocka_unit_test(test_fail_without_any_exposure_changes_nothing),
 		cmocka_unit_test(
 			test_fail_about_a_superseded_revision_is_not_held_against_the_next),

@@ -255,6 +255,32 @@ static void test_a_side_without_ready_pods_leaves_its_share_to_the_other(void **
 	world_release(&w);
 }
 
+static void test_a_superseded_first_release_serves_until_there_is_another(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	world_zones(&w, 2);
+	w.load_jitter_ms = 20000;
+	world_settle(&w);
+	while (world_ready(&w, OLD) < 3)
+		world_run(&w, 500);
+	world_spec(&w, NEW, "v2");
+	world_settle(&w);
+	assert_string_equal(w.m.status.target, NEW);
+	assert_int_equal(world_plan_share(&w, OLD), 10000);
+	w.chaos = true;
+	for (unsigned i = 0; world_pod_of(&w, OLD, i); i++)
+		if (str_eq(w.cells[world_pod_of(&w, OLD, i)->cell].zone, "z1"))
+			world_pod_of(&w, OLD, i)->pod.ready = false;
+	world_plan(&w);
+	assert_int_equal(cell_share(&w, OLD, "z0"), 10000);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	world_release(&w);
+}
+
 static void test_a_broken_stable_does_not_block_its_successor(void **state)
 {
 	struct world w;
@@ -375,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_a_share_is_split_by_pods_and_sums_to_10000),
 		cmocka_unit_test(test_a_zone_without_ready_pods_gets_nothing),
 		cmocka_unit_test(test_a_side_without_ready_pods_leaves_its_share_to_the_other),
+		cmocka_unit_test(test_a_superseded_first_release_serves_until_there_is_another),
 		cmocka_unit_test(test_a_broken_stable_does_not_block_its_successor),
 		cmocka_unit_test(test_the_route_is_not_rewritten_for_small_shifts),
 		cmocka_unit_test(test_a_zone_is_emptied_before_its_last_pod_leaves),
