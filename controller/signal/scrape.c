@@ -166,11 +166,18 @@ static void rearm(struct scraper *s)
 
 /* --- targets ----------------------------------------------------------------------------- */
 
+/* A group's targets are spread over its period, each at the same place in every period. */
+static int64_t first_turn(const struct scraper *s, const struct group *g, const char *pod)
+{
+	uint64_t spread = str_hash(STR_HASH_SEED, pod, strlen(pod));
+
+	return loop_now(s->loop) + (int64_t)(spread % (uint64_t)g->period_ms);
+}
+
 static struct target *target_new(struct scraper *s, struct group *g,
                                  const struct scrape_target *want)
 {
 	struct target *t = xcalloc(1, sizeof(*t));
-	uint64_t spread = str_hash(STR_HASH_SEED, want->pod, strlen(want->pod));
 
 	t->scraper = s;
 	t->group = g;
@@ -178,7 +185,7 @@ static struct target *target_new(struct scraper *s, struct group *g,
 	t->uid = xstrdup(want->uid);
 	t->url = xstrdup(want->url);
 	list_init(&t->ready);
-	heap_set(&s->due, &t->due, loop_now(s->loop) + (int64_t)(spread % (uint64_t)g->period_ms));
+	heap_set(&s->due, &t->due, first_turn(s, g, t->pod));
 	map_set(&g->targets, t->pod, t);
 	return t;
 }
@@ -215,10 +222,28 @@ static void group_sweep(struct group *g)
 	}
 }
 
+/* Another period holds from now on; counters of another model are no base for this one's. */
+static void group_change(struct scraper *s, struct group *g, bool other_counters, bool other_period)
+{
+	const char *key;
+	void *value;
+	size_t it = 0;
+
+	while (map_next(&g->targets, &it, &key, &value)) {
+		struct target *t = value;
+
+		if (other_counters)
+			memset(&t->last, 0, sizeof(t->last));
+		if (other_period)
+			heap_set(&s->due, &t->due, first_turn(s, g, t->pod));
+	}
+}
+
 static struct group *group_get(struct scraper *s, const char *name, const struct preset *preset,
                                const char *model, int64_t period_ms)
 {
 	struct group *g = map_get(&s->groups, name);
+	bool other_counters, other_period;
 
 	if (!g) {
 		g = xcalloc(1, sizeof(*g));
@@ -226,9 +251,13 @@ static struct group *group_get(struct scraper *s, const char *name, const struct
 		map_init(&g->targets);
 		map_set(&s->groups, name, g);
 	}
+	period_ms = period_ms > 0 ? period_ms : 1000;
+	other_counters = g->preset != preset || !str_eq(g->model, model);
+	other_period = g->period_ms != period_ms;
 	g->preset = preset;
-	g->period_ms = period_ms > 0 ? period_ms : 1000;
+	g->period_ms = period_ms;
 	xstr_replace(&g->model, model);
+	group_change(s, g, other_counters, other_period);
 	return g;
 }
 
