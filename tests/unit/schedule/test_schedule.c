@@ -359,7 +359,7 @@ static uint32_t next_random(uint32_t *x)
 static void test_never_above_capacity(void **state)
 {
 	enum { NODES = 12, PODS = 300 };
-	static char names[PODS][8], node_names[NODES][8];
+	static char names[PODS][16], node_names[NODES][16];
 	static const struct extended asks[] = {{GPU, 1}, {GPU, 2}, {GPU, 4}, {GPU, 8}};
 	struct schedule *s = schedule_new();
 	int used[NODES] = {0}, count[NODES] = {0}, where[PODS], ask[PODS];
