@@ -20,7 +20,15 @@
 struct gate {
 	struct operator* op;
 	struct model_prober *prober;
+	struct list writes; /* under way */
 	bool started;
+};
+
+struct gate_write {
+	struct list link;
+	struct gate *gate;
+	struct kube_call *call;
+	char *pod; /* key */
 };
 
 static const struct mdep *mdep_of_pod(struct operator* op, const struct pod *p)
@@ -41,52 +49,14 @@ static const char *version_of_pod(struct operator* op, const struct pod *p)
 	return rs ? rs->model_version : NULL;
 }
 
-static void on_written(void *arg, const struct kube_response *r)
+static void write_free(struct gate_write *w)
 {
-	(void)arg;
-	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
-	    r->err.class != ERR_CANCELED)
-		log_warn("model-ready condition was not written", LE(&r->err));
+	list_remove(&w->link);
+	free(w->pod);
+	free(w);
 }
 
-static void write_condition(struct gate *g, const struct pod *p, bool ready, const char *why)
-{
-	cleanup_buf struct buf body;
-	cleanup_free char *path =
-		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
-	struct kube_request req = {.method = "PATCH",
-	                           .path = path,
-	                           .patch = KUBE_PATCH_STRATEGIC,
-	                           .field_manager = TG_FM_POD,
-	                           .on_done = on_written};
-	char stamp[CLOCK_RFC3339_MAX];
-	struct json_writer w;
-
-	buf_init(&body, 65536);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_object(&w, "metadata");
-	jw_str(&w, "uid", p->meta.uid);
-	jw_end_object(&w);
-	jw_object(&w, "status");
-	jw_array(&w, "conditions");
-	jw_object(&w, NULL);
-	jw_str(&w, "type", TG_GATE_MODEL_READY);
-	jw_str(&w, "status", ready ? "True" : "False");
-	jw_str(&w, "reason", ready ? "ModelServed" : "ModelNotServed");
-	jw_str(&w, "message", why);
-	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
-	jw_end_object(&w);
-	jw_end_array(&w);
-	jw_end_object(&w);
-	jw_end_object(&w);
-	if (jw_end(&w))
-		return;
-	req.body = body.data;
-	req.body_len = body.len;
-	kube_call(g->op->client, &req);
-}
-
+/* The prober tells changes only: a report that did not get through has to be asked for again. */
 static void on_probe(void *arg, const char *pod, const char *uid, bool ready, const char *why)
 {
 	struct gate *g = arg;
@@ -96,7 +66,12 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, co
 		return;
 	log_info(ready ? "model is served" : "model is not served",
 	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
-	write_condition(g, p, ready, why);
+	pod_condition_write(
+		g->op, p, TG_FM_POD,
+		&(struct pod_condition){.type = TG_GATE_MODEL_READY,
+	                                .status = ready,
+	                                .reason = ready ? "ModelServed" : "ModelNotServed",
+	                                .message = why});
 }
 
 static void watch_pod(struct gate *g, const struct pod *p)
@@ -152,6 +127,7 @@ struct gate *gate_new(struct operator* op, struct err *err)
 	struct gate *g = xcalloc(1, sizeof(*g));
 
 	g->op = op;
+	list_init(&g->writes);
 	g->prober = model_prober_new(op->loop, PROBES_AT_ONCE, PROBE_PERIOD_MS, on_probe, g, err);
 	if (!g->prober) {
 		free(g);
@@ -162,8 +138,16 @@ struct gate *gate_new(struct operator* op, struct err *err)
 
 void gate_free(struct gate *g)
 {
+	struct list *it, *tmp;
+
 	if (!g)
 		return;
+	list_for_each_safe (it, tmp, &g->writes) {
+		struct gate_write *w = list_entry(it, struct gate_write, link);
+
+		kube_cancel(w->call);
+		write_free(w);
+	}
 	model_prober_free(g->prober);
 	free(g);
 }

@@ -296,6 +296,19 @@ void model_prober_remove(struct model_prober *m, const char *pod)
 	rearm(m);
 }
 
+void model_prober_repeat(struct model_prober *m, const char *pod)
+{
+	struct probe *p = map_get(&m->probes, pod);
+
+	if (!p)
+		return;
+	p->reported = false;
+	if (!heap_node_in(&p->due))
+		return; /* it runs, or is about to */
+	heap_set(&m->due, &p->due, loop_now(m->loop) + RETRY_MS);
+	rearm(m);
+}
+
 struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int64_t period_ms,
                                       void (*fn)(void *arg, const char *pod, const char *uid,
                                                  bool ready, const char *why),

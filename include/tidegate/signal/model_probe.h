@@ -35,6 +35,8 @@ void model_prober_free(struct model_prober *p);
 /* Adds or keeps. Another uid or ip starts over. */
 void model_prober_set(struct model_prober *p, const struct model_probe_target *t);
 void model_prober_remove(struct model_prober *p, const char *pod);
+/* What was reported last got lost: it is asked and reported again, in a second. */
+void model_prober_repeat(struct model_prober *p, const char *pod);
 
 /* Pure: does this answer say that `version` is served? `why` gets the reason when not. */
 bool model_probe_answer(const struct preset *preset, const char *version, int status,
