@@ -25,7 +25,7 @@ struct site {
 
 static inline void site_reply(struct site *s, struct server_request *r)
 {
-	const char *body = s->answer ? s->answer(s, r) : str_or(s->body, "");
+	const char *body = s->answer ? s->answer(s, r) : str_or(s->body, ""); /* may set status */
 
 	server_reply(r, s->status ? s->status : 200, "text/plain", NULL, body, strlen(body));
 }

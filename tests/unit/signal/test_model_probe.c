@@ -1,0 +1,340 @@
+/* Semantic readiness: what an answer means, and the prober against a server in the same loop. */
+#include "site.h"
+#include "tidegate/signal/model_probe.h"
+
+#define VERSIONS(list) "{\"model_version_status\":[" list "]}"
+#define VERSION(v, state, code)                                                                    \
+	"{\"version\":\"" v "\",\"state\":\"" state "\",\"status\":{\"error_code\":\"" code        \
+	"\",\"error_message\":\"boom\"}}"
+
+/* --- what an answer says ----------------------------------------------------------------- */
+
+static void test_answers(void **state)
+{
+	static const struct {
+		enum mdep_runtime runtime;
+		int status;
+		const char *body, *why; /* why NULL = ready */
+	} rows[] = {
+		{RUNTIME_TRITON, 200, "", NULL},
+		{RUNTIME_V2, 200, "anything", NULL},
+		{RUNTIME_TRITON, 400, "", "HTTP 400"},
+		{RUNTIME_V2, 503, "", "HTTP 503"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(VERSION("4", "AVAILABLE", "OK")), NULL},
+		{RUNTIME_TENSORFLOW_SERVING, 200,
+	         VERSIONS(VERSION("3", "AVAILABLE", "OK") "," VERSION("4", "AVAILABLE", "OK")),
+	         NULL},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(VERSION("4", "LOADING", "OK")),
+	         "LOADING"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(VERSION("4", "END", "NOT_FOUND")),
+	         "END"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(VERSION("4", "AVAILABLE", "UNKNOWN")),
+	         "boom"},
+		{RUNTIME_TENSORFLOW_SERVING, 200,
+	         VERSIONS(VERSION("3", "AVAILABLE", "OK") "," VERSION("4", "LOADING", "OK")),
+	         "LOADING"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(VERSION("3", "AVAILABLE", "OK")),
+	         "another version is served: 3"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(VERSION("40", "LOADING", "OK")),
+	         "not known"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, VERSIONS(""), "not known"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, "{}", "not known"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, "[]", "not known"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, "<html>", "not JSON"},
+		{RUNTIME_TENSORFLOW_SERVING, 200, "", "not JSON"},
+		{RUNTIME_TENSORFLOW_SERVING, 404, "{\"error\":\"no\"}", "HTTP 404"},
+		{RUNTIME_TENSORFLOW_SERVING, 200,
+	         "{\"model_version_status\":[{\"version\":4,\"state\":\"AVAILABLE\"}]}",
+	         "not known"},
+		{RUNTIME_TENSORFLOW_SERVING, 200,
+	         "{\"model_version_status\":[{\"version\":\"4\",\"state\":\"AVAILABLE\"}]}", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char why[160] = "";
+		bool ready =
+			model_probe_answer(preset_get(rows[i].runtime), "4", rows[i].status,
+		                           rows[i].body, strlen(rows[i].body), why, sizeof(why));
+
+		assert_int_equal(ready, rows[i].why == NULL);
+		if (rows[i].why && !strstr(why, rows[i].why))
+			fail_msg("row %zu: \"%s\" lacks \"%s\"", i, why, rows[i].why);
+	}
+}
+
+static void test_a_reason_is_cut_to_its_room(void **state)
+{
+	char why[8];
+
+	(void)state;
+	assert_false(model_probe_answer(preset_get(RUNTIME_V2), "4", 500, "", 0, why, sizeof(why)));
+	assert_string_equal(why, "the mod");
+}
+
+/* --- prober ------------------------------------------------------------------------------ */
+
+static struct world {
+	struct site site;
+	struct model_prober *prober;
+	unsigned reports;
+	bool got, ready;
+	bool remove_in_callback;
+	char pod[32], uid[32], why[160];
+} w;
+
+static void on_report(void *arg, const char *pod, const char *uid, bool ready, const char *why)
+{
+	(void)arg;
+	w.reports++;
+	w.got = true;
+	w.ready = ready;
+	str_copy(w.pod, sizeof(w.pod), pod);
+	str_copy(w.uid, sizeof(w.uid), uid);
+	str_copy(w.why, sizeof(w.why), why);
+	if (w.remove_in_callback)
+		model_prober_remove(w.prober, pod);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	site_open(&w.site);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	model_prober_free(w.prober);
+	site_close(&w.site);
+	return 0;
+}
+
+static void make_prober(unsigned concurrency, int64_t period_ms)
+{
+	struct err err = ERR_INIT;
+
+	w.prober = model_prober_new(w.site.loop, concurrency, period_ms, on_report, NULL, &err);
+	if (!w.prober)
+		fail_msg("%s", err.msg);
+}
+
+static void probe(enum mdep_runtime runtime, const char *pod, const char *uid, const char *golden)
+{
+	struct model_probe_target t = {.pod = pod,
+	                               .uid = uid,
+	                               .ip = "127.0.0.1",
+	                               .port = port_of(server_address(w.site.server)),
+	                               .preset = preset_get(runtime),
+	                               .model = "rec",
+	                               .version = "4",
+	                               .golden_json = golden};
+
+	model_prober_set(w.prober, &t);
+}
+
+static void next_report(void)
+{
+	w.got = false;
+	assert_true(run_until(w.site.loop, &w.got, 5000));
+}
+
+static void test_reports_changes_only(void **state)
+{
+	(void)state;
+	make_prober(4, 10);
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	next_report();
+	assert_true(w.ready);
+	assert_string_equal(w.pod, "shop/p");
+	assert_string_equal(w.uid, "u");
+	assert_string_equal(w.site.last_path, "/v2/models/rec/versions/4/ready");
+	for (int i = 0; i < 200 && w.site.requests < 4; i++)
+		run_for(w.site.loop, 5);
+	assert_true(w.site.requests >= 4);
+	assert_int_equal(w.reports, 1);
+	w.site.status = 503;
+	next_report();
+	assert_false(w.ready);
+	assert_non_null(strstr(w.why, "503"));
+	assert_int_equal(w.reports, 2);
+}
+
+/* Not ready is looked at again after a second, whatever the period is. */
+static void test_becomes_ready(void **state)
+{
+	int64_t begin;
+
+	(void)state;
+	w.site.status = 404;
+	make_prober(4, 600000);
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	next_report();
+	assert_false(w.ready);
+	begin = clock_mono_ms();
+	w.site.status = 200;
+	next_report();
+	assert_true(w.ready);
+	assert_true(clock_mono_ms() - begin >= 900);
+	assert_int_equal(w.site.requests, 2);
+}
+
+static void test_the_same_target_goes_on(void **state)
+{
+	(void)state;
+	make_prober(4, 600000);
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	next_report();
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	run_for(w.site.loop, 80);
+	assert_int_equal(w.site.requests, 1);
+	assert_int_equal(w.reports, 1);
+	probe(RUNTIME_TRITON, "shop/p", "u2", NULL);
+	next_report();
+	assert_int_equal(w.reports, 2);
+	assert_string_equal(w.uid, "u2");
+}
+
+static void test_golden_request(void **state)
+{
+	(void)state;
+	w.site.body = VERSIONS(VERSION("4", "AVAILABLE", "OK"));
+	make_prober(4, 600000);
+	probe(RUNTIME_TENSORFLOW_SERVING, "shop/p", "u", "{\"instances\":[1]}");
+	next_report();
+	assert_true(w.ready);
+	assert_int_equal(w.site.requests, 2);
+	assert_string_equal(w.site.last_method, "POST");
+	assert_string_equal(w.site.last_path, "/v1/models/rec/versions/4:predict");
+	assert_string_equal(w.site.last_body, "{\"instances\":[1]}");
+	assert_non_null(strstr(w.why, "golden"));
+}
+
+static const char *fail_post(struct site *s, const struct server_request *r)
+{
+	s->status = str_eq(r->method, "POST") ? 500 : 200;
+	return "";
+}
+
+static void test_golden_request_fails(void **state)
+{
+	(void)state;
+	w.site.answer = fail_post;
+	make_prober(4, 600000);
+	probe(RUNTIME_V2, "shop/p", "u", "{}");
+	next_report();
+	assert_false(w.ready);
+	assert_string_equal(w.site.last_path, "/v2/models/rec/infer");
+	assert_non_null(strstr(w.why, "golden request failed"));
+}
+
+static void test_nobody_answers(void **state)
+{
+	struct model_probe_target t = {.pod = "shop/p",
+	                               .uid = "u",
+	                               .ip = "127.0.0.1",
+	                               .port = 1,
+	                               .preset = preset_get(RUNTIME_V2),
+	                               .model = "rec",
+	                               .version = "4"};
+
+	(void)state;
+	make_prober(4, 600000);
+	model_prober_set(w.prober, &t);
+	next_report();
+	assert_false(w.ready);
+	assert_non_null(strstr(w.why, "does not answer"));
+}
+
+static void test_concurrency(void **state)
+{
+	char pod[32];
+
+	(void)state;
+	w.site.hold = "/";
+	make_prober(2, 600000);
+	for (int i = 0; i < 8; i++) {
+		snprintf(pod, sizeof(pod), "shop/p%d", i);
+		probe(RUNTIME_TRITON, pod, pod, NULL);
+	}
+	for (int i = 0; i < 400 && w.reports < 8; i++) {
+		run_for(w.site.loop, 5);
+		assert_true(w.site.nheld <= 2);
+		if (w.site.nheld == 2)
+			site_release(&w.site);
+	}
+	assert_int_equal(w.reports, 8);
+	assert_int_equal(w.site.most_held, 2);
+}
+
+static void test_removed_while_running(void **state)
+{
+	(void)state;
+	w.site.hold = "/";
+	make_prober(1, 600000);
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	for (int i = 0; i < 200 && !w.site.nheld; i++)
+		run_for(w.site.loop, 5);
+	assert_int_equal(w.site.nheld, 1);
+	model_prober_remove(w.prober, "shop/p");
+	model_prober_remove(w.prober, "shop/other"); /* harmless */
+	site_release(&w.site);
+	run_for(w.site.loop, 20);
+	assert_int_equal(w.reports, 0);
+	/* and its slot is free again */
+	w.site.hold = NULL;
+	probe(RUNTIME_TRITON, "shop/q", "v", NULL);
+	next_report();
+	assert_string_equal(w.pod, "shop/q");
+}
+
+static void test_removed_by_the_receiver(void **state)
+{
+	(void)state;
+	w.remove_in_callback = true;
+	make_prober(1, 5);
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	next_report();
+	run_for(w.site.loop, 40);
+	assert_int_equal(w.reports, 1);
+	assert_int_equal(w.site.requests, 1);
+}
+
+/* A lost report is made again, though nothing has changed. */
+static void test_repeat(void **state)
+{
+	(void)state;
+	make_prober(1, 600000);
+	probe(RUNTIME_TRITON, "shop/p", "u", NULL);
+	next_report();
+	model_prober_repeat(w.prober, "shop/p");
+	model_prober_repeat(w.prober, "shop/other");
+	next_report();
+	assert_true(w.ready);
+	assert_int_equal(w.reports, 2);
+	assert_int_equal(w.site.requests, 2);
+}
+
+#define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_a_reason_is_cut_to_its_room),
+		T(test_reports_changes_only),
+		T(test_becomes_ready),
+		T(test_the_same_target_goes_on),
+		T(test_golden_request),
+		T(test_golden_request_fails),
+		T(test_nobody_answers),
+		T(test_concurrency),
+		T(test_removed_while_running),
+		T(test_removed_by_the_receiver),
+		T(test_repeat),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
