@@ -60,49 +60,6 @@ static void stop_waiting(struct binder *b, const char *key)
 
 /* --- no node fits ------------------------------------------------------------------------ */
 
-static void on_condition_written(void *arg, const struct kube_response *r)
-{
-	(void)arg;
-	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
-	    r->err.class != ERR_CANCELED)
-		log_warn("PodScheduled condition was not written", LE(&r->err));
-}
-
-static void write_unschedulable(struct binder *b, const struct pod *p, const char *message)
-{
-	cleanup_buf struct buf body;
-	cleanup_free char *path =
-		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
-	struct kube_request req = {.method = "PATCH",
-	                           .path = path,
-	                           .patch = KUBE_PATCH_STRATEGIC,
-	                           .field_manager = TG_FM_SCHED,
-	                           .on_done = on_condition_written};
-	char stamp[CLOCK_RFC3339_MAX];
-	struct json_writer w;
-
-	buf_init(&body, 65536);
-	jw_init(&w, &body);
-	jw_object(&w, NULL);
-	jw_object(&w, "status");
-	jw_array(&w, "conditions");
-	jw_object(&w, NULL);
-	jw_str(&w, "type", "PodScheduled");
-	jw_str(&w, "status", "False");
-	jw_str(&w, "reason", "Unschedulable");
-	jw_str(&w, "message", message);
-	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
-	jw_end_object(&w);
-	jw_end_array(&w);
-	jw_end_object(&w);
-	jw_end_object(&w);
-	if (jw_end(&w))
-		return;
-	req.body = body.data;
-	req.body_len = body.len;
-	kube_call(b->op->client, &req);
-}
-
 /* Condition and event are written when the reason changes, not at every try. */
 static void report_unschedulable(struct binder *b, const struct pod *p, const char *message)
 {
@@ -116,7 +73,10 @@ static void report_unschedulable(struct binder *b, const struct pod *p, const ch
 	event_emit(b->op->events, true, &about, "FailedScheduling", "Scheduling", message);
 	log_info("pod cannot be placed", LS("namespace", p->meta.namespace),
 	         LS("name", p->meta.name), LS("why", message));
-	write_unschedulable(b, p, message);
+	pod_condition_write(b->op, p, TG_FM_SCHED,
+	                    &(struct pod_condition){.type = "PodScheduled",
+	                                            .reason = "Unschedulable",
+	                                            .message = message});
 }
 
 /* --- bind -------------------------------------------------------------------------------- */

@@ -7,20 +7,6 @@
 #include "tidegate/base/str.h"
 #include "tidegate/traffic/gateway.h"
 
-static void write_owner(struct json_writer *w, const struct mdep *m)
-{
-	jw_array(w, "ownerReferences");
-	jw_object(w, NULL);
-	jw_str(w, "apiVersion", TG_API_VERSION);
-	jw_str(w, "kind", "ModelDeployment");
-	jw_str(w, "name", m->meta.name);
-	jw_str(w, "uid", m->meta.uid);
-	jw_bool(w, "controller", true);
-	jw_bool(w, "blockOwnerDeletion", true);
-	jw_end_object(w);
-	jw_end_array(w);
-}
-
 /* Labels that say whose the object is; revision NULL = of no cell. */
 static void write_labels(struct json_writer *w, const char *key, const struct mdep *m,
                          const char *revision, const char *zone)
@@ -72,7 +58,7 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 	jw_str(&w, TG_ANN_MODEL_VERSION, m->model.version);
 	jw_strf(&w, TG_ANN_REVISION_NO, "%" PRId64, revision_no);
 	jw_end_object(&w);
-	write_owner(&w, m);
+	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
 	jw_i64(&w, "replicas", replicas);
@@ -106,7 +92,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 		jw_strf(&w, TG_ANN_APPLY_HASH, "%016" PRIx64, hash);
 		jw_end_object(&w);
 	}
-	write_owner(&w, m);
+	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
 	write_selector(&w, "selector", m, revision, zone, true);

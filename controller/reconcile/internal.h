@@ -125,6 +125,15 @@ void execute(struct operator* op, const char *key, struct arena *arena, struct i
              void (*done)(struct operator* op, const char *key, const struct err *err));
 void execute_cancel_all(struct operator* op);
 
+/* --- conditions of pods (pod_condition.c) ------------------------------------------------ */
+struct pod_condition {
+	const char *type, *reason, *message;
+	bool status;
+};
+/* Fire and forget: what it is derived from is looked at again. */
+void pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
+                         const struct pod_condition *c);
+
 /* --- scheduler side (bind.c) ------------------------------------------------------------- */
 struct binder *binder_new(struct operator* op);
 void binder_free(struct binder *b);

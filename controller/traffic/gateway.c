@@ -74,15 +74,20 @@ static int audience_weight(const struct gateway_wish *g, const struct mdep_weigh
 	return sum ? x->weight : 1;
 }
 
+static void write_any_path(struct json_writer *w)
+{
+	jw_object(w, "path");
+	jw_str(w, "type", "PathPrefix");
+	jw_str(w, "value", "/");
+	jw_end_object(w);
+}
+
 static void write_audience(struct json_writer *w, const struct gateway_wish *g, struct arena *a)
 {
 	jw_object(w, NULL);
 	jw_array(w, "matches");
 	jw_object(w, NULL);
-	jw_object(w, "path");
-	jw_str(w, "type", "PathPrefix");
-	jw_str(w, "value", "/");
-	jw_end_object(w);
+	write_any_path(w);
 	jw_array(w, "headers");
 	for (unsigned i = 0; i < g->audience->nheaders; i++) {
 		jw_object(w, NULL);
@@ -124,10 +129,7 @@ static void write_default_rule(struct json_writer *w, const struct gateway_wish 
 	jw_object(w, NULL);
 	jw_array(w, "matches");
 	jw_object(w, NULL);
-	jw_object(w, "path");
-	jw_str(w, "type", "PathPrefix");
-	jw_str(w, "value", "/");
-	jw_end_object(w);
+	write_any_path(w);
 	jw_end_object(w);
 	jw_end_array(w);
 	write_backends(w, "backendRefs", g, a);
@@ -143,16 +145,7 @@ static void write_route_meta(struct json_writer *w, const struct mdep *m)
 	jw_str(w, TG_LABEL_MANAGED_BY, TG_MANAGED_BY);
 	jw_str(w, TG_LABEL_NAME, m->meta.name);
 	jw_end_object(w);
-	jw_array(w, "ownerReferences");
-	jw_object(w, NULL);
-	jw_str(w, "apiVersion", TG_API_VERSION);
-	jw_str(w, "kind", "ModelDeployment");
-	jw_str(w, "name", m->meta.name);
-	jw_str(w, "uid", m->meta.uid);
-	jw_bool(w, "controller", true);
-	jw_bool(w, "blockOwnerDeletion", true);
-	jw_end_object(w);
-	jw_end_array(w);
+	mdep_owner_write(w, m);
 	jw_end_object(w);
 }
 

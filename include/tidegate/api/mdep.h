@@ -279,4 +279,7 @@ const struct mdep_condition *mdep_condition_get(const struct mdep_status *s, con
 /* Finds a revision's entry, NULL when it is not kept. */
 struct mdep_revision_status *mdep_revision_find(const struct mdep_status *s, const char *name);
 
+/* Writes "ownerReferences" of a child into its open metadata object: m controls it. */
+void mdep_owner_write(struct json_writer *w, const struct mdep *m);
+
 #endif

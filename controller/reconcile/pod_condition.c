@@ -1,0 +1,61 @@
+#include "internal.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/log.h"
+
+#define BODY_MAX 65536
+
+/* A pod that went away, or a lease that did, needs no condition. */
+static void on_written(void *arg, const struct kube_response *r)
+{
+	(void)arg;
+	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
+	    r->err.class != ERR_CANCELED)
+		log_warn("pod condition was not written", LE(&r->err));
+}
+
+/* The uid makes the write fail on a later pod of the same name. */
+static int write_body(struct buf *out, const struct pod *p, const struct pod_condition *c)
+{
+	char stamp[CLOCK_RFC3339_MAX];
+	struct json_writer w;
+
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_object(&w, "metadata");
+	jw_str(&w, "uid", p->meta.uid);
+	jw_end_object(&w);
+	jw_object(&w, "status");
+	jw_array(&w, "conditions");
+	jw_object(&w, NULL);
+	jw_str(&w, "type", c->type);
+	jw_str(&w, "status", c->status ? "True" : "False");
+	jw_str(&w, "reason", c->reason);
+	jw_str(&w, "message", c->message);
+	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
+	jw_end_object(&w);
+	jw_end_array(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	return jw_end(&w);
+}
+
+void pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
+                         const struct pod_condition *c)
+{
+	cleanup_buf struct buf body;
+	cleanup_free char *path =
+		xasprintf("/api/v1/namespaces/%s/pods/%s/status", p->meta.namespace, p->meta.name);
+	struct kube_request req = {.method = "PATCH",
+	                           .path = path,
+	                           .patch = KUBE_PATCH_STRATEGIC,
+	                           .field_manager = manager,
+	                           .on_done = on_written};
+
+	buf_init(&body, BODY_MAX);
+	if (write_body(&body, p, c))
+		return;
+	req.body = body.data;
+	req.body_len = body.len;
+	kube_call(op->client, &req);
+}
