@@ -165,6 +165,16 @@ static bool blind(struct planner *p)
 	return p->st->weight > 0 || step_audience(p);
 }
 
+/* Not proven worse, but in doubt: more requests will tell. */
+static bool doubtful(struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	if (!p->m->canary.enabled || !j->judging || p->begun || j->score < 0)
+		return false;
+	return j->score < p->m->canary.min_score && (p->st->weight > 0 || step_audience(p));
+}
+
 static bool hold_over(struct planner *p)
 {
 	if (p->st->hold_until_ms > p->now) {
@@ -176,6 +186,12 @@ static bool hold_over(struct planner *p)
 		p->note = arena_printf(p->arena,
 		                       "%s, held because the judge gets no data (onNoData: Hold)",
 		                       step_name(p));
+		return false;
+	}
+	if (doubtful(p)) {
+		plan_wake(p, p->now + PLAN_POLL_MS);
+		p->note = arena_printf(p->arena, "%s, held because its score is below minScore %d",
+		                       step_name(p), p->m->canary.min_score);
 		return false;
 	}
 	return true;

@@ -176,6 +176,24 @@ static void test_no_data_holds_the_step_by_default(void **state)
 	world_release(&w);
 }
 
+static void test_a_low_score_holds_the_step(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	w.m.canary.min_score = 80;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.doubt = 30;
+	world_run(&w, 60000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	assert_non_null(strstr(w.m.status.message, "minScore 80"));
+	w.doubt = 20;
+	scene_until(&w, ROLLOUT_MOVING);
+	assert_int_equal(w.m.status.step, 1);
+	world_release(&w);
+}
+
 static void test_no_data_proceeds_when_asked_to(void **state)
 {
 	struct world w;
@@ -328,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_is_never_rolled_back),
 		cmocka_unit_test(test_a_rollback_survives_a_restart_and_keeps_its_result),
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
+		cmocka_unit_test(test_a_low_score_holds_the_step),
 		cmocka_unit_test(test_no_data_proceeds_when_asked_to),
 		cmocka_unit_test(test_no_data_rolls_back_when_asked_to),
 		cmocka_unit_test(test_no_data_is_no_matter_without_a_canary_section),

@@ -531,7 +531,7 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 	observe_route(w, &s->traffic);
 	s->judgement = (struct rollout_judgement){.judging = w->plan.judge && w->requests_per_s > 0,
 	                                          .verdict = w->verdict,
-	                                          .score = w->verdict == VERDICT_FAIL ? 10 : 100,
+	                                          .score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
 	                                          .text = "canary errors 9 % vs 1 %",
 	                                          .since_data_ms = w->no_data_ms};
 }

@@ -70,6 +70,7 @@ struct world {
 	double total, canary;  /* counted since the route was changed */
 	bool counted;
 	enum rollout_verdict verdict;
+	int doubt; /* taken off the score of a release that is not judged bad */
 	int64_t no_data_ms;
 	int crash_percent; /* chance that a plan is applied only in part */
 	bool chaos;        /* pods die and flap: some invariants are then nobody's promise */
