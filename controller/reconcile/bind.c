@@ -76,7 +76,8 @@ static void report_unschedulable(struct binder *b, const struct pod *p, const ch
 	pod_condition_write(b->op, p, TG_FM_SCHED,
 	                    &(struct pod_condition){.type = "PodScheduled",
 	                                            .reason = "Unschedulable",
-	                                            .message = message});
+	                                            .message = message},
+	                    NULL, NULL);
 }
 
 /* --- bind -------------------------------------------------------------------------------- */

@@ -7,8 +7,6 @@
 #include "internal.h"
 #include "tidegate/api/names.h"
 #include "tidegate/api/preset.h"
-#include "tidegate/base/clock.h"
-#include "tidegate/base/json.h"
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 #include "tidegate/reconcile/children.h"
@@ -57,6 +55,27 @@ static void write_free(struct gate_write *w)
 }
 
 /* The prober tells changes only: a report that did not get through has to be asked for again. */
+static void on_written(void *arg, const struct kube_response *r)
+{
+	struct gate_write *w = arg;
+
+	if (pod_condition_lost(r))
+		model_prober_repeat(w->gate->prober, w->pod);
+	write_free(w);
+}
+
+static void write_condition(struct gate *g, const struct pod *p, const struct pod_condition *c)
+{
+	struct gate_write *w = xcalloc(1, sizeof(*w));
+
+	w->gate = g;
+	w->pod = xstrdup(p->meta.key);
+	list_push_back(&g->writes, &w->link);
+	w->call = pod_condition_write(g->op, p, TG_FM_POD, c, on_written, w);
+	if (!w->call)
+		write_free(w);
+}
+
 static void on_probe(void *arg, const char *pod, const char *uid, bool ready, const char *why)
 {
 	struct gate *g = arg;
@@ -66,12 +85,11 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, co
 		return;
 	log_info(ready ? "model is served" : "model is not served",
 	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
-	pod_condition_write(
-		g->op, p, TG_FM_POD,
-		&(struct pod_condition){.type = TG_GATE_MODEL_READY,
-	                                .status = ready,
-	                                .reason = ready ? "ModelServed" : "ModelNotServed",
-	                                .message = why});
+	write_condition(g, p,
+	                &(struct pod_condition){.type = TG_GATE_MODEL_READY,
+	                                        .status = ready,
+	                                        .reason = ready ? "ModelServed" : "ModelNotServed",
+	                                        .message = why});
 }
 
 static void watch_pod(struct gate *g, const struct pod *p)

@@ -131,8 +131,13 @@ struct pod_condition {
 	bool status;
 };
 /* Fire and forget: what it is derived from is looked at again. */
-void pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
-                         const struct pod_condition *c);
+/* done NULL: a failure is only logged. Returns NULL, without a call of done, when c is too long. */
+struct kube_call *pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
+                                      const struct pod_condition *c,
+                                      void (*done)(void *arg, const struct kube_response *r),
+                                      void *arg);
+/* For `done`: logs a failure; false when there was none, or the pod or our lease has gone. */
+bool pod_condition_lost(const struct kube_response *r);
 
 /* --- scheduler side (bind.c) ------------------------------------------------------------- */
 struct binder *binder_new(struct operator* op);

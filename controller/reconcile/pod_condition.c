@@ -5,13 +5,20 @@
 
 #define BODY_MAX 65536
 
-/* A pod that went away, or a lease that did, needs no condition. */
+bool pod_condition_lost(const struct kube_response *r)
+{
+	bool lost = r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
+	            r->err.class != ERR_CANCELED;
+
+	if (lost)
+		log_warn("pod condition was not written", LE(&r->err));
+	return lost;
+}
+
 static void on_written(void *arg, const struct kube_response *r)
 {
 	(void)arg;
-	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
-	    r->err.class != ERR_CANCELED)
-		log_warn("pod condition was not written", LE(&r->err));
+	pod_condition_lost(r);
 }
 
 /* The uid makes the write fail on a later pod of the same name. */
@@ -40,8 +47,10 @@ static int write_body(struct buf *out, const struct pod *p, const struct pod_con
 	return jw_end(&w);
 }
 
-void pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
-                         const struct pod_condition *c)
+struct kube_call *pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
+                                      const struct pod_condition *c,
+                                      void (*done)(void *arg, const struct kube_response *r),
+                                      void *arg)
 {
 	cleanup_buf struct buf body;
 	cleanup_free char *path =
@@ -50,12 +59,13 @@ void pod_condition_write(struct operator* op, const struct pod *p, const char *m
 	                           .path = path,
 	                           .patch = KUBE_PATCH_STRATEGIC,
 	                           .field_manager = manager,
-	                           .on_done = on_written};
+	                           .on_done = done ? done : on_written,
+	                           .arg = arg};
 
 	buf_init(&body, BODY_MAX);
 	if (write_body(&body, p, c))
-		return;
+		return NULL;
 	req.body = body.data;
 	req.body_len = body.len;
-	kube_call(op->client, &req);
+	return kube_call(op->client, &req);
 }
