@@ -1,0 +1,145 @@
+/* The readiness gate: which pods are asked, and what is written of the answer. */
+#include "../kube/client_bed.c"
+
+#include "../../../controller/reconcile/internal.h"
+#include "../api/fixture.h"
+
+#define STATUS "/api/v1/namespaces/shop/pods/p1/status"
+#define MODEL  "/v2/models/rec/versions/7/ready"
+
+static const struct fake_reply ok = OK;
+
+static void put(struct operator* op, enum cache cache, const struct object_kind *kind,
+                const char *text)
+{
+	struct err err = ERR_INIT;
+	struct object *o = decode_text(kind, text, &err);
+
+	if (!o)
+		fail_msg("%s", err.msg);
+	store_put(&op->stores[cache], o);
+}
+
+/* A pod whose model server is the scripted server; `gates` and the state of its containers vary. */
+static struct operator* make_world(struct bed *b, const char *gates, const char *containers_ready)
+{
+	static const struct operator_options o = {.identity = "test"};
+	struct operator* op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
+	const char *port = strrchr(fake_api_url(b->api), ':') + 1;
+	cleanup_free char *mdep =
+		xasprintf("{'metadata':{'name':'ranker','namespace':'shop','uid':'u1',"
+	                  "'resourceVersion':'7'},'spec':{'model':{'name':'rec','version':'8'},"
+	                  "'runtime':{'preset':'v2','image':'x','port':%s}}}",
+	                  port);
+	cleanup_free char *pod = xasprintf(
+		"{'metadata':{'name':'p1','namespace':'shop','uid':'u2','resourceVersion':'9',"
+		"'labels':{'serving.tidegate.io/name':'ranker'},'ownerReferences':[{"
+		"'kind':'ReplicaSet','name':'rs','uid':'u3','controller':true}]},"
+		"'spec':{'containers':[],%s'nodeName':'n'},'status':{'phase':'Running',"
+		"'podIP':'127.0.0.1','conditions':[{'type':'ContainersReady','status':'%s'}]}}",
+		gates, containers_ready);
+
+	assert_non_null(op);
+	put(op, CACHE_MDEP, &mdep_kind, mdep);
+	put(op, CACHE_REPLICASET, &replicaset_kind,
+	    "{'metadata':{'name':'rs','namespace':'shop','uid':'u3','resourceVersion':'8',"
+	    "'annotations':{'serving.tidegate.io/model-version':'7'}},'spec':{'replicas':1}}");
+	put(op, CACHE_POD, &pod_kind, pod);
+	op->leading = op->working = true;
+	gate_start(op->gate);
+	return op;
+}
+
+#define GATE "'readinessGates':[{'conditionType':'serving.tidegate.io/model-ready'}],"
+
+static void wait_for(struct bed *b, const char *method, const char *path, unsigned n)
+{
+	for (int i = 0; i < 600 && fake_api_count(b->api, method, path) < n; i++)
+		fake_api_idle(b->loop, 5);
+	assert_int_equal(fake_api_count(b->api, method, path), n);
+}
+
+/* The version asked for is that of the pod's ReplicaSet, not of the newest spec. */
+static void test_condition_is_written(void **state)
+{
+	struct bed *b = *state;
+	struct operator* op;
+	struct arena a;
+	const struct cJSON *body, *c;
+	const struct fake_request *q;
+
+	fake_api_script(b->api, "GET", MODEL, &ok, 1);
+	fake_api_script(b->api, "PATCH", STATUS, &ok, 1);
+	op = make_world(b, GATE, "True");
+	wait_for(b, "PATCH", STATUS, 1);
+	arena_init(&a, 0);
+	q = fake_api_nth(b->api, "PATCH", STATUS, 0);
+	body = json_parse(&a, q->body, strlen(q->body), NULL);
+	assert_string_equal(json_str(json_get(body, "metadata"), "uid"), "u2");
+	c = json_first(json_path(body, "status", "conditions", NULL));
+	assert_string_equal(json_str(c, "type"), "serving.tidegate.io/model-ready");
+	assert_string_equal(json_str(c, "status"), "True");
+	assert_string_equal(json_str(c, "reason"), "ModelServed");
+	arena_release(&a);
+	operator_free(op);
+}
+
+/* A pod would never become ready if a write that failed were the last word. */
+static void test_failed_write_is_repeated(void **state)
+{
+	static const struct fake_reply replies[] = {{.status = 500}, OK};
+	struct bed *b = *state;
+	struct operator* op;
+
+	fake_api_script(b->api, "GET", MODEL, &ok, 1);
+	fake_api_script(b->api, "PATCH", STATUS, replies, 2);
+	op = make_world(b, GATE, "True");
+	wait_for(b, "PATCH", STATUS, 2);
+	operator_free(op);
+}
+
+static void test_who_is_not_asked(void **state)
+{
+	static const struct {
+		const char *gates, *containers_ready;
+	} rows[] = {{"", "True"}, {GATE, "False"}};
+	struct bed *b = *state;
+
+	fake_api_script(b->api, "GET", MODEL, &ok, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct operator* op = make_world(b, rows[i].gates, rows[i].containers_ready);
+
+		fake_api_idle(b->loop, 90);
+		assert_int_equal(fake_api_count(b->api, NULL, ""), 0);
+		operator_free(op);
+		kube_client_free(b->client);
+	}
+	b->client = NULL;
+}
+
+static void test_end_while_writing(void **state)
+{
+	static const struct fake_reply never = {.delay_ms = 60000};
+	struct bed *b = *state;
+	struct operator* op;
+
+	fake_api_script(b->api, "GET", MODEL, &ok, 1);
+	fake_api_script(b->api, "PATCH", STATUS, &never, 1);
+	op = make_world(b, GATE, "True");
+	wait_for(b, "PATCH", STATUS, 1);
+	operator_free(op);
+	fake_api_idle(b->loop, 5);
+	assert_int_equal(kube_client_in_flight(b->client), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_condition_is_written),
+		T(test_failed_write_is_repeated),
+		T(test_who_is_not_asked),
+		T(test_end_while_writing),
+	};
+
+	return cmocka_run_group_tests(tests, bed_quiet, NULL);
+}
