@@ -101,12 +101,17 @@ static int parse_level(const char *text)
 	return EXIT_OK;
 }
 
+#define LEASE_TIME_MAX_MS 3600000
+
 static int parse_duration(const char *flag, const char *text, int64_t *ms)
 {
 	struct err err = ERR_INIT;
 
 	if (duration_parse(text, ms, &err))
 		return cli_usage_error(&cli_controller, "%s: %s", flag, err.msg);
+	if (*ms < 1 || *ms > LEASE_TIME_MAX_MS)
+		return cli_usage_error(&cli_controller, "%s: \"%s\" is not within 1ms..1h", flag,
+		                       text);
 	return EXIT_OK;
 }
 
