@@ -7,6 +7,8 @@
 #include "tidegate/base/str.h"
 #include "tidegate/signal/exposition.h"
 
+#define COUNT_MAX 9007199254740992.0 /* 2^53 */
+
 struct reading {
 	const struct preset *preset;
 	const char *model;
@@ -72,8 +74,8 @@ static void on_sample(void *arg, const struct exposition_sample *s)
 	const char *le;
 	double bound;
 
-	/* A counter below zero or not a number is not a count. */
-	if (!(s->value >= 0) || isinf(s->value) || other_model(r, s))
+	/* Below zero, not a number, or more than a double counts one by one: no count. */
+	if (!(s->value >= 0 && s->value <= COUNT_MAX) || other_model(r, s))
 		return;
 	if (str_eq(s->name, p->requests_metric)) {
 		add_requests(r, s);
@@ -139,6 +141,9 @@ bool counts_increment(const struct counts *before, const struct counts *now, str
 		return true; /* restarted: everything it shows is new */
 	out->requests -= before->requests;
 	out->errors -= before->errors;
+	/* Two counters are not read at one instant: an error may show before its request does. */
+	if (out->errors > out->requests)
+		out->errors = out->requests;
 	for (unsigned i = 0; i < out->nbuckets; i++)
 		out->buckets[i] -= before->buckets[i];
 	return true;

@@ -83,8 +83,8 @@ static void test_errors_counted_apart(void **state)
 
 static void test_nonsense_values_are_left_out(void **state)
 {
-	struct counts c =
-		read_text(&tf, COUNT("OK", NaN) COUNT("OK", -4) COUNT("OK", +Inf) COUNT("OK", 2));
+	struct counts c = read_text(&tf, COUNT("OK", NaN) COUNT("OK", -4) COUNT("OK", +Inf)
+	                                         COUNT("OK", 1e300) COUNT("OK", 2));
 
 	(void)state;
 	assert_true(c.requests == 2);
@@ -101,6 +101,17 @@ static void test_increments(void **state)
 	assert_true(counts_increment(&a, &b, &d));
 	assert_true(d.requests == 14 && d.errors == 4);
 	assert_true(d.buckets[0] == 1 && d.buckets[1] == 14);
+}
+
+/* The error counter is read a moment after the request counter. */
+static void test_no_more_errors_than_requests(void **state)
+{
+	static const struct preset p = {.requests_metric = "r", .errors_metric = "e"};
+	struct counts a = read_text(&p, "r 100\ne 0\n"), b = read_text(&p, "r 102\ne 3\n"), d;
+
+	(void)state;
+	assert_true(counts_increment(&a, &b, &d));
+	assert_true(d.requests == 2 && d.errors == 2);
 }
 
 static void test_restart_counts_from_zero(void **state)
@@ -146,6 +157,7 @@ int main(void)
 		cmocka_unit_test(test_errors_counted_apart),
 		cmocka_unit_test(test_nonsense_values_are_left_out),
 		cmocka_unit_test(test_increments),
+		cmocka_unit_test(test_no_more_errors_than_requests),
 		cmocka_unit_test(test_restart_counts_from_zero),
 		cmocka_unit_test(test_other_buckets_give_no_latency),
 		cmocka_unit_test(test_unknown_gives_no_increment),
