@@ -1,0 +1,51 @@
+# e2e: what the end-to-end tests that run inside a bed have in common. Sources
+# all they need.
+for e2e_lib in tests/bed/lib/say tests/bed/lib/program tests/e2e/programs/lib tests/bed/lib/world \
+	tests/e2e/lib/record tests/e2e/lib/replay; do
+	# shellcheck source=/dev/null
+	. "$BED_TREE/$e2e_lib.sh"
+done
+e2e_began=$(now_ms)
+
+tell() {
+	printf '[%6.1f s] %s\n' "$(seconds_since "$e2e_began")" "$*"
+}
+
+# give_up WHAT: the rest would only be noise.
+give_up() {
+	fail "$1"
+	e2e_evidence
+	finish
+}
+
+e2e_evidence() {
+	local log
+	kubectl get mdep,rs,pods -n shop | sed 's/^/    /'
+	printf '    status: %s %s\n' "$(mdep .status.rollout)" "$(mdep .status.traffic)"
+	for log in "$BED_DIR"/log/operator*.log; do
+		tail -n 12 "$log" | cut -c1-300 | sed 's/^/    /'
+	done
+}
+
+# rule NAME COMMAND...: passes when it finds nothing.
+rule() {
+	local name=$1 found
+	shift
+	found=$("$@" 2>&1)
+	equal "$name" "$(head -n 5 <<<"$found")" ""
+}
+
+# status_now: phase step weight verified hold stable target, from the record.
+status_now() {
+	grep ' status ' "$RECORD" | tail -n 1 | sed -E 's/ \|/ -|/g; s/\|//g' | cut -d' ' -f4-
+}
+
+# requests_lost_none [VERSION...]: ends the load; errors that a version named here answered are its own.
+requests_lost_none() {
+	local lost
+	sleep 1
+	world_stop_load
+	lost=$(world_lost "$@")
+	equal "requests lost of $(world_sent)" "$lost" 0
+	[ "$lost" -eq 0 ] || grep -v '"status":200[,}]' "$WORLD_RECORDS" | head -n 5 | cut -c1-300 | sed 's/^/    /'
+}

@@ -1,0 +1,67 @@
+# replica: several operators at once, one a zone, whose exit codes are kept.
+
+# replica_start NAME ZONE: its exit code comes to run/NAME.exit, its process id is in run/NAME.real.
+replica_start() {
+	rm -f "$BED_DIR/run/$1.exit" "$BED_DIR/run/$1.real"
+	cat >"$BED_DIR/bin/operator-of-test" <<-'EOT'
+		#!/usr/bin/env bash
+		"$REPLICA_TIDEGATE" "$@" &
+		echo "$!" >"$BED_DIR/run/$REPLICA.real"
+		wait "$!"
+		echo "$?" >"$BED_DIR/run/$REPLICA.exit"
+	EOT
+	chmod +x "$BED_DIR/bin/operator-of-test"
+	export REPLICA=$1 REPLICA_TIDEGATE=$WORLD_TIDEGATE
+	WORLD_TIDEGATE=$BED_DIR/bin/operator-of-test world_start_operator "$1" "$2"
+	wait_until 5 "$1 runs" test -s "$BED_DIR/run/$1.real"
+}
+
+replica_signal() {
+	kill -"$2" "$(cat "$BED_DIR/run/$1.real")"
+}
+
+# replica_exit NAME: its exit code, empty while it runs.
+replica_exit() {
+	cat "$BED_DIR/run/$1.exit" 2>/dev/null
+}
+
+replica_ended() {
+	[ -s "$BED_DIR/run/$1.exit" ]
+}
+
+# replica_get NAME ZONE metrics|health PATH: from its own server.
+replica_get() {
+	local address
+	address=$(grep -h '"msg":"serving"' "$BED_DIR/log/$1.log" | tail -n 1 | sed "s/.*\"$3\":\"\([^\"]*\)\".*/\1/")
+	bed zone-exec "$2" curl -s --max-time 2 "http://$address$4"
+}
+
+# leader_identity: who holds the lease.
+leader_identity() {
+	kubectl get lease -n tidegate-system tidegate-controller -o 'jsonpath={.spec.holderIdentity}'
+}
+
+# replica_of IDENTITY: the name of the replica that said it was elected with it.
+replica_of() {
+	grep -lF "\"msg\":\"elected leader\",\"identity\":\"$1\"" "$BED_DIR"/log/operator-*.log 2>/dev/null |
+		sed 's|.*/||; s|\.log$||'
+}
+
+# leader: the replica that holds the lease and knows it.
+leader() {
+	local identity
+	identity=$(leader_identity)
+	[ -n "$identity" ] && replica_of "$identity"
+}
+
+# leader_is_not NAME: another leads.
+leader_is_not() {
+	local now
+	now=$(leader)
+	[ -n "$now" ] && [ "$now" != "$1" ]
+}
+
+# elected_ms NAME: when it last said that it leads.
+elected_ms() {
+	date -d "$(grep '"elected leader"' "$BED_DIR/log/$1.log" | tail -n 1 | sed 's/.*"ts":"\([^"]*\)".*/\1/')" +%s%3N
+}
