@@ -75,9 +75,9 @@ static void test_replicaset(void **state)
 static void test_selector_survives_the_user(void **state)
 {
 	static const char *const templates[] = {
-		"{'metadata':{'labels':{'serving.tidegate.io/name':'x',"
-		"'serving.tidegate.io/revision':'x','serving.tidegate.io/zone':'x',"
-		"'serving.tidegate.io/in-service':'false'}}}",
+		("{'metadata':{'labels':{'serving.tidegate.io/name':'x',"
+	         "'serving.tidegate.io/revision':'x','serving.tidegate.io/zone':'x',"
+	         "'serving.tidegate.io/in-service':'false'}}}"),
 		"{'metadata':{'labels':null}}",
 		"{'metadata':null}",
 	};
@@ -157,10 +157,11 @@ static void test_service_of_all(void **state)
 static void test_apply_hash(void **state)
 {
 	static const char *const specs[] = {
-		"'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'}",
-		"'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm','port':1}",
-		"'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'},"
-		"'traffic':{'servicePort':81}",
+#define RANKER "'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'"
+		(RANKER "}"),
+		(RANKER ",'port':1}"),
+		(RANKER "},'traffic':{'servicePort':81}"),
+#undef RANKER
 	};
 	uint64_t hashes[ARRAY_SIZE(specs)], again, other;
 
