@@ -144,7 +144,7 @@ crash_rules_bite() {
 		'/mark ended 2/ {print $1, $2, back} {print} / route / {$1 = $2 = ""; if (!back) back = $0}'
 	tampered "a wrong sum is found" replay_sum_of_weights '/ route / {sub(/[0-9]$/, "9")} {print}'
 	tampered "a weight without a pod is found" replay_weight_without_pod '/ pod / {sub(/ True\|/, " False|")} {print}'
-	tampered "a second ReplicaSet is found" replay_one_replicaset '{print} / rs / {sub(/\| /, "|0 "); print}'
+	tampered "a second ReplicaSet is found" replay_one_replicaset '{print} / rs / {sub(/\| /, "| 0"); print}'
 	tampered "a lost step is found" "replay_steps $CRASH_HOLDS $CRASH_WEIGHTS" '!/ status Holding\| 1\|/ {print}'
 	tampered "too many pods are found" "replay_pods_at_most $((CRASH_PODS_MIN - 1))" '{print}'
 	tampered "too few ready pods are found" "replay_ready_at_least $((CRASH_PODS_MAX + 1))" '{print}'
@@ -164,8 +164,8 @@ crash_story() {
 	world_install || give_up "manifests/install.yaml could not be applied"
 	record_start
 	operator_start
-	# A first release is over in three seconds.
-	moment_max=1500
+	# A first release is over in two seconds.
+	moment_max=600
 	release 1 promoted 3
 	world_start_load 100
 	moment_max=3000
