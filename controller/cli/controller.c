@@ -193,6 +193,17 @@ static void on_stop_limit(void *arg)
 	finish(arg);
 }
 
+/* The lease goes last: until then what is written is the leader's. */
+static void release_lease(void *arg)
+{
+	struct controller *c = arg;
+
+	if (c->lease)
+		lease_stop(c->lease, finish, c);
+	else
+		finish(c);
+}
+
 static void stop(void *arg, int signo)
 {
 	struct controller *c = arg;
@@ -203,10 +214,7 @@ static void stop(void *arg, int signo)
 	log_info("stopping", LS("signal", signo == SIGINT ? "SIGINT" : "SIGTERM"));
 	operator_stop(c->op);
 	timer_start(&c->stop_limit, STOP_MAX_MS);
-	if (c->lease)
-		lease_stop(c->lease, finish, c);
-	else
-		finish(c);
+	operator_flush(c->op, release_lease, c);
 }
 
 /* --- leadership -------------------------------------------------------------------------- */

@@ -184,6 +184,11 @@ void operator_stop(struct operator* op)
 	binder_stop(op->binder);
 }
 
+void operator_flush(struct operator* op, void (*done)(void *arg), void *arg)
+{
+	event_flush(op->events, done, arg);
+}
+
 bool operator_synced(const struct operator* op)
 {
 	for (int i = 0; i < CACHES; i++)

@@ -31,6 +31,8 @@ void operator_start(struct operator* op);
 /* Planning and writing on (after the lease was won) and off. */
 void operator_lead(struct operator* op);
 void operator_stop(struct operator* op);
+/* Writes out what is still to be told (events); done is called once, whatever came of it. */
+void operator_flush(struct operator* op, void (*done)(void *arg), void *arg);
 /* All caches hold a first complete list. */
 bool operator_synced(const struct operator* op);
 /* What keeps it from working right now, NULL when nothing. */
