@@ -1,0 +1,339 @@
+/* What a plan's wishes become, given what the caches hold. */
+#include "../kube/client_bed.c"
+
+#include "../../../controller/reconcile/internal.h"
+#include "fixture.h"
+
+#define SERVICES "/api/v1/namespaces/shop/services"
+#define SETS     "/apis/apps/v1/namespaces/shop/replicasets"
+#define ROUTES   "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
+#define SPEC     "'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'}"
+
+struct scene {
+	struct arena a;
+	struct operator* op;
+	struct mdep *m;
+	struct rollout_snapshot snap;
+	struct rollout_plan plan;
+	struct key_state ks;
+	struct intents got;
+};
+
+static void put(struct operator* op, enum cache cache, const struct object_kind *kind,
+                const char *text)
+{
+	struct err err = ERR_INIT;
+	struct object *o = decode_text(kind, text, &err);
+
+	if (!o)
+		fail_msg("%s", err.msg);
+	store_put(&op->stores[cache], o);
+}
+
+static void open_scene(struct bed *b, struct scene *s, const char *spec)
+{
+	static const struct operator_options o = {.identity = "test"};
+
+	memset(s, 0, sizeof(*s));
+	arena_init(&s->a, 0);
+	s->op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
+	assert_non_null(s->op);
+	s->m = read_spec(&s->a, spec);
+	s->snap = (struct rollout_snapshot){.now_ms = 1700000000000, .mdep = s->m};
+	s->plan.status = s->m->status;
+	s->got.arena = &s->a;
+}
+
+static void close_scene(struct scene *s)
+{
+	operator_free(s->op);
+	arena_release(&s->a);
+}
+
+static void collect(struct scene *s)
+{
+	struct err err = ERR_INIT;
+
+	s->got = (struct intents){.arena = &s->a};
+	if (intents_collect(s->op, &s->snap, &s->plan, &s->ks, &s->got, &err))
+		fail_msg("%s", err.msg);
+}
+
+static void set_cell(struct scene *s, const char *revision, int replicas, bool remove)
+{
+	s->plan.cells = arena_array(&s->a, 1, sizeof(*s->plan.cells));
+	s->plan.cells[0] = (struct rollout_cell_wish){revision, "", replicas, remove};
+	s->plan.ncells = 1;
+}
+
+static const struct intent *find(const struct scene *s, const char *method, const char *path)
+{
+	for (unsigned i = 0; i < s->got.n; i++)
+		if (str_eq(s->got.v[i].method, method) && str_eq(s->got.v[i].path, path))
+			return &s->got.v[i];
+	return NULL;
+}
+
+static const struct cJSON *body_of(struct scene *s, const struct intent *i)
+{
+	const struct cJSON *v;
+
+	assert_non_null(i);
+	assert_int_equal(strlen(i->body), i->body_len);
+	v = json_parse(&s->a, i->body, i->body_len, NULL);
+	assert_non_null(v);
+	return v;
+}
+
+/* --- status and Services ----------------------------------------------------------------- */
+
+static void test_fresh_object(void **state)
+{
+	struct scene s;
+	const struct intent *status, *service;
+
+	open_scene(*state, &s, SPEC);
+	set_cell(&s, s.m->revision, 2, false);
+	collect(&s);
+	status = find(&s, "PATCH", TG_API_PATH "/namespaces/shop/modeldeployments/ranker/status");
+	assert_non_null(status);
+	assert_int_equal(status->class, INTENT_STATUS);
+	assert_int_equal(status->patch, KUBE_PATCH_APPLY);
+	assert_string_equal(status->manager, TG_FM_STATUS);
+	assert_true(status->missing_ok);
+	assert_string_equal(json_str(body_of(&s, status), "kind"), "ModelDeployment");
+	/* created, never applied: what is not in our cache may be somebody else's */
+	service = find(&s, "POST", SERVICES);
+	assert_int_equal(service->class, INTENT_SERVICE);
+	assert_int_equal(service->patch, KUBE_PATCH_NONE);
+	assert_string_equal(json_str(json_get(body_of(&s, service), "metadata"), "name"), "ranker");
+	assert_int_equal(
+		json_i64(json_get(body_of(&s, find(&s, "POST", SETS)), "spec"), "replicas", -1), 2);
+	assert_int_equal(s.got.n, 3);
+	close_scene(&s);
+}
+
+static void put_service(struct scene *s, const char *hash)
+{
+	put(s->op, CACHE_SERVICE, &service_kind,
+	    arena_printf(&s->a,
+	                 "{'metadata':{'name':'ranker','namespace':'shop','uid':'s1',"
+	                 "'resourceVersion':'3','annotations':{'" TG_ANN_APPLY_HASH "':'%s'}},"
+	                 "'spec':{}}",
+	                 hash));
+}
+
+static void test_equal_wishes_cost_nothing(void **state)
+{
+	struct scene s;
+	struct buf body;
+	uint64_t hash;
+
+	open_scene(*state, &s, SPEC);
+	s.m->has_status = true;
+	buf_init(&body, CHILD_BODY_MAX);
+	mdep_status_encode(s.m, &s.m->status, &body);
+	s.m->status_hash = str_hash(STR_HASH_SEED, body.data, body.len);
+	buf_reset(&body);
+	child_service(s.m, &body, &hash);
+	buf_release(&body);
+	put_service(&s, arena_printf(&s.a, "%016llx", (unsigned long long)hash));
+	collect(&s);
+	assert_int_equal(s.got.n, 0);
+	s.plan.status.replicas = 1;
+	collect(&s);
+	assert_int_equal(s.got.n, 1);
+	assert_int_equal(s.got.v[0].class, INTENT_STATUS);
+	/* a count waits for company a while after the last write; the machine's state does not */
+	s.ks.status_ms = clock_mono_ms();
+	collect(&s);
+	assert_int_equal(s.got.n, 0);
+	assert_true(s.got.later_ms > 0 && s.got.later_ms <= 3000);
+	s.plan.status.phase = ROLLOUT_MOVING;
+	collect(&s);
+	assert_int_equal(s.got.n, 1);
+	close_scene(&s);
+}
+
+static void test_changed_service_is_applied(void **state)
+{
+	struct scene s;
+	const struct intent *i;
+
+	open_scene(*state, &s, SPEC);
+	put_service(&s, "0000000000000001");
+	collect(&s);
+	i = find(&s, "PATCH", SERVICES "/ranker");
+	assert_int_equal(i->patch, KUBE_PATCH_APPLY);
+	assert_string_equal(i->manager, TG_FM_WORKLOAD);
+	assert_null(find(&s, "POST", SERVICES));
+	close_scene(&s);
+}
+
+/* --- ReplicaSets ------------------------------------------------------------------------- */
+
+static void put_set(struct scene *s, const char *revision, int replicas)
+{
+	put(s->op, CACHE_REPLICASET, &replicaset_kind,
+	    arena_printf(&s->a,
+	                 "{'metadata':{'name':'ranker-%s','namespace':'shop','uid':'r1',"
+	                 "'resourceVersion':'3'},'spec':{'replicas':%d}}",
+	                 revision, replicas));
+}
+
+static void test_cells(void **state)
+{
+	static const struct {
+		int have, want; /* have -1 = no ReplicaSet */
+		bool own, remove;
+		const char *method; /* NULL = nothing is done */
+	} rows[] = {
+		{-1, 2, true, false, "POST"},  {-1, 0, true, false, NULL},
+		{-1, 2, false, false, NULL}, /* the template of another revision is not known */
+		{-1, 0, false, true, NULL},    {2, 2, true, false, NULL},
+		{2, 3, true, false, "PATCH"},  {2, 0, false, false, "PATCH"},
+		{0, 0, false, true, "DELETE"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bed *b = *state;
+		struct scene s;
+		const char *revision, *path;
+		const struct intent *x;
+
+		open_scene(b, &s, SPEC);
+		revision = rows[i].own ? s.m->revision : "bcdfghjklm";
+		path = arena_printf(&s.a, SETS "/ranker-%s", revision);
+		set_cell(&s, revision, rows[i].want, rows[i].remove);
+		if (rows[i].have >= 0)
+			put_set(&s, revision, rows[i].have);
+		collect(&s);
+		assert_int_equal(s.got.n, rows[i].method ? 3 : 2);
+		if (rows[i].method) {
+			x = find(&s, rows[i].method, rows[i].have < 0 ? SETS : path);
+			assert_non_null(x);
+			assert_int_equal(x->class,
+			                 rows[i].remove ? INTENT_CLEANUP : INTENT_WORKLOAD);
+			if (str_eq(x->method, "PATCH"))
+				assert_int_equal(
+					json_i64(json_get(body_of(&s, x), "spec"), "replicas", -1),
+					rows[i].want);
+		}
+		close_scene(&s);
+		kube_client_free(b->client);
+		b->client = NULL;
+	}
+}
+
+/* Another object of the same name must not be deleted in its place. */
+static void test_delete_is_guarded(void **state)
+{
+	struct scene s;
+	const struct intent *i;
+
+	open_scene(*state, &s, SPEC);
+	put_set(&s, "bcdfghjklm", 0);
+	set_cell(&s, "bcdfghjklm", 0, true);
+	collect(&s);
+	i = find(&s, "DELETE", SETS "/ranker-bcdfghjklm");
+	assert_json(&s.a, json_get(body_of(&s, i), "preconditions"), "{'uid':'r1'}");
+	assert_string_equal(json_str(body_of(&s, i), "propagationPolicy"), "Background");
+	assert_true(i->missing_ok);
+	close_scene(&s);
+}
+
+/* --- pods -------------------------------------------------------------------------------- */
+
+static void test_pods(void **state)
+{
+	static const struct {
+		bool leave;
+		const char *in_service, *leaving_since, *cost;
+	} rows[] = {
+		{true, "'false'", "'2023-11-14T22:13:20Z'", "'-1000'"},
+		{false, "'true'", "null", "null"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		static const struct pod pod = {
+			.meta = {.namespace = "shop", .name = "p1", .uid = "u9"}};
+		struct rollout_pod_wish wish = {&pod, rows[i].leave};
+		struct bed *b = *state;
+		const struct cJSON *meta, *notes;
+		struct scene s;
+
+		open_scene(b, &s, SPEC);
+		s.plan.pods = &wish;
+		s.plan.npods = 1;
+		collect(&s);
+		meta = json_get(body_of(&s, find(&s, "PATCH", "/api/v1/namespaces/shop/pods/p1")),
+		                "metadata");
+		notes = json_get(meta, "annotations");
+		assert_string_equal(json_str(meta, "uid"), "u9");
+		assert_json(&s.a, json_path(meta, "labels", TG_LABEL_IN_SERVICE, NULL),
+		            rows[i].in_service);
+		assert_json(&s.a, json_get(notes, TG_ANN_LEAVING_SINCE), rows[i].leaving_since);
+		assert_json(&s.a, json_get(notes, TG_ANN_DELETION_COST), rows[i].cost);
+		close_scene(&s);
+		kube_client_free(b->client);
+		b->client = NULL;
+	}
+}
+
+/* --- traffic ----------------------------------------------------------------------------- */
+
+#define OURS   SPEC ",'traffic':{'httpRoute':{'name':'route','parentRefs':[{'name':'gw'}]}}"
+#define THEIRS SPEC ",'traffic':{'httpRoute':{'name':'route'}}"
+
+static void test_routes(void **state)
+{
+	static const struct {
+		const char *spec;
+		bool weights, written;
+	} rows[] = {
+		{SPEC, true, false},
+		{OURS, true, true},
+		{OURS, false, false},  /* nobody is ready: what stands there stays */
+		{THEIRS, true, false}, /* the user's route is not there yet */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bed *b = *state;
+		const struct intent *x;
+		struct scene s;
+
+		open_scene(b, &s, rows[i].spec);
+		set_cell(&s, s.m->revision, 0, false);
+		s.plan.weights[0] = (struct mdep_weight){s.m->revision, "", 10000};
+		s.plan.nweights = rows[i].weights;
+		collect(&s);
+		x = find(&s, "PATCH", ROUTES "/route");
+		assert_int_equal(x != NULL, rows[i].written);
+		if (x) {
+			assert_int_equal(x->class, INTENT_TRAFFIC);
+			assert_int_equal(x->patch, KUBE_PATCH_APPLY);
+			assert_string_equal(json_str(body_of(&s, x), "kind"), "HTTPRoute");
+			/* the Service that it names is there before it is named */
+			assert_int_equal(s.got.v[1].class, INTENT_SERVICE);
+			assert_int_equal(s.got.v[2].class, INTENT_SERVICE);
+		}
+		close_scene(&s);
+		kube_client_free(b->client);
+		b->client = NULL;
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_fresh_object),
+		T(test_equal_wishes_cost_nothing),
+		T(test_changed_service_is_applied),
+		T(test_cells),
+		T(test_delete_is_guarded),
+		T(test_pods),
+		T(test_routes),
+	};
+
+	return cmocka_run_group_tests(tests, bed_quiet, NULL);
+}
