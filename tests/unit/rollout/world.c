@@ -529,11 +529,12 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 	*s = (struct rollout_snapshot){.now_ms = w->now, .mdep = &w->m};
 	observe_cells(w, a, s);
 	observe_route(w, &s->traffic);
-	s->judgement = (struct rollout_judgement){.judging = w->plan.judge && w->requests_per_s > 0,
-	                                          .verdict = w->verdict,
-	                                          .score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
-	                                          .text = "canary errors 9 % vs 1 %",
-	                                          .since_data_ms = w->no_data_ms};
+	s->judgement = (struct rollout_judgement){
+		.judging = w->plan.judge && w->requests_per_s > 0,
+		.verdict = w->verdict,
+		.score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
+		.text = "canary errors 9 % vs 1 %",
+		.since_data_ms = w->no_data_ms};
 }
 
 #include "world_plan.c"
