@@ -20,10 +20,10 @@
 enum queue_priority { QUEUE_LIVE, QUEUE_LOW };
 
 struct queue_options {
-	const char *name;   /* label of the metrics */
-	unsigned workers;   /* keys in work at once; 0 = 1 */
-	int base_delay_ms;  /* back-off; 0 = 5 */
-	int max_delay_ms;   /* 0 = 1,000,000 */
+	const char *name;  /* label of the metrics */
+	unsigned workers;  /* keys in work at once; 0 = 1 */
+	int base_delay_ms; /* back-off; 0 = 5 */
+	int max_delay_ms;  /* 0 = 1,000,000 */
 };
 
 struct queue;

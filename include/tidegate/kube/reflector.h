@@ -29,12 +29,12 @@ struct reflector_options {
 	const char *namespace;      /* NULL = all */
 	const char *label_selector; /* NULL = none */
 	const char *field_selector;
-	bool quorum_first_list; /* first list with resourceVersion="" */
-	bool no_watch_list;     /* start with LIST; for tests and servers known to misbehave */
-	int stall_ms;           /* 0 = 150 s (bookmarks come about once a minute) */
+	bool quorum_first_list;     /* first list with resourceVersion="" */
+	bool no_watch_list;         /* start with LIST; for tests and servers known to misbehave */
+	int stall_ms;               /* 0 = 150 s (bookmarks come about once a minute) */
 	int watch_list_deadline_ms; /* 0 = 30 s without an event, 5 min in all */
-	int backoff_ms;         /* first back-off; 0 = 800; for tests */
-	unsigned seed;          /* of the jitter; 0 = from the clock */
+	int backoff_ms;             /* first back-off; 0 = 800; for tests */
+	unsigned seed;              /* of the jitter; 0 = from the clock */
 };
 
 struct reflector;

@@ -28,7 +28,7 @@ struct http_tls {
 	const char *cert_pem;
 	const char *key_pem;
 	const char *server_name; /* name to verify instead of the URL's host */
-	bool insecure;		 /* do not verify the peer */
+	bool insecure;           /* do not verify the peer */
 };
 
 struct http_client_options {
@@ -37,12 +37,12 @@ struct http_client_options {
 	const char *user_agent;
 	int max_host_connections; /* 0 = no limit */
 	bool verify_with_ca_only; /* trust ca_pem and not the system's store; true for API servers
-				   */
+	                           */
 };
 
 struct http_client;
 struct http_client *http_client_new(struct loop *l, const struct http_client_options *o,
-				    struct err *err);
+                                    struct err *err);
 /* Cancels everything that runs, without on_done. */
 void http_client_free(struct http_client *c);
 /* Frees the client when its last transfer has ended; new calls are refused. */
@@ -50,8 +50,8 @@ void http_client_retire(struct http_client *c);
 unsigned http_client_running(const struct http_client *c);
 
 struct http_result {
-	struct err err;	    /* class ERR_NONE when a whole response came, whatever its status */
-	int status;	    /* 0 when no response came */
+	struct err err;     /* class ERR_NONE when a whole response came, whatever its status */
+	int status;         /* 0 when no response came */
 	int retry_after_ms; /* from Retry-After, 0 when absent */
 	const char *body;   /* collected body, NUL-terminated; "" when on_data was given */
 	size_t body_len;
@@ -66,10 +66,10 @@ struct http_request {
 	const char *const *headers; /* "Name: value", NULL-terminated; NULL = none */
 	const void *body;
 	size_t body_len;
-	int timeout_ms;		/* whole transfer; 0 = none (a watch) */
+	int timeout_ms;         /* whole transfer; 0 = none (a watch) */
 	int connect_timeout_ms; /* 0 = 3000 */
-	int stall_ms;		/* no byte for so long ends it with ERR_TIMEOUT; 0 = off */
-	size_t max_body;	/* collected body; 0 = 1 MiB; passing it ends with ERR_TOO_BIG */
+	int stall_ms;           /* no byte for so long ends it with ERR_TIMEOUT; 0 = off */
+	size_t max_body;        /* collected body; 0 = 1 MiB; passing it ends with ERR_TOO_BIG */
 	bool accept_gzip;
 	bool fresh_connection;
 
