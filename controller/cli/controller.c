@@ -162,7 +162,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 	*o = (struct options){.metrics_address = ":8080",
 	                      .health_address = ":8081",
 	                      .lease_name = "tidegate-controller"};
-	optind = 1;
+	optind = 0; /* glibc: forget an earlier scan that ended within an argument */
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		if (c == 'h')
 			return -1;
