@@ -1,0 +1,215 @@
+/* Pods of ours get nodes: binds, refusals, retries. */
+#include "../kube/client_bed.c"
+
+#include "../../../controller/reconcile/internal.h"
+#include "../api/fixture.h"
+
+#define PODS       "/api/v1/namespaces/shop/pods"
+#define BINDING(p) PODS "/" p "/binding"
+#define EVENTS     "/apis/events.k8s.io/v1/namespaces/shop/events"
+
+static const struct fake_reply ok = OK;
+
+static void put(struct operator* op, enum cache cache, const struct object_kind *kind, char *text)
+{
+	struct err err = ERR_INIT;
+	struct object *o = decode_text(kind, text, &err);
+
+	if (!o)
+		fail_msg("%s", err.msg);
+	free(text);
+	store_put(&op->stores[cache], o);
+}
+
+static void put_node(struct operator* op, const char *name, int gpus)
+{
+	put(op, CACHE_NODE, &node_kind,
+	    xasprintf("{'metadata':{'name':'%s','uid':'%s','resourceVersion':'5'},'spec':{},"
+	              "'status':{'allocatable':{'cpu':'8','memory':'64Gi','pods':'110',"
+	              "'nvidia.com/gpu':'%d'},"
+	              "'conditions':[{'type':'Ready','status':'True'}]}}",
+	              name, name, gpus));
+}
+
+static void put_pod(struct operator* op, const char *name, const char *rv, const char *spec)
+{
+	put(op, CACHE_POD, &pod_kind,
+	    xasprintf("{'metadata':{'name':'%s','namespace':'shop','uid':'uid-%s',"
+	              "'resourceVersion':'%s'},'spec':{%s,'containers':[{'name':'model',"
+	              "'resources':{'limits':{'nvidia.com/gpu':'1'},"
+	              "'requests':{'nvidia.com/gpu':'1'}}}]},'status':{'phase':'Pending'}}",
+	              name, name, rv, spec));
+}
+
+#define OURS "'schedulerName':'tidegate'"
+
+static struct operator* make_world(struct bed *b)
+{
+	static const struct operator_options o = {.identity = "test"};
+	struct operator* op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
+
+	assert_non_null(op);
+	op->leading = op->working = true;
+	fake_api_script(b->api, "POST", EVENTS, &ok, 1);
+	binder_start(op->binder);
+	return op;
+}
+
+static void wait_for(struct bed *b, const char *method, const char *path, unsigned n)
+{
+	for (int i = 0; i < 600 && fake_api_count(b->api, method, path) < n; i++)
+		fake_api_idle(b->loop, 5);
+	assert_int_equal(fake_api_count(b->api, method, path), n);
+}
+
+static void test_bind(void **state)
+{
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+	const struct fake_request *q;
+	const struct cJSON *body;
+	struct arena a;
+
+	fake_api_script(b->api, "POST", PODS, &ok, 1);
+	put_node(op, "n1", 1);
+	put_pod(op, "p1", "7", OURS);
+	wait_for(b, "POST", BINDING("p1"), 1);
+	q = fake_api_nth(b->api, "POST", PODS, 0);
+	arena_init(&a, 0);
+	body = json_parse(&a, q->body, strlen(q->body), NULL);
+	assert_string_equal(json_str(body, "kind"), "Binding");
+	assert_string_equal(json_str(json_get(body, "metadata"), "uid"), "uid-p1");
+	assert_string_equal(json_str(json_get(body, "target"), "name"), "n1");
+	arena_release(&a);
+	wait_for(b, "POST", EVENTS, 1);
+	assert_non_null(strstr(fake_api_nth(b->api, "POST", EVENTS, 0)->body, "Scheduled"));
+	operator_free(op);
+}
+
+/* The one card is promised before the API server has answered for it. */
+static void test_a_card_is_given_once(void **state)
+{
+	static const struct fake_reply late = {.body = "{}", .delay_ms = 50};
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+
+	fake_api_script(b->api, "POST", PODS, &late, 1);
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	put_node(op, "n1", 1);
+	put_pod(op, "p1", "7", OURS);
+	put_pod(op, "p2", "8", OURS);
+	wait_for(b, "PATCH", PODS "/p2/status", 1);
+	fake_api_idle(b->loop, 80);
+	assert_int_equal(fake_api_count(b->api, "POST", PODS), 1);
+	operator_free(op);
+}
+
+static void test_who_is_left_alone(void **state)
+{
+	static const char *const specs[] = {
+		"'schedulerName':'default-scheduler'",
+		OURS ",'nodeName':'n1'",
+		OURS ",'schedulingGates':[{'name':'x'}]",
+	};
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+
+	put_node(op, "n1", 8);
+	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "p%zu", i);
+		put_pod(op, name, "7", specs[i]);
+	}
+	fake_api_idle(b->loop, 60);
+	assert_int_equal(fake_api_count(b->api, NULL, ""), 0);
+	operator_free(op);
+}
+
+/* Said once and not at every look; a node that comes ends the wait. */
+static void test_waits_for_a_node(void **state)
+{
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+	const struct fake_request *q;
+
+	fake_api_script(b->api, "POST", PODS, &ok, 1);
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	put_node(op, "n0", 0);
+	put_pod(op, "p1", "7", OURS);
+	wait_for(b, "PATCH", PODS "/p1/status", 1);
+	q = fake_api_nth(b->api, "PATCH", PODS, 0);
+	assert_non_null(strstr(q->body, "\"Unschedulable\""));
+	assert_non_null(strstr(q->body, "0/1 nodes are available: 1 Insufficient nvidia.com/gpu"));
+	put_pod(op, "p1", "8", OURS); /* seen again, nothing new */
+	fake_api_idle(b->loop, 60);
+	assert_int_equal(fake_api_count(b->api, "PATCH", PODS), 1);
+	assert_int_equal(fake_api_count(b->api, "POST", BINDING("p1")), 0);
+	put_node(op, "n1", 1);
+	wait_for(b, "POST", BINDING("p1"), 1);
+	operator_free(op);
+}
+
+static void test_a_pod_that_goes_frees_its_card(void **state)
+{
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+
+	fake_api_script(b->api, "POST", PODS, &ok, 1);
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	put_node(op, "n1", 1);
+	put_pod(op, "old", "6", OURS ",'nodeName':'n1'");
+	put_pod(op, "p1", "7", OURS);
+	wait_for(b, "PATCH", PODS "/p1/status", 1);
+	assert_int_equal(fake_api_count(b->api, "POST", PODS), 0);
+	store_remove(&op->stores[CACHE_POD], "shop/old", NULL);
+	wait_for(b, "POST", BINDING("p1"), 1);
+	operator_free(op);
+}
+
+/* A bind that fails gives its card back, and is tried again. */
+static void test_failed_bind_is_repeated(void **state)
+{
+	static const struct fake_reply replies[] = {{.status = 500}, OK};
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+
+	fake_api_script(b->api, "POST", BINDING("p1"), replies, 2);
+	put_node(op, "n1", 1);
+	put_pod(op, "p1", "7", OURS);
+	wait_for(b, "POST", BINDING("p1"), 2);
+	assert_true(fake_api_nth(b->api, "POST", BINDING("p1"), 1)->at_ms -
+	                    fake_api_nth(b->api, "POST", BINDING("p1"), 0)->at_ms >=
+	            500);
+	operator_free(op);
+}
+
+static void test_end_while_binding(void **state)
+{
+	static const struct fake_reply never = {.delay_ms = 60000};
+	struct bed *b = *state;
+	struct operator* op = make_world(b);
+
+	fake_api_script(b->api, "POST", PODS, &never, 1);
+	put_node(op, "n1", 1);
+	put_pod(op, "p1", "7", OURS);
+	wait_for(b, "POST", BINDING("p1"), 1);
+	operator_free(op);
+	fake_api_idle(b->loop, 5);
+	assert_int_equal(kube_client_in_flight(b->client), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_bind),
+		T(test_a_card_is_given_once),
+		T(test_who_is_left_alone),
+		T(test_waits_for_a_node),
+		T(test_a_pod_that_goes_frees_its_card),
+		T(test_failed_bind_is_repeated),
+		T(test_end_while_binding),
+	};
+
+	return cmocka_run_group_tests(tests, bed_quiet, NULL);
+}
