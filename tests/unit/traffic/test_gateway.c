@@ -247,6 +247,41 @@ static void test_users_route_without_our_service(void **state)
 	buf_release(&b);
 }
 
+/* Whatever the name's length: what we write is known as ours again, and maps back to its cell. */
+static void test_our_names_are_known_again(void **state)
+{
+	static const char *const zones[] = {"", "a", "cn-hangzhou-a"};
+
+	(void)state;
+	for (size_t n = 1; n <= 63; n++) {
+		for (size_t z = 0; z < ARRAY_SIZE(zones); z++) {
+			struct rollout_cell cell = {.revision = OLD, .zone = zones[z]};
+			struct mdep m = make_mdep(NULL);
+			struct rollout_traffic t;
+			struct route_backend backend = {NULL, 10000, 80};
+			struct route_rule rule = {&backend, 1, 0};
+			struct httproute r = {.meta = {.name = "r"}, .rules = &rule, .nrules = 1};
+			char name[64] = "";
+			struct arena a;
+
+			arena_init(&a, 0);
+			memset(name, 'm', n);
+			m.meta.name = name;
+			backend.name = gateway_service_name(&a, &m, OLD, zones[z]);
+			assert_true(strlen(backend.name) <= 63);
+			gateway_observe(&m, &r, &cell, 1, &a, &t);
+			if (t.nweights != 1 || t.problem)
+				fail_msg("%s of %s is not known", backend.name, name);
+			/* another one's is not */
+			name[0] = 'x';
+			gateway_observe(&m, &r, &cell, 1, &a, &t);
+			assert_int_equal(t.nweights, 0);
+			assert_non_null(t.problem);
+			arena_release(&a);
+		}
+	}
+}
+
 /* --- observation ------------------------------------------------------------------------- */
 
 static void test_observation(void **state)
@@ -296,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_only_our_rules_of_a_users_route_are_patched),
 		cmocka_unit_test(test_nothing_to_patch),
 		cmocka_unit_test(test_users_route_without_our_service),
+		cmocka_unit_test(test_our_names_are_known_again),
 		cmocka_unit_test(test_observation),
 	};
 
