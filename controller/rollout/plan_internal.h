@@ -12,7 +12,13 @@
 #define SHARE_WHOLE 10000
 
 /* Endpoints and gateways need a moment after the API server has a change. */
-#define PLAN_SETTLE_MS    2000
+#define PLAN_SETTLE_MS 2000
+/*
+ * From Ready until the gateway knows the endpoint; the time of Ready is in whole seconds, so this
+ * is half a second at least. Shorter than PLAN_SETTLE_MS: a weight is never taken for in force
+ * before.
+ */
+#define PLAN_ENDPOINT_MS  1500
 #define PLAN_DRAIN_MIN_MS 3000
 /* leaving-since is written in whole seconds, rounded down. */
 #define PLAN_STAMP_MS 1000
@@ -61,6 +67,7 @@ struct cell_view {
 	unsigned npods;
 	int spec, count, unseen, terminating, ready, in_service;
 	int route_weight; /* what the route object carries for it */
+	bool known;       /* the gateway has had time to hear of a pod of it */
 	/* decisions */
 	int goal, surplus, grow, unseen_victims, keep;
 	bool blocked; /* its last pod waits for the route */
@@ -69,6 +76,7 @@ struct cell_view {
 struct track_view {
 	const char *revision; /* NULL: there is none */
 	int count, live, ready, in_service, terminating;
+	bool known; /* one of its cells is */
 };
 
 struct planner {

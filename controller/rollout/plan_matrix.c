@@ -13,11 +13,26 @@
  * Pods that stay and carry; falls back to those still in service when all are leaving. A stray
  * carries only what it has already, and only while there is nobody else.
  */
-static int carriers(const struct cell_view *c, bool keep)
+static int standing(const struct cell_view *c, bool keep)
 {
 	if (c->track == TRACK_STRAY && c->route_weight == 0)
 		return 0;
 	return keep ? c->keep : c->in_service;
+}
+
+static bool others_known(const struct planner *p, bool keep)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (p->cells[i].known && p->cells[i].track != TRACK_STRAY &&
+		    standing(&p->cells[i], keep))
+			return true;
+	return false;
+}
+
+/* Weight for a Service whose first endpoint the gateway has not heard of is lost requests. */
+static int carriers(const struct planner *p, const struct cell_view *c, bool keep)
+{
+	return c->known || !others_known(p, keep) ? standing(c, keep) : 0;
 }
 
 static int track_carriers(const struct planner *p, enum track_id track, bool keep)
@@ -26,7 +41,7 @@ static int track_carriers(const struct planner *p, enum track_id track, bool kee
 
 	for (unsigned i = 0; i < p->ncells; i++)
 		if (p->cells[i].track == track)
-			n += carriers(&p->cells[i], keep);
+			n += carriers(p, &p->cells[i], keep);
 	return n;
 }
 
@@ -70,9 +85,9 @@ static void divide(struct planner *p, enum track_id track, int share, bool keep)
 
 	for (unsigned i = 0; i < p->ncells && n < MDEP_ZONES_MAX; i++) {
 		const struct cell_view *c = &p->cells[i];
-		int64_t part = (int64_t)share * carriers(c, keep);
+		int64_t part = (int64_t)share * carriers(p, c, keep);
 
-		if (c->track != track || !carriers(c, keep))
+		if (c->track != track || !carriers(p, c, keep))
 			continue;
 		w[n] = add_weight(p, c, (int)(part / total));
 		if (!w[n])

@@ -60,7 +60,9 @@ static const struct mdep_step *step_audience(const struct planner *p)
 
 const struct mdep_step *plan_audience(const struct planner *p)
 {
-	return p->tracks[TRACK_TARGET].in_service > 0 ? step_audience(p) : NULL;
+	const struct track_view *t = &p->tracks[TRACK_TARGET];
+
+	return t->in_service > 0 && t->known ? step_audience(p) : NULL;
 }
 
 int plan_target_weight(const struct planner *p)
@@ -105,6 +107,8 @@ static bool audience_reached(struct planner *p)
 	if (!step_audience(p))
 		return true;
 	if (!p->before->nweights || !p->s->traffic.in_force)
+		return false;
+	if (p->tracks[TRACK_TARGET].in_service > 0 && !plan_audience(p))
 		return false;
 	if (settled < p->st->step_started_ms + PLAN_SETTLE_MS)
 		settled = p->st->step_started_ms + PLAN_SETTLE_MS;

@@ -32,6 +32,18 @@ static void view_pod(const struct planner *p, const struct pod *pod, struct pod_
 	v->gone_ms = left ? pod->leaving_since_ms + PLAN_STAMP_MS + drain : 0;
 }
 
+/* A Ready time that lies ahead is another clock's and says nothing. */
+static bool endpoint_known(struct planner *p, const struct pod *pod)
+{
+	int64_t known_ms = pod->ready_since_ms + PLAN_ENDPOINT_MS;
+
+	if (pod->ready_since_ms > p->now || p->now >= known_ms)
+		return true;
+	if (p->s->traffic.managed)
+		plan_wake(p, known_ms);
+	return false;
+}
+
 /* The ReplicaSet controller counts neither ended nor terminating pods. */
 static void view_pods(struct planner *p, struct cell_view *c)
 {
@@ -53,6 +65,7 @@ static void view_pods(struct planner *p, struct cell_view *c)
 			p->drain_ms = v->gone_ms;
 		c->ready += v->class == CLASS_READY || v->class == CLASS_READY_LEFT;
 		c->in_service += v->class == CLASS_READY;
+		c->known |= v->class == CLASS_READY && endpoint_known(p, pod);
 		c->npods++;
 	}
 	c->spec = cell->exists ? cell->spec : 0;
@@ -98,6 +111,7 @@ static void add_cell(struct planner *p, const struct rollout_cell *cell, const c
 	c->order = zone_order(p->m, zone);
 	c->zone_weight = zone_weight(p->m, c->order);
 	c->route_weight = route_weight(&p->s->traffic, revision, zone);
+	c->known = c->route_weight > 0;
 	if (cell)
 		view_pods(p, c);
 }
@@ -184,6 +198,7 @@ void plan_tracks(struct planner *p)
 		t->ready += c->ready;
 		t->in_service += c->in_service;
 		t->terminating += c->terminating;
+		t->known |= c->known;
 	}
 	keep_old_zones(p, TRACK_STABLE);
 	keep_old_zones(p, TRACK_TARGET);
