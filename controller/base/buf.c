@@ -1,6 +1,7 @@
 #include "tidegate/base/buf.h"
 
 #include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,6 +102,23 @@ int buf_addf(struct buf *b, const char *fmt, ...)
 	rc = buf_vaddf(b, fmt, ap);
 	va_end(ap);
 	return rc;
+}
+
+static bool is_unreserved(unsigned char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       strchr("-_.~", c);
+}
+
+int buf_add_url(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (is_unreserved(c) ? buf_addch(b, (char)c) : buf_addf(b, "%%%02X", c))
+			return -1;
+	}
+	return 0;
 }
 
 void buf_consume(struct buf *b, size_t n)

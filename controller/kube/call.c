@@ -57,19 +57,6 @@ static bool path_asks(const char *path)
 	       str_starts(path, "/apis/authorization.k8s.io/");
 }
 
-static void add_escaped(struct buf *out, const char *s)
-{
-	for (; *s; s++) {
-		unsigned char ch = (unsigned char)*s;
-
-		if ((ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
-		    (ch >= '0' && ch <= '9') || strchr("-_.~", ch))
-			buf_addch(out, (char)ch);
-		else
-			buf_addf(out, "%%%02X", ch);
-	}
-}
-
 static char *make_url(const struct kube_client *c, const struct kube_request *r)
 {
 	char sep = strchr(r->path, '?') ? '&' : '?';
@@ -80,7 +67,7 @@ static char *make_url(const struct kube_client *c, const struct kube_request *r)
 	buf_addf(&url, "%s%s", c->cfg->server, r->path);
 	if (r->field_manager && method_writes(r->method) && !str_eq(r->method, "DELETE")) {
 		buf_addf(&url, "%cfieldManager=", sep);
-		add_escaped(&url, r->field_manager);
+		buf_add_url(&url, r->field_manager);
 		sep = '&';
 	}
 	if (r->patch == KUBE_PATCH_APPLY)

@@ -1,5 +1,4 @@
 /* Paths of list and watch requests. */
-#include <string.h>
 
 #include "reflector_priv.h"
 #include "tidegate/base/alloc.h"
@@ -7,23 +6,10 @@
 
 #define QUERY_MAX (64u << 10)
 
-static void add_escaped(struct buf *out, const char *s)
-{
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		    strchr("-_.~", c))
-			buf_addch(out, (char)c);
-		else
-			buf_addf(out, "%%%02X", c);
-	}
-}
-
 static void add_param(struct buf *out, const char *name, const char *value)
 {
 	buf_addf(out, "&%s=", name);
-	add_escaped(out, value);
+	buf_add_url(out, value);
 }
 
 static char *finish(struct buf *b)
@@ -72,7 +58,7 @@ char *reflector_list_path(const struct reflector *r, const char *rv)
 		if (paged && !r->unpaged)
 			buf_addf(&b, "limit=%d&", REFLECTOR_PAGE);
 		buf_addstr(&b, "resourceVersion=");
-		add_escaped(&b, rv);
+		buf_add_url(&b, rv);
 	}
 	buf_addstr(&b, r->selectors);
 	return finish(&b);

@@ -161,7 +161,7 @@ void observer_set(struct observer *o, const char *key, const struct rollout_snap
                   const struct rollout_plan *plan);
 void observer_forget(struct observer *o, const char *key);
 /* Fills judgement and the counted share. */
-void observer_read(struct observer *o, const char *key, const struct mdep *m, struct arena *a,
+void observer_read(struct observer *o, const char *key, struct arena *a,
                    struct rollout_snapshot *s);
 /* The route was changed at this wall time: shares are counted anew. */
 void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);

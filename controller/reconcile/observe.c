@@ -246,13 +246,12 @@ static enum rollout_verdict to_rollout(enum judge_verdict v)
 	return VERDICT_NONE;
 }
 
-void observer_read(struct observer *ob, const char *key, const struct mdep *m, struct arena *a,
+void observer_read(struct observer *ob, const char *key, struct arena *a,
                    struct rollout_snapshot *s)
 {
 	struct observation *o = map_get(&ob->observations, key);
 	struct sequential_result res;
 
-	(void)m;
 	if (!o)
 		return;
 	sequential_result(o->judge, (double)s->now_ms / 1000.0, &res);

@@ -83,5 +83,5 @@ void snapshot_build(struct operator* op, const struct mdep *m, struct key_state 
 		out->traffic.written_ms = ks->route_written_ms;
 	}
 	out->traffic.canary_requests = out->traffic.total_requests = -1;
-	observer_read(op->observer, m->meta.key, m, a, out);
+	observer_read(op->observer, m->meta.key, a, out);
 }

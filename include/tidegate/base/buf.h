@@ -31,6 +31,8 @@ int buf_addstr(struct buf *b, const char *s);
 int buf_addch(struct buf *b, char c);
 int buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Percent-encodes all but the unreserved characters of RFC 3986: fit for a query's value. */
+int buf_add_url(struct buf *b, const char *s);
 /* Drops the first n bytes (n <= len). */
 void buf_consume(struct buf *b, size_t n);
 /* Cuts to n bytes (n <= len). */

@@ -153,9 +153,21 @@ static void test_detach(void **state)
 	free(s);
 }
 
+static void url_escapes_all_but_the_unreserved(void **state)
+{
+	cleanup_buf struct buf b;
+
+	(void)state;
+	buf_init(&b, 40);
+	assert_int_equal(buf_add_url(&b, "aZ09-_.~ /=,%\xc3\xa4"), 0);
+	assert_string_equal(b.data, "aZ09-_.~%20%2F%3D%2C%25%C3%A4");
+	assert_int_equal(buf_add_url(&b, "more than there is room for"), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(url_escapes_all_but_the_unreserved),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_adders),
 		cmocka_unit_test(test_maximum),
