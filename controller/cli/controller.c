@@ -41,7 +41,7 @@ struct controller {
 	struct loop *loop;
 	struct kube_config *config;
 	struct kube_client *client;
-	struct operator* op;
+	struct mdep_operator *op;
 	struct lease *lease;
 	struct serve *serve;
 	struct timer stop_limit, trim;

@@ -19,7 +19,7 @@
 #define FLUSH_EVERY_MS 60000
 
 struct binder {
-	struct operator* op;
+	struct mdep_operator *op;
 	struct schedule *schedule;
 	struct queue *queue;
 	struct map waiting; /* key of an unschedulable pod -> its last message */
@@ -208,7 +208,7 @@ void binder_node(struct binder *b, const struct store_event *ev)
 	capacity_freed(b);
 }
 
-struct binder *binder_new(struct operator* op)
+struct binder *binder_new(struct mdep_operator *op)
 {
 	struct binder *b = xcalloc(1, sizeof(*b));
 	struct queue_options o = {

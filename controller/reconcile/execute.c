@@ -14,7 +14,7 @@
 struct step;
 
 struct pass {
-	struct operator* op;
+	struct mdep_operator *op;
 	char *key;
 	struct arena arena;
 	struct intents intents;
@@ -24,7 +24,7 @@ struct pass {
 	bool canceled; /* the operator has gone */
 	struct err err;
 	struct list steps; /* calls under way */
-	void (*done)(struct operator* op, const char *key, const struct err *err);
+	void (*done)(struct mdep_operator *op, const char *key, const struct err *err);
 };
 
 struct step {
@@ -53,7 +53,7 @@ static void pass_free(struct pass *p)
 static void pass_finish(void *arg)
 {
 	struct pass *p = arg;
-	struct operator* op = p->op;
+	struct mdep_operator *op = p->op;
 
 	if (!p->canceled) {
 		map_del(&op->passes, p->key);
@@ -151,8 +151,9 @@ static bool pass_start_class(struct pass *p)
 	return p->running > 0;
 }
 
-void execute(struct operator* op, const char *key, struct arena *arena, struct intents *intents,
-             void (*done)(struct operator* op, const char *key, const struct err *err))
+void execute(struct mdep_operator *op, const char *key, struct arena *arena,
+             struct intents *intents,
+             void (*done)(struct mdep_operator *op, const char *key, const struct err *err))
 {
 	struct pass *p = xcalloc(1, sizeof(*p));
 
@@ -166,7 +167,7 @@ void execute(struct operator* op, const char *key, struct arena *arena, struct i
 	pass_go_on(p);
 }
 
-void execute_cancel_all(struct operator* op)
+void execute_cancel_all(struct mdep_operator *op)
 {
 	const char *key;
 	void *value;

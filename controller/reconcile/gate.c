@@ -16,7 +16,7 @@
 #define PROBE_PERIOD_MS 10000
 
 struct gate {
-	struct operator* op;
+	struct mdep_operator *op;
 	struct model_prober *prober;
 	struct list writes; /* under way */
 	bool started;
@@ -29,14 +29,14 @@ struct gate_write {
 	char *pod; /* key */
 };
 
-static const struct mdep *mdep_of_pod(struct operator* op, const struct pod *p)
+static const struct mdep *mdep_of_pod(struct mdep_operator *op, const struct pod *p)
 {
 	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
 
 	return name ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name)) : NULL;
 }
 
-static const char *version_of_pod(struct operator* op, const struct pod *p)
+static const char *version_of_pod(struct mdep_operator *op, const struct pod *p)
 {
 	const struct store *sets = &op->stores[CACHE_REPLICASET];
 	const struct replicaset *rs;
@@ -140,7 +140,7 @@ void gate_start(struct gate *g)
 		look_at_pod(g, (const struct pod *)o);
 }
 
-struct gate *gate_new(struct operator* op, struct err *err)
+struct gate *gate_new(struct mdep_operator *op, struct err *err)
 {
 	struct gate *g = xcalloc(1, sizeof(*g));
 

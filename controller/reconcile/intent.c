@@ -106,7 +106,7 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
  * A Service that is not in the cache is created by POST, not applied: one of the same name that is
  * not ours must not be taken over. 409 then says so.
  */
-static void collect_service(struct operator* op, struct intents *t, const struct mdep *m,
+static void collect_service(struct mdep_operator *op, struct intents *t, const struct mdep *m,
                             const char *name, const struct buf *body, uint64_t hash)
 {
 	const struct service *have = (const struct service *)store_get(&op->stores[CACHE_SERVICE],
@@ -124,7 +124,7 @@ static void collect_service(struct operator* op, struct intents *t, const struct
 	intent_body(t, i, body);
 }
 
-static int collect_services(struct operator* op, const struct rollout_snapshot *s,
+static int collect_services(struct mdep_operator *op, const struct rollout_snapshot *s,
                             const struct rollout_plan *plan, struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
@@ -206,7 +206,7 @@ static void collect_delete(struct intents *t, enum cache cache, const struct obj
 	i->missing_ok = true;
 }
 
-static int collect_cell(struct operator* op, struct intents *t, const struct mdep *m,
+static int collect_cell(struct mdep_operator *op, struct intents *t, const struct mdep *m,
                         const struct rollout_plan *plan, const struct rollout_cell_wish *c,
                         struct err *err)
 {
@@ -261,7 +261,7 @@ static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int
 
 /* --- traffic ----------------------------------------------------------------------------- */
 
-static int collect_route(struct operator* op, const struct rollout_snapshot *s,
+static int collect_route(struct mdep_operator *op, const struct rollout_snapshot *s,
                          const struct rollout_plan *plan, struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
@@ -295,7 +295,7 @@ static int collect_route(struct operator* op, const struct rollout_snapshot *s,
 	return 0;
 }
 
-int intents_collect(struct operator* op, const struct rollout_snapshot *s,
+int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
                     const struct rollout_plan *plan, const struct key_state *ks,
                     struct intents *out, struct err *err)
 {

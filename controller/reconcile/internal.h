@@ -45,8 +45,7 @@ struct binder;
 struct gate;
 struct observer;
 
-struct operator
-{
+struct mdep_operator {
 	struct loop *loop;
 	struct kube_client *client;
 	struct operator_options options;
@@ -65,13 +64,13 @@ struct operator
 };
 
 /* --- one pass over one key (reconcile.c) ------------------------------------------------- */
-void reconcile_key(struct operator* op, const char *key);
-struct key_state *operator_key(struct operator* op, const char *key); /* made when absent */
-void operator_forget_key(struct operator* op, const char *key);
-void operator_enqueue(struct operator* op, const char *key);
+void reconcile_key(struct mdep_operator *op, const char *key);
+struct key_state *operator_key(struct mdep_operator *op, const char *key); /* made when absent */
+void operator_forget_key(struct mdep_operator *op, const char *key);
+void operator_enqueue(struct mdep_operator *op, const char *key);
 
 /* --- snapshot.c -------------------------------------------------------------------------- */
-void snapshot_build(struct operator* op, const struct mdep *m, struct key_state *ks,
+void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
                     struct arena *a, int64_t now_ms, struct rollout_snapshot *out);
 
 /* --- intents (intent.c) ------------------------------------------------------------------ */
@@ -107,7 +106,7 @@ struct intents {
 };
 
 /* Everything the plan wishes and the caches do not show yet. */
-int intents_collect(struct operator* op, const struct rollout_snapshot *s,
+int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
                     const struct rollout_plan *plan, const struct key_state *ks,
                     struct intents *out, struct err *err);
 
@@ -121,9 +120,10 @@ bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_st
 /* --- execution (execute.c) --------------------------------------------------------------- */
 struct pass;
 /* Takes the intents' arena over. done: once, never from inside the call. */
-void execute(struct operator* op, const char *key, struct arena *arena, struct intents *intents,
-             void (*done)(struct operator* op, const char *key, const struct err *err));
-void execute_cancel_all(struct operator* op);
+void execute(struct mdep_operator *op, const char *key, struct arena *arena,
+             struct intents *intents,
+             void (*done)(struct mdep_operator *op, const char *key, const struct err *err));
+void execute_cancel_all(struct mdep_operator *op);
 
 /* --- conditions of pods (pod_condition.c) ------------------------------------------------ */
 struct pod_condition {
@@ -132,15 +132,15 @@ struct pod_condition {
 };
 /* Fire and forget: what it is derived from is looked at again. */
 /* done NULL: a failure is only logged. Returns NULL, without a call of done, when c is too long. */
-struct kube_call *pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
-                                      const struct pod_condition *c,
+struct kube_call *pod_condition_write(struct mdep_operator *op, const struct pod *p,
+                                      const char *manager, const struct pod_condition *c,
                                       void (*done)(void *arg, const struct kube_response *r),
                                       void *arg);
 /* For `done`: logs a failure; false when there was none, or the pod or our lease has gone. */
 bool pod_condition_lost(const struct kube_response *r);
 
 /* --- scheduler side (bind.c) ------------------------------------------------------------- */
-struct binder *binder_new(struct operator* op);
+struct binder *binder_new(struct mdep_operator *op);
 void binder_free(struct binder *b);
 void binder_start(struct binder *b);
 void binder_stop(struct binder *b);
@@ -148,13 +148,13 @@ void binder_pod(struct binder *b, const struct store_event *ev);
 void binder_node(struct binder *b, const struct store_event *ev);
 
 /* --- readiness gate (gate.c) ------------------------------------------------------------- */
-struct gate *gate_new(struct operator* op, struct err *err);
+struct gate *gate_new(struct mdep_operator *op, struct err *err);
 void gate_free(struct gate *g);
 void gate_pod(struct gate *g, const struct store_event *ev);
 void gate_start(struct gate *g);
 
 /* --- judge and signals (observe.c) ------------------------------------------------------- */
-struct observer *observer_new(struct operator* op, struct err *err);
+struct observer *observer_new(struct mdep_operator *op, struct err *err);
 void observer_free(struct observer *o);
 /* Starts, keeps or ends the comparison that the plan asks for. */
 void observer_set(struct observer *o, const char *key, const struct rollout_snapshot *s,

@@ -41,7 +41,7 @@ struct observation {
 };
 
 struct observer {
-	struct operator* op;
+	struct mdep_operator *op;
 	struct scraper *scraper;
 	struct map observations; /* key -> struct observation */
 };
@@ -274,7 +274,7 @@ void observer_read(struct observer *ob, const char *key, struct arena *a,
 	}
 }
 
-struct observer *observer_new(struct operator* op, struct err *err)
+struct observer *observer_new(struct mdep_operator *op, struct err *err)
 {
 	struct observer *ob = xcalloc(1, sizeof(*ob));
 

@@ -24,7 +24,7 @@ static const struct {
 
 /* --- events of the caches to keys -------------------------------------------------------- */
 
-static void enqueue_named(struct operator* op, const char *ns, const char *name, bool initial)
+static void enqueue_named(struct mdep_operator *op, const char *ns, const char *name, bool initial)
 {
 	cleanup_free char *key = NULL;
 
@@ -37,14 +37,14 @@ static void enqueue_named(struct operator* op, const char *ns, const char *name,
 
 static void on_mdep(void *arg, const struct store_event *ev)
 {
-	struct operator* op = arg;
+	struct mdep_operator *op = arg;
 
 	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
 static void on_pod(void *arg, const struct store_event *ev)
 {
-	struct operator* op = arg;
+	struct mdep_operator *op = arg;
 	const struct pod *p = (const struct pod *)ev->object;
 
 	binder_pod(op->binder, ev);
@@ -55,7 +55,7 @@ static void on_pod(void *arg, const struct store_event *ev)
 
 static void on_node(void *arg, const struct store_event *ev)
 {
-	struct operator* op = arg;
+	struct mdep_operator *op = arg;
 
 	binder_node(op->binder, ev);
 }
@@ -76,7 +76,7 @@ static void on_owned(void *arg, const struct store_event *ev)
 /* A route may be the user's own: whoever names it wants to know. */
 static void on_route(void *arg, const struct store_event *ev)
 {
-	struct operator* op = arg;
+	struct mdep_operator *op = arg;
 	const struct object *o;
 	size_t it = 0;
 
@@ -102,7 +102,7 @@ static void work(void *arg, const char *key)
 	reconcile_key(arg, key);
 }
 
-static void caches_new(struct operator* op)
+static void caches_new(struct mdep_operator *op)
 {
 	for (int i = 0; i < CACHES; i++) {
 		struct reflector_options o = {
@@ -121,7 +121,7 @@ static void caches_new(struct operator* op)
 /* Nothing is decided on half a picture: a pod not seen yet would be placed over. */
 static void begin_when_synced(void *arg)
 {
-	struct operator* op = arg;
+	struct mdep_operator *op = arg;
 
 	if (!op->leading || op->working)
 		return;
@@ -138,10 +138,10 @@ static void begin_when_synced(void *arg)
 	binder_start(op->binder);
 }
 
-struct operator* operator_new(struct loop *l, struct kube_client *c,
-                              const struct operator_options *o, struct err *err)
+struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
+                                   const struct operator_options *o, struct err *err)
 {
-	struct operator* op = xcalloc(1, sizeof(*op));
+	struct mdep_operator *op = xcalloc(1, sizeof(*op));
 	struct queue_options q = {.name = "modeldeployment",
 	                          .workers = o->workers ? o->workers : DEFAULT_WORKERS};
 
@@ -164,19 +164,19 @@ struct operator* operator_new(struct loop *l, struct kube_client *c,
 	return op;
 }
 
-void operator_start(struct operator* op)
+void operator_start(struct mdep_operator *op)
 {
 	for (int i = 0; i < CACHES; i++)
 		reflector_start(op->reflectors[i]);
 }
 
-void operator_lead(struct operator* op)
+void operator_lead(struct mdep_operator *op)
 {
 	op->leading = true;
 	begin_when_synced(op);
 }
 
-void operator_stop(struct operator* op)
+void operator_stop(struct mdep_operator *op)
 {
 	op->leading = op->working = false;
 	timer_stop(&op->begin);
@@ -184,12 +184,12 @@ void operator_stop(struct operator* op)
 	binder_stop(op->binder);
 }
 
-void operator_flush(struct operator* op, void (*done)(void *arg), void *arg)
+void operator_flush(struct mdep_operator *op, void (*done)(void *arg), void *arg)
 {
 	event_flush(op->events, done, arg);
 }
 
-bool operator_synced(const struct operator* op)
+bool operator_synced(const struct mdep_operator *op)
 {
 	for (int i = 0; i < CACHES; i++)
 		if (!op->stores[i].synced && !caches[i].optional)
@@ -197,7 +197,7 @@ bool operator_synced(const struct operator* op)
 	return true;
 }
 
-const char *operator_trouble(const struct operator* op)
+const char *operator_trouble(const struct mdep_operator *op)
 {
 	const char *trouble;
 
@@ -209,7 +209,7 @@ const char *operator_trouble(const struct operator* op)
 	return NULL;
 }
 
-void operator_free(struct operator* op)
+void operator_free(struct mdep_operator *op)
 {
 	if (!op)
 		return;

@@ -47,8 +47,8 @@ static int write_body(struct buf *out, const struct pod *p, const struct pod_con
 	return jw_end(&w);
 }
 
-struct kube_call *pod_condition_write(struct operator* op, const struct pod *p, const char *manager,
-                                      const struct pod_condition *c,
+struct kube_call *pod_condition_write(struct mdep_operator *op, const struct pod *p,
+                                      const char *manager, const struct pod_condition *c,
                                       void (*done)(void *arg, const struct kube_response *r),
                                       void *arg)
 {

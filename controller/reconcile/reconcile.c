@@ -25,7 +25,7 @@ static struct metric_family stale_skips = {
 	.type = METRIC_COUNTER,
 };
 
-struct key_state *operator_key(struct operator* op, const char *key)
+struct key_state *operator_key(struct mdep_operator *op, const char *key)
 {
 	struct key_state *ks = map_get(&op->keys, key);
 
@@ -36,19 +36,19 @@ struct key_state *operator_key(struct operator* op, const char *key)
 	return ks;
 }
 
-void operator_forget_key(struct operator* op, const char *key)
+void operator_forget_key(struct mdep_operator *op, const char *key)
 {
 	observer_forget(op->observer, key);
 	free(map_del(&op->keys, key));
 }
 
-void operator_enqueue(struct operator* op, const char *key)
+void operator_enqueue(struct mdep_operator *op, const char *key)
 {
 	queue_add(op->queue, key, QUEUE_LIVE);
 }
 
 /* True when some cache is still behind what we wrote for this key. */
-static bool behind_own_writes(struct operator* op, struct key_state *ks)
+static bool behind_own_writes(struct mdep_operator *op, struct key_state *ks)
 {
 	bool behind = false;
 
@@ -76,7 +76,7 @@ static struct event_ref mdep_ref(const struct mdep *m)
 	                          .uid = m->meta.uid};
 }
 
-static void emit_events(struct operator* op, struct key_state *ks, const struct mdep *m,
+static void emit_events(struct mdep_operator *op, struct key_state *ks, const struct mdep *m,
                         const struct rollout_plan *plan)
 {
 	struct event_ref about = mdep_ref(m);
@@ -104,7 +104,7 @@ static void count_result(const char *result)
 }
 
 /* What repeating cannot mend belongs in front of the user, not only in the log. */
-static void report_failure(struct operator* op, const char *key, const struct err *err)
+static void report_failure(struct mdep_operator *op, const char *key, const struct err *err)
 {
 	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
 	struct event_ref about;
@@ -116,7 +116,7 @@ static void report_failure(struct operator* op, const char *key, const struct er
 	event_emit(op->events, true, &about, "WriteFailed", "Reconcile", err->msg);
 }
 
-static void pass_done(struct operator* op, const char *key, const struct err *err)
+static void pass_done(struct mdep_operator *op, const char *key, const struct err *err)
 {
 	if (err->class == ERR_NONE) {
 		queue_forget(op->queue, key);
@@ -132,7 +132,7 @@ static void pass_done(struct operator* op, const char *key, const struct err *er
 	queue_done(op->queue, key);
 }
 
-static void plan_and_execute(struct operator* op, const char *key, const struct mdep *m,
+static void plan_and_execute(struct mdep_operator *op, const char *key, const struct mdep *m,
                              struct key_state *ks)
 {
 	struct arena arena;
@@ -160,13 +160,13 @@ static void plan_and_execute(struct operator* op, const char *key, const struct 
 	execute(op, key, &arena, &intents, pass_done);
 }
 
-static void put_off(struct operator* op, const char *key, int64_t ms)
+static void put_off(struct mdep_operator *op, const char *key, int64_t ms)
 {
 	queue_add_after(op->queue, key, ms);
 	queue_done(op->queue, key);
 }
 
-void reconcile_key(struct operator* op, const char *key)
+void reconcile_key(struct mdep_operator *op, const char *key)
 {
 	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
 	struct key_state *ks;

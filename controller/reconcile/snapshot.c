@@ -33,7 +33,7 @@ static void collect_pods(const struct store *pods, const char *owner_uid, struct
 	cell->npods = n;
 }
 
-static void collect_cell(struct operator* op, const struct replicaset *rs, struct arena *a,
+static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, struct arena *a,
                          struct rollout_cell *cell)
 {
 	*cell = (struct rollout_cell){
@@ -49,7 +49,7 @@ static void collect_cell(struct operator* op, const struct replicaset *rs, struc
 	collect_pods(&op->stores[CACHE_POD], rs->meta.uid, a, cell);
 }
 
-static void collect_cells(struct operator* op, const struct mdep *m, struct arena *a,
+static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct arena *a,
                           struct rollout_snapshot *out)
 {
 	const struct store *sets = &op->stores[CACHE_REPLICASET];
@@ -68,7 +68,7 @@ static void collect_cells(struct operator* op, const struct mdep *m, struct aren
 	out->ncells = n;
 }
 
-void snapshot_build(struct operator* op, const struct mdep *m, struct key_state *ks,
+void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
                     struct arena *a, int64_t now_ms, struct rollout_snapshot *out)
 {
 	const struct object *route = NULL;

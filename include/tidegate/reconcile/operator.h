@@ -15,7 +15,7 @@
 #include "tidegate/kube/client.h"
 #include "tidegate/net/loop.h"
 
-struct operator;
+struct mdep_operator;
 
 struct operator_options {
 	const char *namespace; /* watch only this one; NULL = all */
@@ -23,19 +23,19 @@ struct operator_options {
 	unsigned workers;      /* ModelDeployments in work at once; 0 = 24 */
 };
 
-struct operator* operator_new(struct loop *l, struct kube_client *c,
-                              const struct operator_options *o, struct err *err);
-void operator_free(struct operator* op);
+struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
+                                   const struct operator_options *o, struct err *err);
+void operator_free(struct mdep_operator *op);
 /* Starts the caches: leader or not. */
-void operator_start(struct operator* op);
+void operator_start(struct mdep_operator *op);
 /* Planning and writing on (after the lease was won) and off. */
-void operator_lead(struct operator* op);
-void operator_stop(struct operator* op);
+void operator_lead(struct mdep_operator *op);
+void operator_stop(struct mdep_operator *op);
 /* Writes out what is still to be told (events); done is called once, whatever came of it. */
-void operator_flush(struct operator* op, void (*done)(void *arg), void *arg);
+void operator_flush(struct mdep_operator *op, void (*done)(void *arg), void *arg);
 /* All caches hold a first complete list. */
-bool operator_synced(const struct operator* op);
+bool operator_synced(const struct mdep_operator *op);
 /* What keeps it from working right now, NULL when nothing. */
-const char *operator_trouble(const struct operator* op);
+const char *operator_trouble(const struct mdep_operator *op);
 
 #endif

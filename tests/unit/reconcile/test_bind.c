@@ -10,7 +10,8 @@
 
 static const struct fake_reply ok = OK;
 
-static void put(struct operator* op, enum cache cache, const struct object_kind *kind, char *text)
+static void put(struct mdep_operator *op, enum cache cache, const struct object_kind *kind,
+                char *text)
 {
 	struct err err = ERR_INIT;
 	struct object *o = decode_text(kind, text, &err);
@@ -21,7 +22,7 @@ static void put(struct operator* op, enum cache cache, const struct object_kind 
 	store_put(&op->stores[cache], o);
 }
 
-static void put_node(struct operator* op, const char *name, int gpus)
+static void put_node(struct mdep_operator *op, const char *name, int gpus)
 {
 	put(op, CACHE_NODE, &node_kind,
 	    xasprintf("{'metadata':{'name':'%s','uid':'%s','resourceVersion':'5'},'spec':{},"
@@ -31,7 +32,7 @@ static void put_node(struct operator* op, const char *name, int gpus)
 	              name, name, gpus));
 }
 
-static void put_pod(struct operator* op, const char *name, const char *rv, const char *spec)
+static void put_pod(struct mdep_operator *op, const char *name, const char *rv, const char *spec)
 {
 	put(op, CACHE_POD, &pod_kind,
 	    xasprintf("{'metadata':{'name':'%s','namespace':'shop','uid':'uid-%s',"
@@ -43,10 +44,10 @@ static void put_pod(struct operator* op, const char *name, const char *rv, const
 
 #define OURS "'schedulerName':'tidegate'"
 
-static struct operator* make_world(struct bed *b)
+static struct mdep_operator *make_world(struct bed *b)
 {
 	static const struct operator_options o = {.identity = "test"};
-	struct operator* op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
+	struct mdep_operator *op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
 
 	assert_non_null(op);
 	op->leading = op->working = true;
@@ -65,7 +66,7 @@ static void wait_for(struct bed *b, const char *method, const char *path, unsign
 static void test_bind(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 	const struct fake_request *q;
 	const struct cJSON *body;
 	struct arena a;
@@ -91,7 +92,7 @@ static void test_a_card_is_given_once(void **state)
 {
 	static const struct fake_reply late = {.body = "{}", .delay_ms = 50};
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 
 	fake_api_script(b->api, "POST", PODS, &late, 1);
 	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
@@ -112,7 +113,7 @@ static void test_who_is_left_alone(void **state)
 		OURS ",'schedulingGates':[{'name':'x'}]",
 	};
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 
 	put_node(op, "n1", 8);
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
@@ -130,7 +131,7 @@ static void test_who_is_left_alone(void **state)
 static void test_waits_for_a_node(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 	const struct fake_request *q;
 
 	fake_api_script(b->api, "POST", PODS, &ok, 1);
@@ -153,7 +154,7 @@ static void test_waits_for_a_node(void **state)
 static void test_a_pod_that_goes_frees_its_card(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 
 	fake_api_script(b->api, "POST", PODS, &ok, 1);
 	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
@@ -172,7 +173,7 @@ static void test_failed_bind_is_repeated(void **state)
 {
 	static const struct fake_reply replies[] = {{.status = 500}, OK};
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 
 	fake_api_script(b->api, "POST", BINDING("p1"), replies, 2);
 	put_node(op, "n1", 1);
@@ -188,7 +189,7 @@ static void test_end_while_binding(void **state)
 {
 	static const struct fake_reply never = {.delay_ms = 60000};
 	struct bed *b = *state;
-	struct operator* op = make_world(b);
+	struct mdep_operator *op = make_world(b);
 
 	fake_api_script(b->api, "POST", PODS, &never, 1);
 	put_node(op, "n1", 1);

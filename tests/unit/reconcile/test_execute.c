@@ -16,7 +16,7 @@ static struct {
 	struct err err;
 } outcome;
 
-static void on_done(struct operator* op, const char *key, const struct err *err)
+static void on_done(struct mdep_operator *op, const char *key, const struct err *err)
 {
 	(void)op;
 	assert_string_equal(key, KEY);
@@ -25,11 +25,11 @@ static void on_done(struct operator* op, const char *key, const struct err *err)
 	outcome.err = *err;
 }
 
-static struct operator* make_operator(struct bed *b)
+static struct mdep_operator *make_operator(struct bed *b)
 {
 	static const struct operator_options o = {.identity = "test"};
 	struct err err = ERR_INIT;
-	struct operator* op = operator_new(b->loop, bed_client(b, 0), &o, &err);
+	struct mdep_operator *op = operator_new(b->loop, bed_client(b, 0), &o, &err);
 
 	if (!op)
 		fail_msg("%s", err.msg);
@@ -38,7 +38,7 @@ static struct operator* make_operator(struct bed *b)
 }
 
 /* Starts a pass of these intents. */
-static void start(struct operator* op, const struct intent *list, unsigned n)
+static void start(struct mdep_operator *op, const struct intent *list, unsigned n)
 {
 	struct arena a;
 	struct intents intents = {.n = n, .cap = n};
@@ -96,7 +96,7 @@ static void test_classes_in_order(void **state)
 	static const struct fake_reply late[] = {{.body = "{}", .delay_ms = 20}};
 	static const struct fake_reply ok = OK;
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 
 	fake_api_script(b->api, "PATCH", MDEPS, late, 1);
 	fake_api_script(b->api, "PATCH", SERVICES, late, 1);
@@ -126,7 +126,7 @@ static void test_failure_stops_later_classes(void **state)
 	         .body = "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"no\"}"}};
 	static const struct fake_reply ok = OK;
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 
 	fake_api_script(b->api, "PATCH", "/", &ok, 1);
 	fake_api_script(b->api, "PATCH", PODS, no, 1);
@@ -149,7 +149,7 @@ static void test_missing(void **state)
 	                                   .method = "DELETE",
 	                                   .path = SETS "/old"};
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 	struct intent i = gone;
 
 	start(op, &i, 1);
@@ -166,7 +166,7 @@ static void test_missing(void **state)
 static void test_nothing_to_do(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 
 	start(op, NULL, 0);
 	finish(b);
@@ -187,7 +187,7 @@ static void test_what_is_sent(void **state)
 	                                .body = "{\"a\":1}",
 	                                .manager = "tidegate-workload"};
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 	const struct fake_request *q;
 	char type[64];
 
@@ -223,7 +223,7 @@ static void test_floor(void **state)
 	         .path = SERVICES "/x"},
 	};
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 	struct key_state *ks;
 
 	fake_api_script(b->api, "PATCH", SETS, set, 2);
@@ -240,7 +240,7 @@ static void test_floor(void **state)
 }
 
 /* Puts the ModelDeployment into the cache and lets the queue work. */
-static void lead(struct operator* op)
+static void lead(struct mdep_operator *op)
 {
 	struct err err = ERR_INIT;
 	struct object *o = decode_text(&mdep_kind,
@@ -261,7 +261,7 @@ static void test_stale_cache_waits(void **state)
 {
 	static const struct fake_reply ok = OK;
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 	struct key_state *ks = operator_key(op, KEY);
 
 	fake_api_script(b->api, "PATCH", "/", &ok, 1);
@@ -285,7 +285,7 @@ static void test_old_floor_is_dropped(void **state)
 {
 	static const struct fake_reply ok = OK;
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 	struct key_state *ks = operator_key(op, KEY);
 
 	fake_api_script(b->api, "PATCH", "/", &ok, 1);
@@ -303,7 +303,7 @@ static void test_old_floor_is_dropped(void **state)
 static void test_end_while_running(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 
 	fake_api_hang(b->api, true);
 	start(op, mixed, ARRAY_SIZE(mixed));
@@ -318,7 +318,7 @@ static void test_end_while_running(void **state)
 static void test_end_while_ending(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op = make_operator(b);
+	struct mdep_operator *op = make_operator(b);
 
 	start(op, NULL, 0);
 	operator_free(op);

@@ -9,7 +9,7 @@
 
 static const struct fake_reply ok = OK;
 
-static void put(struct operator* op, enum cache cache, const struct object_kind *kind,
+static void put(struct mdep_operator *op, enum cache cache, const struct object_kind *kind,
                 const char *text)
 {
 	struct err err = ERR_INIT;
@@ -21,10 +21,11 @@ static void put(struct operator* op, enum cache cache, const struct object_kind 
 }
 
 /* A pod whose model server is the scripted server; `gates` and the state of its containers vary. */
-static struct operator* make_world(struct bed *b, const char *gates, const char *containers_ready)
+static struct mdep_operator *make_world(struct bed *b, const char *gates,
+                                        const char *containers_ready)
 {
 	static const struct operator_options o = {.identity = "test"};
-	struct operator* op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
+	struct mdep_operator *op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
 	const char *port = strrchr(fake_api_url(b->api), ':') + 1;
 	cleanup_free char *mdep =
 		xasprintf("{'metadata':{'name':'ranker','namespace':'shop','uid':'u1',"
@@ -63,7 +64,7 @@ static void wait_for(struct bed *b, const char *method, const char *path, unsign
 static void test_condition_is_written(void **state)
 {
 	struct bed *b = *state;
-	struct operator* op;
+	struct mdep_operator *op;
 	struct arena a;
 	const struct cJSON *body, *c;
 	const struct fake_request *q;
@@ -89,7 +90,7 @@ static void test_failed_write_is_repeated(void **state)
 {
 	static const struct fake_reply replies[] = {{.status = 500}, OK};
 	struct bed *b = *state;
-	struct operator* op;
+	struct mdep_operator *op;
 
 	fake_api_script(b->api, "GET", MODEL, &ok, 1);
 	fake_api_script(b->api, "PATCH", STATUS, replies, 2);
@@ -107,7 +108,7 @@ static void test_who_is_not_asked(void **state)
 
 	fake_api_script(b->api, "GET", MODEL, &ok, 1);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct operator* op = make_world(b, rows[i].gates, rows[i].containers_ready);
+		struct mdep_operator *op = make_world(b, rows[i].gates, rows[i].containers_ready);
 
 		fake_api_idle(b->loop, 90);
 		assert_int_equal(fake_api_count(b->api, NULL, ""), 0);
@@ -121,7 +122,7 @@ static void test_end_while_writing(void **state)
 {
 	static const struct fake_reply never = {.delay_ms = 60000};
 	struct bed *b = *state;
-	struct operator* op;
+	struct mdep_operator *op;
 
 	fake_api_script(b->api, "GET", MODEL, &ok, 1);
 	fake_api_script(b->api, "PATCH", STATUS, &never, 1);

@@ -11,7 +11,7 @@
 
 struct scene {
 	struct arena a;
-	struct operator* op;
+	struct mdep_operator *op;
 	struct mdep *m;
 	struct rollout_snapshot snap;
 	struct rollout_plan plan;
@@ -19,7 +19,7 @@ struct scene {
 	struct intents got;
 };
 
-static void put(struct operator* op, enum cache cache, const struct object_kind *kind,
+static void put(struct mdep_operator *op, enum cache cache, const struct object_kind *kind,
                 const char *text)
 {
 	struct err err = ERR_INIT;
