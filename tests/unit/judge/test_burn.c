@@ -21,7 +21,7 @@ static double feed(struct burn *b, double t, double span, double rate, int every
 	for (double end = t + span; t < end; t += 5) {
 		double bad;
 
-		carry += every ? rate * 5 / every : 0;
+		carry += every ? rate * 5 / every + 1e-9 : 0;
 		bad = floor(carry);
 		carry -= bad;
 		burn_add(b, t, rate * 5, bad);
