@@ -97,6 +97,8 @@ static void pack_spec(struct packer *p, struct mdep *to, const struct mdep *from
 		to->zones[i].name = pack_name(p, from->zones[i].name);
 	for (int v = 0; v < ORDER_VERBS; v++)
 		to->orders[v] = pack_name(p, from->orders[v]);
+	for (unsigned i = 0; i < from->slo.n; i++)
+		to->slo.objectives[i].name = pack_name(p, from->slo.objectives[i].name);
 }
 
 static const struct mdep_header *pack_headers(struct packer *p, const struct mdep_step *s)
@@ -146,8 +148,8 @@ static const struct mdep_finding *pack_findings(struct packer *p, const struct m
 static void pack_status(struct packer *p, struct mdep_status *to, const struct mdep_status *from)
 {
 #define AT(member) offsetof(struct mdep_status, member)
-	static const size_t strings[] = {AT(stable),  AT(target),  AT(steps_hash),   AT(reason),
-	                                 AT(message), AT(verdict), AT(score_message)};
+	static const size_t strings[] = {AT(stable),  AT(target),  AT(steps_hash),    AT(reason),
+	                                 AT(message), AT(verdict), AT(score_message), AT(previous)};
 #undef AT
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
@@ -160,6 +162,8 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 		to->revisions[i].model_version = pack_name(p, from->revisions[i].model_version);
 		to->revisions[i].result = pack_name(p, from->revisions[i].result);
 	}
+	for (unsigned i = 0; i < from->nobjectives; i++)
+		to->objectives[i].name = pack_name(p, from->objectives[i].name);
 	for (unsigned i = 0; i < from->norders; i++) {
 		to->orders[i].value = pack_name(p, from->orders[i].value);
 		to->orders[i].revision = pack_name(p, from->orders[i].revision);

@@ -23,6 +23,8 @@
 #define DRAIN_MS          (10 * 1000)
 #define INTERVAL_MS       (5 * 1000)
 #define MIN_SCORE_DEFAULT 80
+#define BAKE_MS           (60 * 60 * 1000)
+#define COOL_DOWN_MS      (10 * 60 * 1000)
 #define JSON_TEXT_MAX     ((size_t)4 << 20)
 
 struct reader {
@@ -385,6 +387,54 @@ static void read_canary(struct reader *r, const struct cJSON *spec)
 	}
 }
 
+/* "99.95" is a share of 0.9995. */
+static double read_target(struct reader *r, const struct cJSON *o, const char *path)
+{
+	double percent = 0;
+
+	if (!json_str(o, "target") || !str_to_double(json_str(o, "target"), &percent) ||
+	    !(percent > 0 && percent <= 100))
+		finding_add(r->f, true, path, "must be a percentage as text, such as \"99.95\"");
+	return percent / 100;
+}
+
+static void read_objective(struct reader *r, const struct cJSON *o, unsigned i)
+{
+	const char *path = arena_printf(r->a, "spec.slo.objectives[%u]", i);
+	struct mdep_objective *x = &r->m->slo.objectives[r->m->slo.n++];
+
+	x->name = read_str(r, o, "name", arena_printf(r->a, "%s.name", path));
+	x->target = read_target(r, o, arena_printf(r->a, "%s.target", path));
+	x->threshold_ms = read_int(r, o, "thresholdMs", arena_printf(r->a, "%s.thresholdMs", path),
+	                           1, 3600000, 0);
+	if (!x->name || !str_is_dns_label(x->name)) {
+		finding_add(r->f, true, arena_printf(r->a, "%s.name", path),
+		            "must be a name: lower-case letters, digits and '-', at most 63");
+		x->name = "objective";
+	}
+	if (str_eq(x->name, "latency") && !x->threshold_ms)
+		finding_add(r->f, true, path, "objective latency needs thresholdMs");
+}
+
+static void read_slo(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const breaches[] = {[BREACH_ROLLBACK] = "Rollback",
+	                                       [BREACH_PAUSE] = "Pause",
+	                                       [BREACH_NOTIFY] = "Notify"};
+	const struct cJSON *o = read_object(r, spec, "slo", "spec.slo"), *it;
+	struct mdep *m = r->m;
+	unsigned i = 0;
+
+	json_for_each (it,
+	               read_list(r, o, "objectives", "spec.slo.objectives", MDEP_OBJECTIVES_MAX))
+		read_objective(r, it, i++);
+	m->slo.on_breach =
+		(enum mdep_breach)read_enum(r, o, "onBreach", "spec.slo.onBreach", breaches,
+	                                    ARRAY_SIZE(breaches), BREACH_ROLLBACK);
+	m->slo.bake_ms = read_duration(r, o, "bake", "spec.slo.bake", BAKE_MS);
+	m->slo.cool_down_ms = read_duration(r, o, "coolDown", "spec.slo.coolDown", COOL_DOWN_MS);
+}
+
 static void read_traffic(struct reader *r, const struct cJSON *spec)
 {
 	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
@@ -488,6 +538,7 @@ void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings 
 	read_zones(&r, spec);
 	read_strategy(&r, spec);
 	read_canary(&r, spec);
+	read_slo(&r, spec);
 	read_traffic(&r, spec);
 	set_revision(&r, spec);
 	read_orders(&r, json);

@@ -170,6 +170,39 @@ static void write_score(struct json_writer *w, const struct mdep_status *s)
 	jw_end_object(w);
 }
 
+/* A burn rate is no whole number, and floats do not belong into an API: it is a text. */
+static void write_burn(struct json_writer *w, const char *key, int centi)
+{
+	jw_strf(w, key, "%d.%02d", centi / 100, centi % 100);
+}
+
+static void write_slo(struct json_writer *w, const struct mdep_status *s)
+{
+	if (str_empty(s->previous) && !s->promoted_ms && !s->returned_ms && !s->nobjectives)
+		return;
+	jw_object(w, "slo");
+	write_text(w, "previousRevision", s->previous, WORD_MAX);
+	write_time(w, "promotedTime", s->promoted_ms);
+	write_time(w, "returnedTime", s->returned_ms);
+	jw_array(w, "objectives");
+	for (unsigned i = 0; i < s->nobjectives; i++) {
+		const struct mdep_objective_status *o = &s->objectives[i];
+
+		jw_object(w, NULL);
+		jw_str(w, "name", str_or(o->name, ""));
+		jw_i64(w, "requests", o->requests);
+		jw_i64(w, "bad", o->bad);
+		write_time(w, "sinceTime", o->since_ms);
+		jw_i64(w, "budgetLeftPercent", o->budget_left);
+		write_burn(w, "burn1h", o->burn_centi[0]);
+		write_burn(w, "burn6h", o->burn_centi[1]);
+		write_burn(w, "burn3d", o->burn_centi[2]);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+	jw_end_object(w);
+}
+
 static void write_revisions(struct json_writer *w, const struct mdep_status *s)
 {
 	jw_array(w, "revisions");
@@ -244,6 +277,7 @@ static void write_status(struct json_writer *w, const struct mdep *m, const stru
 	write_rollout(w, s);
 	write_traffic(w, s);
 	write_score(w, s);
+	write_slo(w, s);
 	write_revisions(w, s);
 	write_orders(w, s);
 	write_conditions(w, s);
@@ -319,6 +353,36 @@ static void read_traffic(const struct cJSON *o, struct mdep_status *s)
 	}
 }
 
+static int read_burn(const struct cJSON *o, const char *key)
+{
+	double v;
+
+	if (!json_str(o, key) || !str_to_double(json_str(o, key), &v) || !(v >= 0 && v <= 1e6))
+		return 0;
+	return (int)(v * 100 + 0.5);
+}
+
+static void read_slo(const struct cJSON *o, struct mdep_status *s)
+{
+	const struct cJSON *it;
+
+	s->previous = json_str(o, "previousRevision");
+	s->promoted_ms = json_time(o, "promotedTime");
+	s->returned_ms = json_time(o, "returnedTime");
+	json_for_each (it, json_get(o, "objectives")) {
+		if (s->nobjectives == MDEP_OBJECTIVES_MAX)
+			break;
+		s->objectives[s->nobjectives++] = (struct mdep_objective_status){
+			.name = str_or(json_str(it, "name"), ""),
+			.requests = json_i64(it, "requests", 0),
+			.bad = json_i64(it, "bad", 0),
+			.since_ms = json_time(it, "sinceTime"),
+			.budget_left = json_int(it, "budgetLeftPercent", 0),
+			.burn_centi = {read_burn(it, "burn1h"), read_burn(it, "burn6h"),
+		                       read_burn(it, "burn3d")}};
+	}
+}
+
 static void read_revisions(const struct cJSON *list, struct mdep_status *s)
 {
 	const struct cJSON *it;
@@ -389,6 +453,7 @@ void mdep_status_decode(const struct cJSON *status, struct mdep_status *out)
 	out->verdict = str_or(json_str(score, "verdict"), "");
 	out->score = json_int(score, "score", -1);
 	out->score_message = json_str(score, "message");
+	read_slo(json_get(status, "slo"), out);
 	read_revisions(json_get(status, "revisions"), out);
 	read_orders(json_get(status, "orders"), out);
 	read_conditions(json_get(status, "conditions"), out);

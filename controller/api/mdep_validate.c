@@ -160,7 +160,6 @@ static void warn_fields(const struct cJSON *spec, struct findings *f)
 		const char *section, *member, *message;
 	} fields[] = {
 		{"canary", "policyRef", "this version judges by its built-in policy"},
-		{"slo", NULL, "this version does not watch objectives"},
 		{"failover", NULL, "this version does not fail over by itself"},
 	};
 
@@ -175,6 +174,25 @@ static void warn_fields(const struct cJSON *spec, struct findings *f)
 		                         fields[i].member ? "." : "", str_or(fields[i].member, "")),
 		            "%s", fields[i].message);
 	}
+}
+
+static void warn_objectives(const struct cJSON *spec, const struct mdep *m, struct findings *f)
+{
+	const struct preset *p = preset_get(m->runtime);
+
+	if (!json_has(spec, "slo"))
+		return;
+	if (!m->slo.n)
+		finding_add(f, false, "spec.slo.objectives", "are empty: nothing is watched");
+	else if (!p->requests_metric || !(m->metrics_path || p->metrics_path))
+		finding_add(f, false, "spec.slo",
+		            "preset %s has no request counters: nothing can be watched", p->name);
+	for (unsigned i = 0; i < m->slo.n; i++)
+		if (m->slo.objectives[i].threshold_ms && !p->latency_metric && p->requests_metric)
+			finding_add(f, false, arena_printf(f->a, "spec.slo.objectives[%u]", i),
+			            "preset %s has no latency histogram: this objective cannot be "
+			            "watched",
+			            p->name);
 }
 
 static void warn_values(const struct mdep *m, struct findings *f)
@@ -201,6 +219,7 @@ void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct find
 	check_steps(m, f);
 	check_traffic(spec, m, f);
 	warn_fields(spec, f);
+	warn_objectives(spec, m, f);
 	warn_values(m, f);
 	warn_annotations(json, f);
 }

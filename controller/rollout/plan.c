@@ -75,7 +75,7 @@ static const struct mdep_finding *fatal_finding(const struct mdep *m)
 /* While traffic is being taken back the same counters tell when it has left. */
 static bool wants_judge(const struct planner *p)
 {
-	if (plan_first(p) || !p->tracks[TRACK_TARGET].revision)
+	if (plan_first(p) || !p->tracks[TRACK_TARGET].revision || plan_returning(p))
 		return false;
 	return p->st->phase == ROLLOUT_ROLLING_BACK ||
 	       (plan_releasing(p) && p->st->phase != ROLLOUT_COMPLETING);
@@ -124,6 +124,7 @@ static void plan_release(struct planner *p)
 		p->st->progress_ms = p->now;
 	plan_detect(p);
 	plan_orders(p);
+	plan_slo(p);
 	plan_counts(p);
 	plan_arithmetic(p);
 	plan_weight_verify(p);

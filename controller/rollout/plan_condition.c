@@ -64,6 +64,9 @@ static const char *moving_text(struct planner *p)
 	if (plan_first(p))
 		return arena_printf(p->arena, "first release: %s",
 		                    p->m->replicas > 0 ? pods_text(p) : waiting_text(p));
+	if (plan_returning(p))
+		return arena_printf(p->arena, "returning to revision %s, %s", p->st->target,
+		                    waiting_text(p));
 	return arena_printf(p->arena, "%s, %s", where(p), waiting_text(p));
 }
 
@@ -229,6 +232,8 @@ static void failed_condition(struct planner *p)
 	enum rollout_phase ph = p->st->phase;
 	const struct mdep_revision_status *r = mdep_revision_find(p->st, p->st->target);
 
+	if (plan_returning(p))
+		return; /* plan_slo() said why when it began */
 	if (ph == ROLLOUT_ROLLED_BACK || ph == ROLLOUT_ABORTED ||
 	    (ph == ROLLOUT_ROLLING_BACK && !(r && str_eq(r->result, "Superseded"))))
 		set(p, "ReleaseFailed", "True", str_or(p->st->reason, "RolledBack"),
@@ -256,6 +261,7 @@ void plan_conditions(struct planner *p)
 	stalled_condition(p);
 	failed_condition(p);
 	honored_condition(p);
+	plan_slo_condition(p);
 }
 
 /* Hands off: what runs goes on running, and only this is said. */

@@ -116,6 +116,8 @@ void plan_tracks(struct planner *p); /* again, after stable or target changed */
 void plan_detect(struct planner *p);
 void plan_restart(struct planner *p); /* `retry` */
 void plan_promote(struct planner *p);
+/* Releases a known revision without steps, as fast as capacity allows. */
+void plan_return_to(struct planner *p, const char *revision);
 
 /* plan_order.c */
 void plan_orders(struct planner *p);
@@ -139,6 +141,13 @@ void plan_progress(struct planner *p);
 /* The progress deadline runs from at_ms, unless something later moved. */
 void plan_moved(struct planner *p, int64_t at_ms);
 bool plan_rollback_finish(struct planner *p);
+
+/* plan_slo.c */
+void plan_slo(struct planner *p);
+/* Going back from a stable revision that missed its objectives. */
+bool plan_returning(const struct planner *p);
+void plan_returned(struct planner *p);
+void plan_slo_condition(struct planner *p);
 
 /* plan_weight.c */
 bool plan_verified(const struct planner *p);

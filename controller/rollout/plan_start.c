@@ -164,6 +164,13 @@ void plan_restart(struct planner *p)
 	plan_event(p, false, "ReleaseStarted", began_text(p));
 }
 
+void plan_return_to(struct planner *p, const char *revision)
+{
+	p->st->target = revision;
+	begin(p);
+	plan_step_enter(p, (int)p->m->nsteps);
+}
+
 /* The wish is the revision that serves already. */
 static void go_home(struct planner *p)
 {
@@ -232,6 +239,8 @@ void plan_detect(struct planner *p)
 	struct mdep_status *st = p->st;
 	const char *wish = p->m->revision;
 
+	if (plan_returning(p))
+		return;
 	if (st->phase == ROLLOUT_COMPLETING && !str_eq(wish, st->target)) {
 		overtake(p);
 		return;
@@ -251,8 +260,14 @@ void plan_promote(struct planner *p)
 	struct mdep_status *st = p->st;
 	struct mdep_revision_status *r = mdep_revision_find(st, st->target);
 
+	if (plan_returning(p)) {
+		plan_returned(p);
+		return;
+	}
 	if (r)
 		r->result = "Promoted";
+	st->previous = st->stable;
+	st->promoted_ms = p->now;
 	st->stable = st->target;
 	st->phase = ROLLOUT_IDLE;
 	st->step = (int)p->m->nsteps;

@@ -18,13 +18,15 @@
 #include "tidegate/base/json.h"
 #include "tidegate/kube/object.h"
 
-#define MDEP_ZONES_MAX     8
-#define MDEP_STEPS_MAX     32
-#define MDEP_PRODUCTS_MAX  16
-#define MDEP_HEADERS_MAX   8
-#define MDEP_REVISIONS_MAX 12 /* kept in status */
-#define MDEP_ORDERS_MAX    8  /* one a verb */
-#define MDEP_REVISION_LEN  10 /* characters of a revision name */
+#define MDEP_ZONES_MAX      8
+#define MDEP_STEPS_MAX      32
+#define MDEP_PRODUCTS_MAX   16
+#define MDEP_HEADERS_MAX    8
+#define MDEP_REVISIONS_MAX  12 /* kept in status */
+#define MDEP_ORDERS_MAX     8  /* one a verb */
+#define MDEP_OBJECTIVES_MAX 4
+#define MDEP_BURNS_MAX      3  /* windows of judge/burn.h */
+#define MDEP_REVISION_LEN   10 /* characters of a revision name */
 
 /* An int-or-percent as written; resolve with mdep_resolve_up()/_down(). */
 struct int_or_percent {
@@ -64,6 +66,21 @@ enum mdep_runtime {
 enum mdep_placement { PLACE_PACK, PLACE_SPREAD, PLACE_FGD };
 enum mdep_traffic { TRAFFIC_NONE, TRAFFIC_HTTPROUTE };
 enum mdep_no_data { NO_DATA_HOLD, NO_DATA_ROLLBACK, NO_DATA_PROCEED };
+enum mdep_breach { BREACH_ROLLBACK, BREACH_PAUSE, BREACH_NOTIFY };
+
+/* A share of the requests that must be answered well, or well and in time. */
+struct mdep_objective {
+	const char *name;
+	double target;    /* 0..1 */
+	int threshold_ms; /* 0: errors count; else answers slower than this */
+};
+
+struct mdep_objective_status {
+	const char *name;
+	int64_t requests, bad, since_ms; /* in the running period of the error budget */
+	int budget_left;                 /* percent; below 0 = overspent */
+	int burn_centi[MDEP_BURNS_MAX];  /* hundredths of a burn rate, by long window */
+};
 
 /* Human orders, in order of precedence when several arrive at once. */
 enum mdep_verb {
@@ -161,6 +178,11 @@ struct mdep_status {
 	int score;                 /* 0..100, -1 = none */
 	const char *score_message; /* plain words with the counts */
 
+	const char *previous;             /* stable before this one: where a breach leads back to */
+	int64_t promoted_ms, returned_ms; /* the stable one's promotion; the last way back */
+	struct mdep_objective_status objectives[MDEP_OBJECTIVES_MAX];
+	unsigned nobjectives;
+
 	struct mdep_revision_status revisions[MDEP_REVISIONS_MAX]; /* newest first */
 	unsigned nrevisions;
 	struct mdep_order_status orders[MDEP_ORDERS_MAX];
@@ -217,6 +239,14 @@ struct mdep {
 		enum mdep_no_data on_no_data;
 		int64_t interval_ms; /* scrape period, default 5 s */
 	} canary;
+
+	struct {
+		struct mdep_objective objectives[MDEP_OBJECTIVES_MAX];
+		unsigned n;
+		enum mdep_breach on_breach;
+		int64_t bake_ms;      /* a promotion can be taken back for so long */
+		int64_t cool_down_ms; /* from one such return to the next, at least */
+	} slo;
 
 	enum mdep_traffic traffic;
 	const char *route_name;

@@ -44,6 +44,14 @@
  * Completing and in RollingBack, where there is no way back: Stalled, trying on. Holds, approvals,
  * pauses, drains, spec.paused, invalid specs and replicas 0 do not count.
  *
+ * Objectives. A breach by the revision being released takes it back as a FAIL does (onBreach:
+ * Rollback), pauses it (Pause) or is only told (Notify). A breach by the stable revision within its
+ * bake time leads back to the revision before, if that one is known, was promoted, did not fail
+ * itself and still has its ReplicaSets: by capacity, as in `overtake`, and at most once a
+ * promotion and a cool-down. The spec still wishes for the failed revision: its result says
+ * RolledBack while it is stable, which no other state has, and the end is phase RolledBack. While
+ * `held` (a zone is dark) nothing is done.
+ *
  * Pods leave in three acts: label (rollout_pod_wish), drain (drain_ms, at least 3 s), smaller
  * ReplicaSet, never by more than pods that are drained, not ready or not started. Pods that are
  * wanted again come back before new ones are asked for. In a cell either pods are marked or pods
@@ -113,6 +121,17 @@ struct rollout_judgement {
 	int64_t since_data_ms; /* how long without data; 0 = data is fresh */
 };
 
+/* What the objectives say. A breach is one revision's: nothing is held against another. */
+struct rollout_slo {
+	bool known;           /* they are being watched */
+	bool breach;          /* of the target while it is released, else of the stable revision */
+	const char *revision; /* whose requests they were */
+	const char *text;     /* plain words with the counts */
+	const char *held;     /* a breach that is not acted on, and why; NULL */
+	const struct mdep_objective_status *objectives;
+	unsigned nobjectives;
+};
+
 struct rollout_snapshot {
 	int64_t now_ms; /* wall */
 	const struct mdep *mdep;
@@ -120,6 +139,7 @@ struct rollout_snapshot {
 	unsigned ncells;
 	struct rollout_traffic traffic;
 	struct rollout_judgement judgement;
+	struct rollout_slo slo;
 };
 
 /* Wishes. The reconciler turns them into intents; equal ones cost nothing. */

@@ -67,8 +67,9 @@ static const struct {
 	{"slo.objectives[].name", "'slo':{'objectives':[{'name':'latency'}]}"},
 	{"slo.objectives[].target", "'slo':{'objectives':[{'target':'1'}]}"},
 	{"slo.objectives[].thresholdMs", "'slo':{'objectives':[{'thresholdMs':1}]}"},
-	{"slo.onBreach", "'slo':{'onBreach':'Hold'}"},
+	{"slo.onBreach", "'slo':{'onBreach':'Pause'}"},
 	{"slo.bake", "'slo':{'bake':'1m'}"},
+	{"slo.coolDown", "'slo':{'coolDown':'1m'}"},
 	{"failover.mode", "'failover':{'mode':'Manual'}"},
 	{"failover.minCapacity", "'failover':{'minCapacity':'1%'}"},
 	{"failover.failback", "'failover':{'failback':'Manual'}"},
@@ -226,6 +227,11 @@ static void describe(const struct mdep *m, struct buf *b)
 	buf_addf(b, "%d %d %d %lld %d %d;", m->canary.enabled, m->canary.min_score,
 	         m->canary.on_no_data, (long long)m->canary.interval_ms, m->traffic,
 	         m->service_port);
+	buf_addf(b, "%d %lld %lld;", m->slo.on_breach, (long long)m->slo.bake_ms,
+	         (long long)m->slo.cool_down_ms);
+	for (unsigned i = 0; i < m->slo.n; i++)
+		buf_addf(b, "objective %s %g %d;", m->slo.objectives[i].name,
+		         m->slo.objectives[i].target, m->slo.objectives[i].threshold_ms);
 	for (unsigned i = 0; i < m->nfindings; i++)
 		buf_addf(b, "finding %s;", m->findings[i].path);
 }
@@ -319,6 +325,11 @@ static void full_status(struct mdep_status *s)
 	                          .nweights = 1,
 	                          .verdict = "PASS",
 	                          .score_message = "m",
+	                          .previous = "p",
+	                          .promoted_ms = 1,
+	                          .returned_ms = 1,
+	                          .objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
+	                          .nobjectives = 1,
 	                          .revisions = {{"a", "v", 1, 1, "Promoted"}},
 	                          .nrevisions = 1,
 	                          .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
@@ -381,6 +392,8 @@ static void test_bounds_agree(void **state)
 		MDEP_HEADERS_MAX);
 	assert_int_equal(json_i64(property(property(spec, "gpu"), "products"), "maxItems", 0),
 	                 MDEP_PRODUCTS_MAX);
+	assert_int_equal(json_i64(property(property(spec, "slo"), "objectives"), "maxItems", 0),
+	                 MDEP_OBJECTIVES_MAX);
 	assert_int_equal(json_i64(property(status, "revisions"), "maxItems", 0),
 	                 MDEP_REVISIONS_MAX);
 	assert_int_equal(json_i64(property(status, "orders"), "maxItems", 0), MDEP_ORDERS_MAX);

@@ -535,6 +535,13 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
 		.text = "canary errors 9 % vs 1 %",
 		.since_data_ms = w->no_data_ms};
+	s->slo = (struct rollout_slo){.known = w->m.slo.n > 0 && w->m.status.stable,
+	                              .breach = w->breach != NULL,
+	                              .revision = w->breach,
+	                              .text = "availability 95 %",
+	                              .held = w->held,
+	                              .objectives = w->objectives,
+	                              .nobjectives = w->m.slo.n};
 }
 
 #include "world_plan.c"
