@@ -19,6 +19,11 @@
 
 /* SIGTERM is answered within 5 s whatever the API server does. */
 #define STOP_MAX_MS 4500
+/*
+ * So long a full cache may be out of touch before /readyz says so: a rolling update of the
+ * control plane is no news.
+ */
+#define CACHE_GRACE_MS 120000
 
 struct options {
 	const char *kubeconfig, *context, *namespace;
@@ -251,11 +256,11 @@ static bool may_write(void *arg)
 static const char *not_ready(void *arg)
 {
 	const struct controller *c = arg;
-	const char *trouble = operator_trouble(c->op);
+	const char *trouble = operator_trouble(c->op, CACHE_GRACE_MS);
 
-	if (operator_synced(c->op))
-		return NULL;
-	return trouble ? trouble : "caches are filling";
+	if (trouble || operator_synced(c->op))
+		return trouble;
+	return "caches are filling";
 }
 
 static int start_lease(struct controller *c, struct err *err)

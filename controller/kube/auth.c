@@ -14,6 +14,7 @@
 #define AUTH_TOKEN_PERIOD_MS 60000
 #define AUTH_TLS_PERIOD_MS   (5 * 60 * 1000)
 #define AUTH_AGAIN_MS        10000 /* after a file that could not be used */
+#define AUTH_REFUSED_MS      1000  /* between two looks because of refused certificates */
 #define AUTH_LEEWAY_MS       10000
 #define AUTH_EXEC_WAIT_MS    1000 /* after a failed plugin run, doubling */
 #define AUTH_EXEC_WAIT_MAX   30000
@@ -37,7 +38,7 @@ struct kube_auth {
 	int64_t token_read_ms, token_next_ms;
 	char *ca, *cert, *key;
 	unsigned generation;
-	int64_t tls_next_ms;
+	int64_t tls_next_ms, tls_read_ms;
 	struct auth_exec exec;
 	struct list waiting;
 };
@@ -199,6 +200,7 @@ static void refresh_tls(struct kube_auth *a)
 	if (now < a->tls_next_ms || (!c->ca_file && !c->cert_file && !c->key_file))
 		return;
 	a->tls_next_ms = now + AUTH_TLS_PERIOD_MS;
+	a->tls_read_ms = now;
 	if (load_ca(a, &err) == 0 && load_pair(a, &err) == 0)
 		return;
 	a->tls_next_ms = now + AUTH_AGAIN_MS;
@@ -320,7 +322,8 @@ struct kube_auth *kube_auth_new(struct loop *l, const struct kube_config *cfg, s
 		kube_auth_free(a);
 		return NULL;
 	}
-	a->tls_next_ms = now_ms(a) + AUTH_TLS_PERIOD_MS;
+	a->tls_read_ms = now_ms(a);
+	a->tls_next_ms = a->tls_read_ms + AUTH_TLS_PERIOD_MS;
 	return a;
 }
 
@@ -373,6 +376,14 @@ unsigned kube_auth_generation(const struct kube_auth *a)
 void kube_auth_look_again(struct kube_auth *a, int64_t ms)
 {
 	int64_t at = now_ms(a) + ms;
+
+	if (at < a->tls_next_ms)
+		a->tls_next_ms = at;
+}
+
+void kube_auth_tls_refused(struct kube_auth *a)
+{
+	int64_t at = a->tls_read_ms + AUTH_REFUSED_MS;
 
 	if (at < a->tls_next_ms)
 		a->tls_next_ms = at;

@@ -52,6 +52,11 @@ void kube_auth_look_again(struct kube_auth *a, int64_t ms);
  * before that; true when asking again may bring something else.
  */
 bool kube_auth_rejected(struct kube_auth *a, int64_t began_ms);
+/*
+ * One side did not accept the other's certificate: the files are compared before the next
+ * request already, but not more often than once a second.
+ */
+void kube_auth_tls_refused(struct kube_auth *a);
 
 /* --- for tests ---------------------------------------------------------------------------- */
 /* Clock of the refresh periods, NULL = the loop's. */

@@ -18,6 +18,8 @@
 #define CALL_JITTER        0.25
 #define CALL_ERROR_BODY    (64u << 10)
 #define CALL_HEADERS_FIXED 4
+/* Priority and fairness: which rule of the server put the request where it was refused. */
+#define CALL_FLOW_HEADER "X-Kubernetes-PF-FlowSchema-UID"
 
 enum call_state { CALL_QUEUED, CALL_AUTH, CALL_RUNNING, CALL_WAIT, CALL_FAILED };
 
@@ -237,6 +239,21 @@ static bool call_retry(struct kube_call *call, const struct err *err)
 	return true;
 }
 
+/* What one attempt tells about the server rather than about the call. */
+static void note(struct kube_call *call, const struct http_result *h, const struct err *err)
+{
+	const struct kube_request shown = {.method = call->method, .path = call->path};
+
+	if (h->tls_refused)
+		kube_auth_tls_refused(call->client->auth);
+	if (err->class == ERR_THROTTLED)
+		client_throttled(call->client, &shown, err, h->kept_header);
+	if (err->class != ERR_TRANSPORT && err->class != ERR_TIMEOUT)
+		client_seen(call->client, h->status > 0);
+	else if (h->status == 0) /* else: an old stream that broke, which says nothing of now */
+		client_seen(call->client, false);
+}
+
 static void call_answered(void *arg, const struct http_result *h)
 {
 	struct kube_call *call = arg;
@@ -254,6 +271,7 @@ static void call_answered(void *arg, const struct http_result *h)
 		              call->error_body.len, &r.err);
 	else
 		kube_classify(h->status, h->retry_after_ms, h->body, h->body_len, &r.err);
+	note(call, h, &r.err);
 	if (r.err.class != ERR_NONE && call_retry(call, &r.err))
 		return;
 	call_finish(call, &r);
@@ -289,6 +307,7 @@ static void call_send(struct kube_call *call)
 		.max_body = call->req.max_body,
 		.accept_gzip = call->req.accept_gzip && !c->cfg->no_compression,
 		.fresh_connection = call->fresh_connection,
+		.keep_header = CALL_FLOW_HEADER,
 		.on_data = call->req.on_data ? call_data : NULL,
 		.on_done = call_answered,
 		.arg = call,

@@ -13,13 +13,15 @@
 #define CLIENT_RETRY_MS     1000
 #define CLIENT_REBUILD_MS   10000
 #define CLIENT_WARNINGS_MAX 256
+#define CLIENT_THROTTLE_MS  60000 /* between two lines about being throttled */
 
 /* --- HTTP clients ------------------------------------------------------------------------- */
 
 static int make_http(struct kube_client *c, struct http_client *out[KUBE_CHANNELS], struct err *err)
 {
 	struct http_client_options o = {.user_agent = c->user_agent,
-	                                .proxy_url = c->cfg->proxy_url};
+	                                .proxy_url = c->cfg->proxy_url,
+	                                .proxy_from_env = true};
 
 	kube_auth_tls(c->auth, &o.tls);
 	o.verify_with_ca_only = o.tls.ca_pem != NULL;
@@ -105,6 +107,51 @@ void client_warn(struct kube_client *c, const char *method, const char *path, co
 	         LS("path", path));
 }
 
+/* --- trouble of the server -------------------------------------------------------------------- */
+
+void client_throttled(struct kube_client *c, const struct kube_request *r, const struct err *err,
+                      const char *flow_schema)
+{
+	int64_t now = loop_now(c->loop);
+
+	c->throttled++;
+	if (c->throttle_told_ms && now - c->throttle_told_ms < CLIENT_THROTTLE_MS)
+		return;
+	c->throttle_told_ms = now;
+	log_warn("the API server asks for patience", LS("method", r->method), LS("path", r->path),
+	         LI("status", err->status), LI("retryAfterMs", err->retry_after_ms),
+	         LS("flowSchemaUID", str_or(flow_schema, "")), LI("answers", c->throttled));
+	c->throttled = 0;
+}
+
+void client_seen(struct kube_client *c, bool answered)
+{
+	struct list *it, *next;
+
+	if (!answered) {
+		c->unreachable = true;
+		return;
+	}
+	if (!c->unreachable)
+		return;
+	c->unreachable = false;
+	list_for_each_safe (it, next, &c->reach) {
+		struct kube_reach *w = list_entry(it, struct kube_reach, link);
+
+		w->fn(w->arg);
+	}
+}
+
+void kube_client_on_reach(struct kube_client *c, struct kube_reach *w)
+{
+	list_push_back(&c->reach, &w->link);
+}
+
+void kube_client_off_reach(struct kube_reach *w)
+{
+	list_remove(&w->link);
+}
+
 /* --- life --------------------------------------------------------------------------------- */
 
 static char *host_of(const char *server)
@@ -128,6 +175,7 @@ struct kube_client *kube_client_new(struct loop *l, const struct kube_config *cf
 	c->retry_ms = CLIENT_RETRY_MS;
 	list_init(&c->calls);
 	list_init(&c->waiting);
+	list_init(&c->reach);
 	map_init(&c->warnings);
 	c->auth = kube_auth_new(l, cfg, err);
 	if (!c->auth || make_http(c, c->http, err) < 0) {

@@ -27,12 +27,21 @@ struct kube_client {
 	struct list calls;   /* every call, by kube_call.link */
 	struct list waiting; /* short calls without a slot, by kube_call.queue_link */
 	struct map warnings; /* texts of Warning headers already logged */
+	struct list reach;   /* kube_reach.link */
+	bool unreachable;    /* the last attempt was not answered at all */
+	int64_t throttle_told_ms;
+	unsigned throttled; /* answers of 429 and the like since the last line about them */
 };
 
 /* The HTTP client of a channel, made anew when the TLS material has changed. */
 struct http_client *client_http(struct kube_client *c, enum kube_channel ch);
 /* Logs a Warning header's text once. */
 void client_warn(struct kube_client *c, const char *method, const char *path, const char *warning);
+/* Tells, once a minute at most, that the server asks us to wait, and by which of its rules. */
+void client_throttled(struct kube_client *c, const struct kube_request *r, const struct err *err,
+                      const char *flow_schema);
+/* An attempt was answered, whatever the answer, or was not. */
+void client_seen(struct kube_client *c, bool answered);
 /* client_metric.c: counts one attempt; status 0 = no answer. */
 void client_count(const struct kube_client *c, const char *method, bool timed,
                   const struct http_result *r, size_t sent);

@@ -25,7 +25,8 @@
 #define LEASE_RENEW_MS    10000
 #define LEASE_RETRY_MS    2000
 #define LEASE_JITTER      1.2
-#define LEASE_TIMEOUT_MIN 1000
+#define LEASE_TIMEOUT_MIN 500
+#define LEASE_SPREAD_MS   20
 #define LEASE_BODY_MAX    (256u << 10)
 #define LEASE_RELEASED_S  1
 
@@ -103,11 +104,28 @@ void lease_set_clock(struct lease *l, int64_t (*now)(void *arg), void *arg)
 
 /* --- states ------------------------------------------------------------------------------- */
 
+/* How long the holder that was seen may still be believed in. */
+static int64_t lease_left(const struct lease *l)
+{
+	int64_t valid_ms = l->seen.duration_s > 0 ? l->seen.duration_s * 1000 : l->duration_ms;
+
+	return l->seen_ms + valid_ms - lease_now(l);
+}
+
+/*
+ * Candidates spread out, a leader keeps its pace. A candidate is there when the lease runs out,
+ * give or take a little, so that several do not write in the same moment.
+ */
 static void next_tick(struct lease *l)
 {
-	/* Candidates spread out, a leader keeps its pace. */
-	timer_start(&l->tick, l->state == LEASE_CANDIDATE ? jitter_ms(l->retry_ms, LEASE_JITTER)
-	                                                  : l->retry_ms);
+	int64_t ms = l->retry_ms, left = lease_left(l);
+
+	if (l->state == LEASE_CANDIDATE) {
+		ms = jitter_ms(ms, LEASE_JITTER);
+		if (l->text && left > 0 && left < ms)
+			ms = jitter_ms(left, (double)LEASE_SPREAD_MS / (double)left);
+	}
+	timer_start(&l->tick, ms);
 }
 
 static void drop_call(struct lease *l)
@@ -307,10 +325,8 @@ static void forget(struct lease *l)
 /* Held by another that has shown a sign of life within its lease. */
 static bool taken(const struct lease *l)
 {
-	int64_t valid_ms = l->seen.duration_s > 0 ? l->seen.duration_s * 1000 : l->duration_ms;
-
 	return !str_empty(l->seen.holder) && !str_eq(l->seen.holder, l->identity) &&
-	       lease_now(l) - l->seen_ms < valid_ms;
+	       lease_left(l) > 0;
 }
 
 static void lease_ended(struct lease *l)

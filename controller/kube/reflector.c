@@ -31,6 +31,8 @@
 /* Longer than connecting and a refusal take: a watch that is still open then runs. */
 #define WATCH_PEACE_MS     5000
 #define WATCH_LIST_IDLE_MS 30000
+#define REACH_AGAIN_MS     30000
+#define REACH_SPREAD_MS    1000
 #define WATCH_LIST_TOTAL   10 /* in idle deadlines */
 #define WATCH_LIST_OFF_MS  3600000
 #define ARENA_BLOCK        65536 /* the JSON tree of an ordinary pod in one block */
@@ -57,6 +59,25 @@ static void on_wait(void *arg)
 		watch_start(r);
 	else
 		sync_start(r);
+}
+
+/*
+ * Somebody got an answer again: the back-off was about a server that is no longer away. Not more
+ * often than twice a minute, for a server that answers some and lets others fall; and not all
+ * resources in the same moment.
+ */
+static void on_reach(void *arg)
+{
+	struct reflector *r = arg;
+	int64_t now = loop_now(r->loop);
+
+	if ((r->trouble_class != ERR_TRANSPORT && r->trouble_class != ERR_TIMEOUT) ||
+	    (r->reached_ms && now - r->reached_ms < REACH_AGAIN_MS))
+		return;
+	r->reached_ms = now;
+	r->backoff_step = 0; /* a try that is under way may still fail */
+	if (r->phase == RP_WAIT)
+		timer_start(&r->wait, (int64_t)reflector_random(r, REACH_SPREAD_MS));
 }
 
 /* Forgets a list that is half in. */
@@ -395,6 +416,8 @@ struct reflector *reflector_new(struct kube_client *c, struct store *s,
 	arena_init(&r->arena, ARENA_BLOCK);
 	timer_init(&r->wait, r->loop, on_wait, r);
 	timer_init(&r->watchdog, r->loop, on_watchdog, r);
+	r->reach = (struct kube_reach){.fn = on_reach, .arg = r};
+	kube_client_on_reach(c, &r->reach);
 	reflector_metrics_init(r);
 	return r;
 }
@@ -411,6 +434,7 @@ void reflector_free(struct reflector *r)
 {
 	if (!r)
 		return;
+	kube_client_off_reach(&r->reach);
 	kube_cancel(r->call);
 	if (r->framing)
 		frame_release(&r->frame);
@@ -435,4 +459,9 @@ const char *reflector_trouble(const struct reflector *r)
 	if (r->trouble)
 		return r->trouble;
 	return r->store->synced ? NULL : "the first list has not been received yet";
+}
+
+int64_t reflector_trouble_ms(const struct reflector *r)
+{
+	return r->trouble ? loop_now(r->loop) - r->trouble_since_ms : 0;
 }

@@ -55,7 +55,14 @@ static struct metric_family objects_family = {
 	.label_names = LABELS,
 };
 
-/* Fills the gauges of the other two families as well: all are rendered after this one's turn. */
+static struct metric_family trouble_family = {
+	.name = "tidegate_reflector_trouble_seconds",
+	.help = "For how long the resource has not been available, 0 while it is",
+	.type = METRIC_GAUGE,
+	.label_names = LABELS,
+};
+
+/* Fills the gauges of the other three families as well: all are rendered after this one's turn. */
 static void collect(struct metric_family *f)
 {
 	struct list *it;
@@ -71,6 +78,7 @@ static void collect(struct metric_family *f)
 		if (r->store->last_rv && str_to_double(r->store->last_rv, &rv))
 			metric_set(r->m.rv, rv);
 		metric_set(r->m.objects, (double)store_len(r->store));
+		metric_set(r->m.trouble, (double)reflector_trouble_ms(r) / 1000.0);
 	}
 }
 
@@ -85,6 +93,7 @@ void reflector_metrics_init(struct reflector *r)
 	r->m.age = metric_series(&age_family, res, ns);
 	r->m.rv = metric_series(&rv_family, res, ns);
 	r->m.objects = metric_series(&objects_family, res, ns);
+	r->m.trouble = metric_series(&trouble_family, res, ns);
 	list_push_back(&reflectors, &r->link);
 }
 
@@ -93,6 +102,7 @@ void reflector_metrics_release(struct reflector *r)
 	list_remove(&r->link);
 	metric_set(r->m.age, 0);
 	metric_set(r->m.objects, 0);
+	metric_set(r->m.trouble, 0);
 }
 
 void reflector_count_relist(const struct reflector *r, const char *reason)

@@ -156,6 +156,8 @@ void reflector_failed(struct reflector *r, const struct err *err)
 	cleanup_free char *text = explain(r, err);
 
 	r->failures++;
+	if (!r->trouble)
+		r->trouble_since_ms = loop_now(r->loop);
 	free(r->trouble);
 	r->trouble = xasprintf("%s: %s", r->resource, text);
 	r->trouble_class = err->class;

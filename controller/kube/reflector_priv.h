@@ -37,7 +37,7 @@ enum reflector_next {
 };
 
 struct reflector_metrics {
-	struct metric_series *lists, *watches, *decode_errors, *age, *rv, *objects;
+	struct metric_series *lists, *watches, *decode_errors, *age, *rv, *objects, *trouble;
 };
 
 struct reflector {
@@ -56,6 +56,8 @@ struct reflector {
 	enum reflector_phase phase;
 	enum reflector_next next; /* RP_WAIT: what the timer starts */
 	struct timer wait;        /* RP_WAIT */
+	struct kube_reach reach;  /* the server answers again: an end of waiting */
+	int64_t reached_ms;       /* last time that it was */
 	struct timer watchdog;    /* RP_WATCH_LIST: no progress; RP_WATCH: peace */
 	struct kube_call *call;
 	struct frame frame;
@@ -83,7 +85,8 @@ struct reflector {
 	unsigned failures;     /* in a row */
 	uint32_t told_classes; /* one bit an error class: logged in this outage */
 	enum err_class trouble_class;
-	char *trouble; /* NULL = none */
+	char *trouble;            /* NULL = none */
+	int64_t trouble_since_ms; /* of the first failure in a row */
 
 	struct reflector_metrics m;
 	struct list link;

@@ -220,6 +220,7 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
 	list_init(&c->dead);
 	http_tls_copy(&c->tls, o);
 	c->proxy_url = xstrdup_null(o->proxy_url);
+	c->proxy_from_env = o->proxy_from_env;
 	c->user_agent = xstrdup(str_or(o->user_agent, "tidegate/" TIDEGATE_VERSION));
 	return c;
 }

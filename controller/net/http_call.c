@@ -17,6 +17,7 @@
 #define KEEPALIVE_INTERVAL_S  5L
 #define KEEPALIVE_PROBES      3
 #define UNACKED_MS            20000
+#define RETRY_AFTER_MAX_S     86400
 #define RECEIVE_BUFFER        16384L /* one per running transfer in libcurl before 8.7 */
 
 /* --- callbacks of libcurl ------------------------------------------------------------------ */
@@ -73,19 +74,26 @@ static void keep_value(char **to, const char *v, size_t n)
 	*to = xstrndup(v, n);
 }
 
-/* Retry-After in seconds; the form with a date is not used by API servers and ignored. */
+/* Retry-After (RFC 9110 10.2.3): seconds, or a date, which proxies prefer; 0 when it is neither. */
 static int parse_retry_after(const char *v, size_t n)
 {
-	char text[16];
-	int64_t s;
+	char text[64];
+	int64_t s, ms;
+	time_t date;
 
 	if (n >= sizeof(text))
 		return 0;
 	memcpy(text, v, n);
 	text[n] = '\0';
-	if (!str_to_i64(text, &s) || s < 0)
-		return 0;
-	return s > 86400 ? 86400 * 1000 : (int)s * 1000;
+	if (str_to_i64(text, &s)) {
+		ms = s > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S * 1000 : s * 1000;
+	} else {
+		date = curl_getdate(text, NULL);
+		ms = date < 0 ? 0 : (int64_t)date * 1000 - clock_wall_ms();
+	}
+	if (ms > RETRY_AFTER_MAX_S * 1000)
+		ms = RETRY_AFTER_MAX_S * 1000;
+	return ms < 0 ? 0 : (int)ms;
 }
 
 static void take_header(struct http_call *call, const char *line, size_t n)
@@ -107,12 +115,16 @@ static void take_header(struct http_call *call, const char *line, size_t n)
 		keep_value(&call->content_type, v, n);
 	else if (name == 11 && !strncasecmp(line, "retry-after", name))
 		call->retry_after_ms = parse_retry_after(v, n);
+	else if (call->keep_header && name == strlen(call->keep_header) &&
+	         !strncasecmp(line, call->keep_header, name))
+		keep_value(&call->kept_header, v, n);
 }
 
 static void forget_head(struct http_call *call)
 {
 	xstr_replace(&call->warning, NULL);
 	xstr_replace(&call->content_type, NULL);
+	xstr_replace(&call->kept_header, NULL);
 	call->retry_after_ms = 0;
 }
 
@@ -191,8 +203,10 @@ static void set_connection(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_S);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->fresh_connection ? 1L : 0L);
 	/* "" (not NULL) is what keeps the environment's proxy settings out. */
-	curl_easy_setopt(e, CURLOPT_PROXY, str_or(call->client->proxy_url, ""));
-	curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+	if (call->client->proxy_url || !call->client->proxy_from_env) {
+		curl_easy_setopt(e, CURLOPT_PROXY, str_or(call->client->proxy_url, ""));
+		curl_easy_setopt(e, CURLOPT_NOPROXY, "");
+	}
 	curl_easy_setopt(e, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 	if (call->connect_to)
 		curl_easy_setopt(e, CURLOPT_CONNECT_TO, call->connect_to);
@@ -333,6 +347,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	call->stall_ms = r->stall_ms;
 	call->accept_gzip = r->accept_gzip;
 	call->fresh_connection = r->fresh_connection;
+	call->keep_header = r->keep_header;
 	call->on_data = r->on_data;
 	call->on_done = r->on_done;
 	call->arg = r->arg;
@@ -403,6 +418,7 @@ static void call_free(struct http_call *call)
 	free(call->body);
 	free(call->warning);
 	free(call->content_type);
+	free(call->kept_header);
 	free(call);
 }
 
@@ -430,6 +446,8 @@ void http_call_finish(struct http_call *call, const struct err *err)
 	r.body_len = call->answer.len;
 	r.warning = call->warning;
 	r.content_type = call->content_type;
+	r.kept_header = call->kept_header;
+	r.tls_refused = call->tls_refused;
 	r.elapsed_ms = clock_mono_ms() - call->start_ms;
 	if (call->on_done)
 		call->on_done(call->arg, &r);

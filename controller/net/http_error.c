@@ -51,10 +51,11 @@ static void fill_timeout(const struct http_call *call, struct err *err)
 }
 
 /* We do not accept the server's certificate. */
-static void fill_verify(const struct http_call *call, CURLcode code, struct err *err)
+static void fill_verify(struct http_call *call, CURLcode code, struct err *err)
 {
 	long verify = X509_V_OK;
 
+	call->tls_refused = true;
 	/* libcurl compares names itself, after OpenSSL's verdict; only its text tells. */
 	if (strstr(detail(call, code), "target host")) {
 		err_set(err, ERR_TRANSPORT,
@@ -111,15 +112,16 @@ static bool is_client_cert_alert(const char *text)
 	return false;
 }
 
-static void fill_tls(const struct http_call *call, CURLcode code, struct err *err)
+static void fill_tls(struct http_call *call, CURLcode code, struct err *err)
 {
 	const char *text = detail(call, code);
 
+	call->tls_refused = is_client_cert_alert(text);
 	if (strstr(text, "wrong version number") || strstr(text, "packet length too long"))
 		err_set(err, ERR_TRANSPORT,
 		        "%s does not speak TLS: is the URL's scheme http, or the port another?",
 		        call->target);
-	else if (is_client_cert_alert(text))
+	else if (call->tls_refused)
 		err_set(err, ERR_TRANSPORT,
 		        "%s refused our client certificate (%s): renew it, or check which CA "
 		        "signed it",
@@ -128,7 +130,7 @@ static void fill_tls(const struct http_call *call, CURLcode code, struct err *er
 		err_set(err, ERR_TRANSPORT, "TLS with %s failed: %s", call->target, text);
 }
 
-static void fill_lost(const struct http_call *call, CURLcode code, struct err *err)
+static void fill_lost(struct http_call *call, CURLcode code, struct err *err)
 {
 	const char *text = detail(call, code);
 
@@ -156,7 +158,7 @@ static void fill_write(const struct http_call *call, CURLcode code, struct err *
 		        detail(call, code));
 }
 
-void http_error_fill(const struct http_call *call, CURLcode code, struct err *err)
+void http_error_fill(struct http_call *call, CURLcode code, struct err *err)
 {
 	switch (code) {
 	case CURLE_OK:

@@ -42,6 +42,7 @@ struct http_client {
 
 	struct http_credentials tls;
 	char *proxy_url, *user_agent;
+	bool proxy_from_env;
 	CURL *pool[HTTP_POOL_MAX]; /* finished easy handles, reset */
 	unsigned npool;
 };
@@ -56,6 +57,7 @@ struct http_call {
 	bool cancelled;
 	bool finishing; /* on_done is being called */
 	bool too_big, refused;
+	bool tls_refused;
 
 	/* the request, copied */
 	char *method, *url;
@@ -64,6 +66,7 @@ struct http_call {
 	size_t body_len;
 	int timeout_ms, connect_timeout_ms, stall_ms;
 	bool accept_gzip, fresh_connection;
+	const char *keep_header;
 	unsigned sent; /* how often libcurl began to send a write */
 	int (*on_data)(void *arg, int status, const char *data, size_t len);
 	void (*on_done)(void *arg, const struct http_result *r);
@@ -72,7 +75,7 @@ struct http_call {
 	/* the answer */
 	struct buf answer;
 	size_t head_bytes;
-	char *warning, *content_type;
+	char *warning, *content_type, *kept_header;
 	int retry_after_ms;
 
 	struct timer stall; /* re-armed when it fires, not at each byte */
@@ -104,6 +107,6 @@ void http_tls_release(struct http_credentials *t);
 void http_tls_apply(const struct http_credentials *t, CURL *easy);
 
 /* http_error.c */
-void http_error_fill(const struct http_call *call, CURLcode code, struct err *err);
+void http_error_fill(struct http_call *call, CURLcode code, struct err *err);
 
 #endif

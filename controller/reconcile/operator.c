@@ -197,13 +197,14 @@ bool operator_synced(const struct mdep_operator *op)
 	return true;
 }
 
-const char *operator_trouble(const struct mdep_operator *op)
+const char *operator_trouble(const struct mdep_operator *op, int64_t grace_ms)
 {
 	const char *trouble;
 
 	for (int i = 0; i < CACHES; i++) {
 		trouble = caches[i].optional ? NULL : reflector_trouble(op->reflectors[i]);
-		if (trouble)
+		if (trouble &&
+		    (!op->stores[i].synced || reflector_trouble_ms(op->reflectors[i]) > grace_ms))
 			return trouble;
 	}
 	return NULL;

@@ -26,6 +26,7 @@
 #include <stdint.h>
 
 #include "tidegate/base/err.h"
+#include "tidegate/base/list.h"
 #include "tidegate/kube/config.h"
 #include "tidegate/net/loop.h"
 
@@ -53,6 +54,18 @@ void kube_client_set_write_gate(struct kube_client *c, bool (*may_write)(void *a
 
 /* Cuts every write that waits or runs (not lease calls): on_done with ERR_CANCELED follows. */
 void kube_client_drop_writes(struct kube_client *c);
+
+/*
+ * Told, from the loop, when the server answers again after an attempt that it did not answer.
+ * For those who are in a long back-off because of that. Must be off before the client is freed.
+ */
+struct kube_reach {
+	struct list link;
+	void (*fn)(void *arg);
+	void *arg;
+};
+void kube_client_on_reach(struct kube_client *c, struct kube_reach *w);
+void kube_client_off_reach(struct kube_reach *w);
 
 enum kube_channel { KUBE_CH_SHORT, KUBE_CH_WATCH, KUBE_CH_LEASE };
 

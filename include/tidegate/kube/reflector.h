@@ -15,7 +15,8 @@
  * An object that cannot be decoded is skipped with a log line that names it; what the store
  * holds of it stays.
  * Metrics: tidegate_reflector_{lists_total,watches_total,relists_total{reason},
- * decode_errors_total,last_byte_age_seconds,resource_version,objects}, by resource and namespace.
+ * decode_errors_total,last_byte_age_seconds,resource_version,objects,trouble_seconds}, by resource
+ * and namespace.
  */
 #ifndef TIDEGATE_KUBE_REFLECTOR_H
 #define TIDEGATE_KUBE_REFLECTOR_H
@@ -46,5 +47,7 @@ void reflector_start(struct reflector *r);
 void reflector_free(struct reflector *r);
 /* Wall text of what is wrong right now, NULL when the watch runs. For /readyz and the log. */
 const char *reflector_trouble(const struct reflector *r);
+/* For how long already; 0 when the watch runs. */
+int64_t reflector_trouble_ms(const struct reflector *r);
 
 #endif

@@ -33,7 +33,9 @@ struct http_tls {
 
 struct http_client_options {
 	struct http_tls tls;
-	const char *proxy_url; /* NULL: none, also not from the environment */
+	const char *proxy_url; /* NULL: none, unless the next says otherwise */
+	bool proxy_from_env;   /* without proxy_url: HTTPS_PROXY and NO_PROXY, as libcurl reads them
+	                        */
 	const char *user_agent;
 	int max_host_connections; /* 0 = no limit */
 	bool verify_with_ca_only; /* trust ca_pem and not the system's store; true for API servers
@@ -57,6 +59,8 @@ struct http_result {
 	size_t body_len;
 	const char *warning; /* last Warning header's text, NULL when none */
 	const char *content_type;
+	const char *kept_header; /* value of the request's keep_header, NULL when absent */
+	bool tls_refused;        /* one side did not accept the other's certificate */
 	int64_t elapsed_ms;
 };
 
@@ -72,6 +76,7 @@ struct http_request {
 	size_t max_body;        /* collected body; 0 = 1 MiB; passing it ends with ERR_TOO_BIG */
 	bool accept_gzip;
 	bool fresh_connection;
+	const char *keep_header; /* name of one more header to hand on; a literal */
 
 	/* Given: body bytes go here as they come (status already known), nothing is collected.
 	 * Returning -1 ends the transfer with ERR_PROTOCOL. */

@@ -36,6 +36,6 @@ void operator_flush(struct mdep_operator *op, void (*done)(void *arg), void *arg
 /* All caches hold a first complete list. */
 bool operator_synced(const struct mdep_operator *op);
 /* What keeps it from working right now, NULL when nothing. */
-const char *operator_trouble(const struct mdep_operator *op);
+const char *operator_trouble(const struct mdep_operator *op, int64_t grace_ms);
 
 #endif

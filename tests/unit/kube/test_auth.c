@@ -212,6 +212,38 @@ static void test_certificates_by_content(void **state)
 	kube_auth_free(a);
 }
 
+/* A refused certificate looks at once, but not at each of many requests that fail together. */
+static void test_refused_tls_looks_at_once(void **state)
+{
+	struct kube_config cfg = {.source = S("s"), .ca_file = file};
+	struct kube_auth *a;
+	struct http_tls tls;
+
+	(void)state;
+	put(file, "A1");
+	a = auth_new(&cfg);
+	put(file, "A2");
+	clock_ms += 5000;
+	header_now(a);
+	kube_auth_tls(a, &tls);
+	assert_string_equal(tls.ca_pem, "A1");
+	kube_auth_tls_refused(a);
+	header_now(a);
+	kube_auth_tls(a, &tls);
+	assert_string_equal(tls.ca_pem, "A2");
+	put(file, "A3");
+	clock_ms += 500;
+	kube_auth_tls_refused(a);
+	header_now(a);
+	kube_auth_tls(a, &tls);
+	assert_string_equal(tls.ca_pem, "A2");
+	clock_ms += 600;
+	header_now(a);
+	kube_auth_tls(a, &tls);
+	assert_string_equal(tls.ca_pem, "A3");
+	kube_auth_free(a);
+}
+
 /* --- exec ------------------------------------------------------------------------------- */
 
 struct waiter {
@@ -339,6 +371,7 @@ int main(void)
 		cmocka_unit_test(test_token_file_after_401),
 		cmocka_unit_test(test_unusable_at_start),
 		cmocka_unit_test(test_certificates_by_content),
+		cmocka_unit_test(test_refused_tls_looks_at_once),
 		cmocka_unit_test(test_exec_cached_and_shared),
 		cmocka_unit_test(test_exec_leeway),
 		cmocka_unit_test(test_exec_failure_backs_off),

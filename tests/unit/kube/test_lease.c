@@ -249,6 +249,24 @@ static void test_candidate_waits_and_takes_over(void **state)
 	server_reset();
 }
 
+/* A candidate does not sleep over the end of the lease that it has seen. */
+static void test_candidate_wakes_at_expiry(void **state)
+{
+	struct bed *b = lease_bed(state);
+	struct candidate c;
+	int64_t began = clock_mono_ms();
+
+	server.exists = true;
+	server.rv = 1;
+	server.spec = xasprintf("{\"holderIdentity\":\"z\",\"leaseDurationSeconds\":1}");
+	retry_ms = 900; /* its second look would be 1800 to 3960 ms from now */
+	candidate(b, &c, "c", 0);
+	must(b, &c.acquired);
+	assert_in_range(clock_mono_ms() - began, 1000, 1500);
+	lease_free(c.lease);
+	server_reset();
+}
+
 /*
  * The times in a record mean nothing: a candidate that comes to an old one waits a full duration
  * all the same, and one from the future does not keep it out for longer.
@@ -558,21 +576,14 @@ static void test_options(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_acquire_and_renew),
-		T(test_candidate_waits_and_takes_over),
-		T(test_only_observed_time_counts),
-		T(test_change_is_a_sign_of_life),
-		T(test_fence_when_the_server_hangs),
-		T(test_gate_after_suspend),
-		T(test_renewal_survives_errors),
-		T(test_conflict_is_resolved),
-		T(test_taken_by_another),
-		T(test_deleted_is_made_again),
-		T(test_release_hands_over_at_once),
-		T(test_release_writes_nobody),
-		T(test_release_is_bounded),
-		T(test_stop_while_acquiring),
-		T(test_options),
+		T(test_acquire_and_renew),         T(test_candidate_waits_and_takes_over),
+		T(test_candidate_wakes_at_expiry), T(test_only_observed_time_counts),
+		T(test_change_is_a_sign_of_life),  T(test_fence_when_the_server_hangs),
+		T(test_gate_after_suspend),        T(test_renewal_survives_errors),
+		T(test_conflict_is_resolved),      T(test_taken_by_another),
+		T(test_deleted_is_made_again),     T(test_release_hands_over_at_once),
+		T(test_release_writes_nobody),     T(test_release_is_bounded),
+		T(test_stop_while_acquiring),      T(test_options),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);

@@ -229,6 +229,27 @@ static void test_refused_then_up(void **state)
 	assert_int_equal(told(g, "available again"), 1);
 }
 
+/* The second outage soon after the first one: whoever gets an answer ends the waiting. */
+static void test_reached_by_another_call(void **state)
+{
+	static const struct fake_reply ok = OK;
+	struct rig *g = *state;
+	char *url = g->bed->cfg.server;
+	struct answer a;
+
+	g->bed->cfg.server = S("http://127.0.0.1:1");
+	start(g, (struct reflector_options){.backoff_ms = 60000, .seed = 1});
+	while (!g->r->trouble)
+		fake_api_idle(g->bed->loop, 2);
+	SCRIPT(g, WATCH_LIST, STREAM(EVENT("ADDED", "a", "3", "x"), END("9")));
+	fake_api_script(g->bed->api, "GET", "/x", &ok, 1);
+	g->bed->cfg.server = url;
+	bed_run(g->bed, &a, GET);
+	expect(g, "+a@3=x! ");
+	assert_null(reflector_trouble(g->r));
+	assert_int_equal(reflector_trouble_ms(g->r), 0);
+}
+
 static void test_crd_appears(void **state)
 {
 	struct rig *g = *state;
@@ -953,6 +974,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		R(test_refused_then_up),
+		R(test_reached_by_another_call),
 		R(test_crd_appears),
 		R(test_no_rights),
 		R(test_hiccup_is_silent),

@@ -1,6 +1,7 @@
 /* The client against the server of this module, in one loop. */
 #include "fixture.h"
 
+#include <time.h>
 #include <zlib.h>
 
 #include "tidegate/base/str.h"
@@ -32,6 +33,11 @@ struct outcome {
 	size_t body_len;
 	int64_t elapsed_ms;
 };
+
+static void on_kept(void *arg, const struct http_result *r)
+{
+	str_copy(arg, 32, str_or(r->kept_header, "(none)"));
+}
 
 static void on_done(void *arg, const struct http_result *r)
 {
@@ -105,6 +111,19 @@ static void reply_gzip(struct server_request *r)
 	deflateEnd(&z);
 }
 
+/* Half a minute from now, as a date (RFC 9110 5.6.7). */
+static void reply_late(struct server_request *r)
+{
+	char date[64], headers[128];
+	time_t at = (time_t)(clock_wall_ms() / 1000 + 30);
+	struct tm tm;
+
+	gmtime_r(&at, &tm);
+	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
+	snprintf(headers, sizeof(headers), "Retry-After: %s\r\nX-Rule: r-17\r\n", date);
+	server_reply(r, 503, NULL, headers, "", 0);
+}
+
 static void reply_facts(struct server_request *r)
 {
 	cleanup_buf struct buf b;
@@ -149,6 +168,8 @@ static void handle(void *arg, struct server_request *r)
 	} else if (str_eq(r->path, "/busy")) {
 		server_reply(r, 429, NULL, "Retry-After: 7\r\nWarning: 299 - \"old API\"\r\n", "",
 		             0);
+	} else if (str_eq(r->path, "/late")) {
+		reply_late(r);
 	} else if (str_eq(r->path, "/empty")) {
 		server_reply(r, 204, NULL, NULL, NULL, 0);
 	} else if (str_eq(r->path, "/stream")) {
@@ -222,6 +243,8 @@ static void a_status_is_no_error(void **state)
 static void retry_after_and_warning_are_read(void **state)
 {
 	struct outcome o;
+	char rule[32] = "";
+	struct http_request r = {.keep_header = "X-Rule", .on_done = on_kept, .arg = rule};
 
 	(void)state;
 	fetch(&o, (struct http_request){.url = at("/busy")});
@@ -230,6 +253,12 @@ static void retry_after_and_warning_are_read(void **state)
 	assert_string_equal(o.warning, "299 - \"old API\"");
 	fetch(&o, (struct http_request){.url = at("/ok")});
 	assert_int_equal(o.retry_after_ms, 0);
+	fetch(&o, (struct http_request){.url = at("/late")});
+	assert_in_range(o.retry_after_ms, 25000, 30000);
+	r.url = at("/late");
+	http_start(client, &r);
+	run_for(loop, 50);
+	assert_string_equal(rule, "r-17");
 }
 
 static void what_is_sent(void **state)

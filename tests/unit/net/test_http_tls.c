@@ -1,5 +1,6 @@
 /* TLS between the client and the server of this module, certificates made on the spot. */
 #include "certs.h"
+#include "proxy.h"
 
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -21,7 +22,7 @@ static char cert_file[64], key_file[64];
 static struct loop *loop;
 
 struct outcome {
-	bool done;
+	bool done, tls_refused;
 	enum err_class class;
 	int status;
 	char text[ERR_MSG_MAX];
@@ -34,6 +35,7 @@ static void on_done(void *arg, const struct http_result *r)
 
 	o->done = true;
 	o->class = r->err.class;
+	o->tls_refused = r->tls_refused;
 	o->status = r->status;
 	str_copy(o->text, sizeof(o->text), r->err.msg);
 	str_copy(o->body, sizeof(o->body), r->body);
@@ -171,6 +173,7 @@ static void certificates_are_verified(void **state)
 		if (o.class != rows[i].class || !strstr(o.text, rows[i].text))
 			fail_msg("row %zu: %s", i, o.text);
 		assert_non_null(strstr(o.text, rows[i].text));
+		assert_int_equal(o.tls_refused, o.class != ERR_NONE);
 		/* Host is what the URL said, whatever name was verified. */
 		if (o.class == ERR_NONE)
 			assert_string_equal(o.body, server_address(s));
@@ -396,14 +399,112 @@ static void client_certificates(void **state)
 	}
 }
 
+/* --- proxies ----------------------------------------------------------------------------- */
+
+static struct http_client *proxied_client(const struct http_client_options *more)
+{
+	struct http_client_options o = *more;
+	struct err err = ERR_INIT;
+	struct http_client *c;
+
+	o.tls.ca_pem = ca.pem;
+	o.verify_with_ca_only = true;
+	c = http_client_new(loop, &o, &err);
+	assert_string_equal(err.msg, "");
+	return c;
+}
+
+/* TLS goes through the proxy, not to it, and the proxy gets no header that is not its own. */
+static void a_proxy_is_asked_to_connect(void **state)
+{
+	struct server *s = serve(&good);
+	struct proxy p;
+	struct http_client *c;
+	struct outcome o;
+	char proxy_url[64], want[64];
+
+	(void)state;
+	proxy_start(&p);
+	snprintf(proxy_url, sizeof(proxy_url), "http://user:pass@127.0.0.1:%d", p.port);
+	c = proxied_client(&(struct http_client_options){.proxy_url = proxy_url});
+	fetch(c, &o, "https", port_of(server_address(s)));
+	assert_string_equal(o.text, "");
+	assert_string_equal(o.body, server_address(s));
+	http_client_free(c);
+	proxy_stop(&p);
+	snprintf(want, sizeof(want), "CONNECT %s HTTP/1.1", server_address(s));
+	assert_string_equal(p.asked, want);
+	assert_non_null(strstr(p.head, "Proxy-Authorization: Basic dXNlcjpwYXNz"));
+	server_free(s);
+}
+
+static void a_proxy_that_refuses_is_named(void **state)
+{
+	struct proxy p;
+	struct http_client *c;
+	struct outcome o;
+	char proxy_url[64];
+
+	(void)state;
+	proxy_start(&p);
+	p.status = 403;
+	snprintf(proxy_url, sizeof(proxy_url), "http://user:s3cret@127.0.0.1:%d", p.port);
+	c = proxied_client(&(struct http_client_options){.proxy_url = proxy_url});
+	fetch(c, &o, "https", 1);
+	assert_int_equal(o.class, ERR_TRANSPORT);
+	assert_non_null(strstr(o.text, "403"));
+	assert_null(strstr(o.text, "s3cret"));
+	http_client_free(c);
+	proxy_stop(&p);
+}
+
+/* The environment counts for who asks for it only, and NO_PROXY takes hosts out. */
+static void the_environments_proxy(void **state)
+{
+	const struct {
+		bool from_env;
+		const char *no_proxy;
+		bool asked;
+	} rows[] = {
+		{true, NULL, true},           {false, NULL, false},      {true, "127.0.0.1", false},
+		{true, "127.0.0.0/8", false}, {true, "elsewhere", true}, {true, "*", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct server *s = serve(&good);
+		struct proxy p;
+		struct http_client *c;
+		struct outcome o;
+		char proxy_url[64];
+
+		proxy_start(&p);
+		snprintf(proxy_url, sizeof(proxy_url), "http://127.0.0.1:%d", p.port);
+		setenv("HTTPS_PROXY", proxy_url, 1);
+		if (rows[i].no_proxy)
+			setenv("NO_PROXY", rows[i].no_proxy, 1);
+		c = proxied_client(
+			&(struct http_client_options){.proxy_from_env = rows[i].from_env});
+		fetch(c, &o, "https", port_of(server_address(s)));
+		unsetenv("HTTPS_PROXY");
+		unsetenv("NO_PROXY");
+		http_client_free(c);
+		proxy_stop(&p);
+		if (o.class != ERR_NONE || (p.asked[0] != '\0') != rows[i].asked)
+			fail_msg("row %zu: asked \"%s\", %s", i, p.asked, o.text);
+		server_free(s);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(certificates_are_verified),   T(a_ca_beside_the_system_store),
-		T(tls_and_plain_mixed_up),      T(bad_credentials_are_named_at_once),
-		T(bad_serving_files_are_named), T(a_changed_certificate_is_served),
-		T(client_certificates),
+		T(certificates_are_verified),     T(a_ca_beside_the_system_store),
+		T(tls_and_plain_mixed_up),        T(bad_credentials_are_named_at_once),
+		T(bad_serving_files_are_named),   T(a_changed_certificate_is_served),
+		T(client_certificates),           T(a_proxy_is_asked_to_connect),
+		T(a_proxy_that_refuses_is_named), T(the_environments_proxy),
 	};
 
 	return cmocka_run_group_tests(tests, setup_all, teardown_all);
