@@ -1,11 +1,13 @@
 /*
- * Signals of a release: scrapes the pods of both revisions, feeds the judge, and counts which
- * share of the requests the canary really got since the route was last changed.
+ * Signals of a ModelDeployment. During a release: scrapes the pods of both revisions, feeds the
+ * judge, and counts which share of the requests the canary really got since the route was last
+ * changed. With objectives also before and after it, as long as something is stable.
  */
 #include <math.h>
 #include <string.h>
 
 #include "internal.h"
+#include "observe.h"
 #include "tidegate/api/preset.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
@@ -23,19 +25,22 @@
 
 struct watched {
 	bool canary;
+	bool failing; /* the last scrape was not answered, an earlier one was */
+	bool marked;  /* watch_pods' sweep */
 	char zone[64];
 	int64_t last_ms; /* wall time of the last reading */
 };
 
 struct observation {
 	char *stable, *target;
-	struct sequential *judge;
-	struct map pods; /* "ns/name" -> struct watched */
+	struct sequential *judge; /* NULL while nothing is judged */
+	struct slo_watch *slo;    /* NULL without objectives */
+	struct map pods;          /* "ns/name" -> struct watched */
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
 	int64_t since_ms;
 	enum judge_verdict verdict;
-	int64_t woken_ms, text_ms;
+	int64_t woken_ms, text_ms, looked_ms;
 	int score;
 	char text[256];
 };
@@ -54,24 +59,41 @@ static void observation_free(void *arg)
 		return;
 	map_release(&o->pods, free);
 	sequential_free(o->judge);
+	slo_watch_free(o->slo);
 	free(o->stable);
 	free(o->target);
 	free(o);
 }
 
-static struct observation *observation_new(const struct mdep_status *st, const struct mdep *m)
+static struct observation *observation_new(void)
 {
 	struct observation *o = xcalloc(1, sizeof(*o));
+
+	o->score = -1;
+	map_init(&o->pods);
+	return o;
+}
+
+static void judge_start(struct observation *o, const struct mdep *m, int64_t weight_set_ms)
+{
 	struct sequential_options opt;
 
 	sequential_options_default(&opt);
 	opt.tick_s = (double)m->canary.interval_ms / 1000.0;
-	o->stable = xstrdup(st->stable);
-	o->target = xstrdup(st->target);
 	o->judge = sequential_new(&opt);
+	o->since_ms = weight_set_ms;
+}
+
+static void judge_end(struct observation *o)
+{
+	sequential_free(o->judge);
+	o->judge = NULL;
+	o->canary_requests = o->total_requests = 0;
+	o->counted = false;
+	o->since_ms = o->woken_ms = o->text_ms = 0;
+	o->verdict = JUDGE_NONE;
 	o->score = -1;
-	map_init(&o->pods);
-	return o;
+	o->text[0] = '\0';
 }
 
 /* --- readings ---------------------------------------------------------------------------- */
@@ -104,13 +126,97 @@ static void count_share(struct observation *o, const struct watched *w,
 		o->canary_requests += r->increment->requests;
 }
 
-static void wake(struct observer *ob, const char *key, struct observation *o, int64_t now_ms)
+/* --- dark zones -------------------------------------------------------------------------- */
+
+static bool zone_answers(const struct observation *o, const char *zone, bool *silent)
+{
+	const char *key;
+	void *value;
+	size_t it = 0;
+	bool answers = false;
+
+	*silent = false;
+	while (map_next(&o->pods, &it, &key, &value)) {
+		const struct watched *w = value;
+
+		if (!str_eq(w->zone, zone))
+			continue;
+		answers |= w->last_ms && !w->failing;
+		*silent |= w->failing;
+	}
+	return answers;
+}
+
+/* No pod of the zone answers any more, and pods of another one do. */
+static bool is_silent(const struct observation *o, const char *zone)
+{
+	bool silent, elsewhere = false, answers = zone_answers(o, zone, &silent);
+	const char *key;
+	void *value;
+	size_t it = 0;
+
+	while (map_next(&o->pods, &it, &key, &value)) {
+		const struct watched *w = value;
+
+		elsewhere |= !str_eq(w->zone, zone) && w->last_ms && !w->failing;
+	}
+	return silent && !answers && elsewhere;
+}
+
+/* The zone has nodes and none of them is Ready. */
+static bool nodes_are_gone(const struct mdep_operator *op, const char *zone)
+{
+	const struct object *o;
+	bool any = false;
+	size_t it = 0;
+
+	while ((o = store_next(&op->stores[CACHE_NODE], &it))) {
+		const struct node *n = (const struct node *)o;
+
+		if (!str_eq(n->zone, zone))
+			continue;
+		if (n->ready)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
+static const char *dark_zone(const struct mdep_operator *op, const struct observation *o,
+                             const struct mdep *m)
+{
+	for (unsigned i = 0; i < m->nzones; i++)
+		if (is_silent(o, m->zones[i].name) || nodes_are_gone(op, m->zones[i].name))
+			return m->zones[i].name;
+	return NULL;
+}
+
+/* --- waking ------------------------------------------------------------------------------ */
+
+static bool judge_news(struct observation *o, int64_t now_ms)
 {
 	struct sequential_result res;
 
+	if (!o->judge)
+		return false;
 	sequential_advance(o->judge, (double)now_ms / 1000.0);
 	sequential_result(o->judge, (double)now_ms / 1000.0, &res);
-	if (res.verdict == o->verdict && now_ms - o->woken_ms < WAKE_EVERY_MS)
+	return res.verdict != o->verdict || now_ms - o->woken_ms >= WAKE_EVERY_MS;
+}
+
+static bool slo_news(struct observation *o, int64_t now_ms)
+{
+	if (!o->slo || now_ms - o->looked_ms < WAKE_EVERY_MS)
+		return false;
+	o->looked_ms = now_ms;
+	return slo_watch_news(o->slo, now_ms);
+}
+
+static void wake(struct observer *ob, const char *key, struct observation *o, int64_t now_ms)
+{
+	bool judge = judge_news(o, now_ms), slo = slo_news(o, now_ms);
+
+	if (!judge && !slo)
 		return;
 	o->woken_ms = now_ms;
 	operator_enqueue(ob->op, key);
@@ -122,11 +228,20 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 	struct observation *o = map_get(&ob->observations, r->group);
 	struct watched *w = o ? map_get(&o->pods, r->pod) : NULL;
 
-	if (!w || !r->total)
+	if (!w)
 		return;
+	if (!r->total) {
+		w->failing = w->last_ms != 0;
+		return;
+	}
+	w->failing = false;
 	if (r->increment && r->increment->known) {
-		feed_judge(o, w, r);
-		count_share(o, w, r);
+		if (o->judge) {
+			feed_judge(o, w, r);
+			count_share(o, w, r);
+		}
+		if (o->slo)
+			slo_watch_feed(o->slo, w->canary, r->wall_ms, r->increment);
 	}
 	w->last_ms = r->wall_ms;
 	wake(ob, r->group, o, r->wall_ms);
@@ -142,6 +257,22 @@ static const char *metrics_url(struct arena *a, const struct mdep *m, const stru
 	bool v6 = strchr(p->ip, ':') != NULL;
 
 	return arena_printf(a, v6 ? "http://[%s]:%d%s" : "http://%s:%d%s", p->ip, port, path);
+}
+
+static void sweep_pods(struct observation *o)
+{
+	const char *key;
+	void *value;
+	size_t it = 0;
+
+	while (map_next(&o->pods, &it, &key, &value)) {
+		struct watched *w = value;
+
+		if (!w->marked)
+			free(map_del(&o->pods, key));
+		else
+			w->marked = false;
+	}
 }
 
 static void watch_pods(struct observer *ob, const char *key, struct observation *o,
@@ -171,12 +302,14 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 				map_set(&o->pods, p->meta.key, w);
 			}
 			w->canary = canary;
+			w->marked = true;
 			str_copy(w->zone, sizeof(w->zone), c->zone);
 			targets[n++] = (struct scrape_target){.pod = p->meta.key,
 			                                      .uid = p->meta.uid,
 			                                      .url = metrics_url(a, m, p)};
 		}
 	}
+	sweep_pods(o);
 	scraper_set(ob->scraper, key, preset_get(m->runtime), m->model.name, m->canary.interval_ms,
 	            targets, n);
 }
@@ -188,27 +321,58 @@ static bool can_be_scraped(const struct mdep *m)
 	return p->requests_metric && (m->metrics_path || p->metrics_path);
 }
 
+static bool releasing(const struct mdep_status *st)
+{
+	return st->phase != ROLLOUT_IDLE && st->phase != ROLLOUT_ROLLING_BACK &&
+	       st->phase != ROLLOUT_ROLLED_BACK && st->phase != ROLLOUT_ABORTED;
+}
+
+static void set_judge(struct observation *o, const struct mdep *m, const struct rollout_plan *plan,
+                      bool other_pair)
+{
+	if (o->judge && (!plan->judge || other_pair))
+		judge_end(o);
+	if (plan->judge && !o->judge)
+		judge_start(o, m, plan->status.weight_set_ms);
+}
+
+static void set_slo(struct observation *o, const struct mdep *m, const struct mdep_status *st,
+                    int64_t now_ms)
+{
+	if (o->slo && !slo_watch_fits(o->slo, m)) {
+		slo_watch_free(o->slo);
+		o->slo = NULL;
+	}
+	if (!m->slo.n)
+		return;
+	if (!o->slo)
+		o->slo = slo_watch_new(m, now_ms);
+	slo_watch_revisions(o->slo, st->stable, releasing(st) ? st->target : NULL);
+}
+
 void observer_set(struct observer *ob, const char *key, const struct rollout_snapshot *s,
                   const struct rollout_plan *plan)
 {
 	struct observation *o = map_get(&ob->observations, key);
+	const struct mdep_status *st = &plan->status;
 	cleanup_arena struct arena a;
-	bool wanted = plan->judge && plan->status.stable && plan->status.target &&
-	              can_be_scraped(s->mdep);
+	bool other_pair;
 
 	arena_init(&a, 8192);
-	if (o && (!wanted || !str_eq(o->stable, plan->status.stable) ||
-	          !str_eq(o->target, plan->status.target))) {
+	if (!st->stable || !st->target || !can_be_scraped(s->mdep) ||
+	    (!plan->judge && !s->mdep->slo.n)) {
 		observer_forget(ob, key);
-		o = NULL;
-	}
-	if (!wanted)
 		return;
+	}
 	if (!o) {
-		o = observation_new(&plan->status, s->mdep);
-		o->since_ms = plan->status.weight_set_ms;
+		o = observation_new();
 		map_set(&ob->observations, key, o);
 	}
+	other_pair = !str_eq(o->stable, st->stable) || !str_eq(o->target, st->target);
+	xstr_replace(&o->stable, st->stable);
+	xstr_replace(&o->target, st->target);
+	set_judge(o, s->mdep, plan, other_pair);
+	set_slo(o, s->mdep, st, s->now_ms);
 	watch_pods(ob, key, o, s, &a);
 }
 
@@ -224,7 +388,7 @@ void observer_route_changed(struct observer *ob, const char *key, int64_t wall_m
 {
 	struct observation *o = map_get(&ob->observations, key);
 
-	if (!o)
+	if (!o || !o->judge)
 		return;
 	o->since_ms = wall_ms;
 	o->canary_requests = o->total_requests = 0;
@@ -246,14 +410,10 @@ static enum rollout_verdict to_rollout(enum judge_verdict v)
 	return VERDICT_NONE;
 }
 
-void observer_read(struct observer *ob, const char *key, struct arena *a,
-                   struct rollout_snapshot *s)
+static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
 {
-	struct observation *o = map_get(&ob->observations, key);
 	struct sequential_result res;
 
-	if (!o)
-		return;
 	sequential_result(o->judge, (double)s->now_ms / 1000.0, &res);
 	if (res.verdict != o->verdict || s->now_ms - o->text_ms >= TEXT_EVERY_MS) {
 		o->verdict = res.verdict;
@@ -272,6 +432,36 @@ void observer_read(struct observer *ob, const char *key, struct arena *a,
 		s->traffic.canary_requests = llround(o->canary_requests);
 		s->traffic.total_requests = llround(o->total_requests);
 	}
+}
+
+/* Asked only when it matters: a breach while a zone is dark is nobody's but the zone's. */
+static void read_slo(struct observer *ob, struct observation *o, struct arena *a,
+                     struct rollout_snapshot *s)
+{
+	const char *zone;
+
+	slo_watch_read(o->slo, s->now_ms, a, &s->slo);
+	if (!s->slo.breach)
+		return;
+	zone = dark_zone(ob->op, o, s->mdep);
+	if (zone)
+		slo_watch_excuse(o->slo, s->now_ms, zone);
+	slo_watch_read(o->slo, s->now_ms, a, &s->slo);
+	if (s->slo.held)
+		slo_watch_forget(o->slo);
+}
+
+void observer_read(struct observer *ob, const char *key, struct arena *a,
+                   struct rollout_snapshot *s)
+{
+	struct observation *o = map_get(&ob->observations, key);
+
+	if (!o)
+		return;
+	if (o->judge)
+		read_judge(o, a, s);
+	if (o->slo)
+		read_slo(ob, o, a, s);
 }
 
 struct observer *observer_new(struct mdep_operator *op, struct err *err)

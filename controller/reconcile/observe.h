@@ -1,0 +1,28 @@
+/* What the files of the observer share: see observe.c. */
+#ifndef TIDEGATE_RECONCILE_OBSERVE_H
+#define TIDEGATE_RECONCILE_OBSERVE_H
+
+#include "tidegate/api/mdep.h"
+#include "tidegate/base/arena.h"
+#include "tidegate/rollout/plan.h"
+#include "tidegate/signal/counts.h"
+
+/* --- objectives (observe_slo.c) ---------------------------------------------------------- */
+struct slo_watch;
+/* The budget goes on from what m's status has recorded. */
+struct slo_watch *slo_watch_new(const struct mdep *m, int64_t now_ms);
+void slo_watch_free(struct slo_watch *w);
+/* It watches just the objectives of m. */
+bool slo_watch_fits(const struct slo_watch *w, const struct mdep *m);
+/* target: NULL when nothing is being released. */
+void slo_watch_revisions(struct slo_watch *w, const char *stable, const char *target);
+void slo_watch_feed(struct slo_watch *w, bool target, int64_t wall_ms, const struct counts *c);
+/* A zone is dark right now: breaches are held for a while. */
+void slo_watch_excuse(struct slo_watch *w, int64_t now_ms, const char *zone);
+/* Drops the revisions' evidence; the budget stays. */
+void slo_watch_forget(struct slo_watch *w);
+/* Something that the planner or status should hear of. */
+bool slo_watch_news(struct slo_watch *w, int64_t now_ms);
+void slo_watch_read(struct slo_watch *w, int64_t now_ms, struct arena *a, struct rollout_slo *out);
+
+#endif

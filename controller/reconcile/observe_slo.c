@@ -1,0 +1,271 @@
+/*
+ * Objectives of one ModelDeployment: every scrape of its pods is counted against them. Each
+ * revision has burn windows of its own, so that a breach is always somebody's; the budget is the
+ * service's and lives in status beyond restarts.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "internal.h"
+#include "observe.h"
+#include "tidegate/base/str.h"
+#include "tidegate/judge/burn.h"
+
+/* Figures change with every scrape; status shows them this often, or when a breach begins or ends.
+ */
+#define FIGURES_EVERY_MS 60000
+/* What a dark zone leaves behind (full queues, cold caches, retries) is its doing for so long. */
+#define EXCUSE_MS 120000
+
+struct side {
+	char *revision;
+	struct burn *burns[MDEP_OBJECTIVES_MAX];
+};
+
+struct slo_watch {
+	unsigned n;
+	struct mdep_objective objectives[MDEP_OBJECTIVES_MAX]; /* names are our own */
+	struct burn *service[MDEP_OBJECTIVES_MAX];
+	struct side stable, target;
+	int64_t excused_ms; /* last time that a zone was dark */
+	char excuse[96];
+	int64_t figures_ms;
+	struct mdep_objective_status figures[MDEP_OBJECTIVES_MAX];
+	bool breach;
+};
+
+static void side_release(struct side *s)
+{
+	for (unsigned i = 0; i < MDEP_OBJECTIVES_MAX; i++)
+		burn_free(s->burns[i]);
+	free(s->revision);
+	*s = (struct side){NULL, {NULL}};
+}
+
+static void side_begin(const struct slo_watch *w, struct side *s, const char *revision)
+{
+	side_release(s);
+	if (!revision)
+		return;
+	s->revision = xstrdup(revision);
+	for (unsigned i = 0; i < w->n; i++)
+		s->burns[i] = burn_new(w->objectives[i].target);
+}
+
+static const struct mdep_objective_status *recorded(const struct mdep_status *st, const char *name)
+{
+	for (unsigned i = 0; i < st->nobjectives; i++)
+		if (str_eq(st->objectives[i].name, name))
+			return &st->objectives[i];
+	return NULL;
+}
+
+static void restore(struct slo_watch *w, unsigned i, const struct mdep_status *st, int64_t now_ms)
+{
+	const struct mdep_objective_status *r = recorded(st, w->objectives[i].name);
+
+	if (r)
+		burn_restore(w->service[i], (double)r->since_ms / 1000, (double)now_ms / 1000,
+		             (double)r->requests, (double)r->bad);
+}
+
+struct slo_watch *slo_watch_new(const struct mdep *m, int64_t now_ms)
+{
+	struct slo_watch *w = xcalloc(1, sizeof(*w));
+
+	w->n = m->slo.n;
+	for (unsigned i = 0; i < w->n; i++) {
+		w->objectives[i] = m->slo.objectives[i];
+		w->objectives[i].name = xstrdup(m->slo.objectives[i].name);
+		w->service[i] = burn_new(w->objectives[i].target);
+		restore(w, i, &m->status, now_ms);
+	}
+	return w;
+}
+
+void slo_watch_free(struct slo_watch *w)
+{
+	if (!w)
+		return;
+	side_release(&w->stable);
+	side_release(&w->target);
+	for (unsigned i = 0; i < w->n; i++) {
+		burn_free(w->service[i]);
+		free((char *)w->objectives[i].name);
+	}
+	free(w);
+}
+
+bool slo_watch_fits(const struct slo_watch *w, const struct mdep *m)
+{
+	if (w->n != m->slo.n)
+		return false;
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct mdep_objective *a = &w->objectives[i], *b = &m->slo.objectives[i];
+
+		if (!str_eq(a->name, b->name) || a->threshold_ms != b->threshold_ms ||
+		    fabs(a->target - b->target) > 1e-9)
+			return false;
+	}
+	return true;
+}
+
+/* A promoted revision takes what is known of it along. */
+void slo_watch_revisions(struct slo_watch *w, const char *stable, const char *target)
+{
+	struct side old;
+
+	if (str_eq(stable, target))
+		target = NULL;
+	if (!str_eq(w->stable.revision, stable)) {
+		old = w->stable;
+		if (str_eq(w->target.revision, stable)) {
+			w->stable = w->target;
+			w->target = (struct side){NULL, {NULL}};
+		} else {
+			w->stable = (struct side){NULL, {NULL}};
+			side_begin(w, &w->stable, stable);
+		}
+		side_release(&old);
+	}
+	if (!str_eq(w->target.revision, target))
+		side_begin(w, &w->target, target);
+}
+
+/* --- counting ---------------------------------------------------------------------------- */
+
+/*
+ * Answers slower than the threshold. A threshold inside a bucket counts as that bucket's end: what
+ * cannot be told apart is not held against anybody.
+ */
+static bool slower_than(const struct counts *c, double threshold_s, double *all, double *slow)
+{
+	if (!c->nbuckets)
+		return false;
+	*all = c->buckets[c->nbuckets - 1];
+	for (unsigned i = 0; i < c->nbuckets; i++)
+		if (c->bounds[i] >= threshold_s * (1 - 1e-9)) {
+			*slow = *all - c->buckets[i];
+			return true;
+		}
+	return false;
+}
+
+static bool measure(const struct mdep_objective *o, const struct counts *c, double *all,
+                    double *bad)
+{
+	if (o->threshold_ms)
+		return slower_than(c, o->threshold_ms / 1000.0, all, bad);
+	*all = c->requests;
+	*bad = c->errors;
+	return c->known;
+}
+
+void slo_watch_feed(struct slo_watch *w, bool target, int64_t wall_ms, const struct counts *c)
+{
+	const struct side *s = target ? &w->target : &w->stable;
+	double t = (double)wall_ms / 1000, all, bad;
+
+	for (unsigned i = 0; i < w->n; i++) {
+		if (!measure(&w->objectives[i], c, &all, &bad))
+			continue;
+		burn_add(w->service[i], t, all, bad);
+		if (s->burns[i])
+			burn_add(s->burns[i], t, all, bad);
+	}
+}
+
+void slo_watch_excuse(struct slo_watch *w, int64_t now_ms, const char *zone)
+{
+	w->excused_ms = now_ms;
+	snprintf(w->excuse, sizeof(w->excuse), "zone %.63s is or was just dark", zone);
+}
+
+/* --- what the planner gets --------------------------------------------------------------- */
+
+static bool side_breaches(const struct slo_watch *w, const struct side *s, double t,
+                          struct burn_result *out)
+{
+	for (unsigned i = 0; s->revision && i < w->n; i++) {
+		burn_result(s->burns[i], w->objectives[i].name, t, out);
+		if (out->breach)
+			return true;
+	}
+	return false;
+}
+
+static const struct side *breaching_side(const struct slo_watch *w, int64_t now_ms,
+                                         struct burn_result *out)
+{
+	double t = (double)now_ms / 1000;
+
+	if (side_breaches(w, &w->target, t, out))
+		return &w->target;
+	return side_breaches(w, &w->stable, t, out) ? &w->stable : NULL;
+}
+
+bool slo_watch_news(struct slo_watch *w, int64_t now_ms)
+{
+	struct burn_result r;
+
+	return (breaching_side(w, now_ms, &r) != NULL) != w->breach ||
+	       now_ms - w->figures_ms >= FIGURES_EVERY_MS;
+}
+
+static int bounded(double v, int low, int high)
+{
+	return v < low ? low : v > high ? high : (int)lround(v);
+}
+
+static void take_figures(struct slo_watch *w, int64_t now_ms)
+{
+	struct burn_result r;
+
+	_Static_assert(BURN_WINDOWS == MDEP_BURNS_MAX, "status shows every window");
+	w->figures_ms = now_ms;
+	for (unsigned i = 0; i < w->n; i++) {
+		struct mdep_objective_status *f = &w->figures[i];
+
+		burn_result(w->service[i], w->objectives[i].name, (double)now_ms / 1000, &r);
+		f->name = w->objectives[i].name;
+		f->requests = llround(r.requests);
+		f->bad = llround(r.bad);
+		f->since_ms = llround(r.since * 1000);
+		f->budget_left = bounded(r.budget_left * 100, -9999, 100);
+		for (unsigned k = 0; k < BURN_WINDOWS; k++)
+			f->burn_centi[k] = bounded(r.rates[k].long_rate * 100, 0, 100000000);
+	}
+}
+
+void slo_watch_read(struct slo_watch *w, int64_t now_ms, struct arena *a, struct rollout_slo *out)
+{
+	struct burn_result r;
+	const struct side *s = breaching_side(w, now_ms, &r);
+
+	if ((s != NULL) != w->breach || !w->figures_ms ||
+	    now_ms - w->figures_ms >= FIGURES_EVERY_MS)
+		take_figures(w, now_ms);
+	w->breach = s != NULL;
+	out->known = true;
+	out->objectives = w->figures;
+	out->nobjectives = w->n;
+	if (!s)
+		return;
+	out->breach = true;
+	out->revision = arena_strdup(a, s->revision);
+	out->text = arena_strdup(a, r.text);
+	if (w->excused_ms && now_ms < w->excused_ms + EXCUSE_MS)
+		out->held = arena_strdup(a, w->excuse);
+}
+
+/* What was counted while an excuse held says nothing about the revisions. */
+void slo_watch_forget(struct slo_watch *w)
+{
+	char *stable = w->stable.revision ? xstrdup(w->stable.revision) : NULL;
+	char *target = w->target.revision ? xstrdup(w->target.revision) : NULL;
+
+	side_begin(w, &w->stable, stable);
+	side_begin(w, &w->target, target);
+	free(stable);
+	free(target);
+}

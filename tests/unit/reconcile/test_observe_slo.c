@@ -1,0 +1,192 @@
+/* Objectives: whose breach it is, what a threshold counts, what a restart keeps. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../../controller/reconcile/observe.h"
+#include "tidegate/base/alloc.h"
+
+#define START 1700000000000
+
+static void objectives(struct mdep *m)
+{
+	*m = (struct mdep){.slo = {.n = 2}};
+	m->slo.objectives[0] = (struct mdep_objective){.name = "availability", .target = 0.99};
+	m->slo.objectives[1] =
+		(struct mdep_objective){.name = "latency", .target = 0.9, .threshold_ms = 80};
+}
+
+/* Ten requests: so many errors, so many slower than 50 ms and than 100 ms. */
+static struct counts reading(double errors, double over_50ms, double over_100ms)
+{
+	return (struct counts){.known = true,
+	                       .requests = 10,
+	                       .errors = errors,
+	                       .nbuckets = 3,
+	                       .bounds = {0.05, 0.1, INFINITY},
+	                       .buckets = {10 - over_50ms, 10 - over_100ms, 10}};
+}
+
+static int64_t feed(struct slo_watch *w, bool target, int64_t t, int seconds, struct counts c)
+{
+	for (int i = 0; i < seconds; i++, t += 1000)
+		slo_watch_feed(w, target, t, &c);
+	return t;
+}
+
+static struct rollout_slo read_at(struct slo_watch *w, int64_t t, struct arena *a)
+{
+	struct rollout_slo s = {.known = false};
+
+	slo_watch_read(w, t, a, &s);
+	assert_true(s.known);
+	return s;
+}
+
+static void test_a_breach_is_one_revisions(void **state)
+{
+	struct mdep m;
+	struct arena a;
+	struct slo_watch *w;
+	struct rollout_slo s;
+
+	(void)state;
+	objectives(&m);
+	arena_init(&a, 0);
+	w = slo_watch_new(&m, START);
+	slo_watch_revisions(w, "old", "new");
+	feed(w, false, START, 60, reading(0, 0, 0));
+	feed(w, true, START, 60, reading(5, 0, 0));
+	assert_true(slo_watch_news(w, START + 60000));
+	s = read_at(w, START + 60000, &a);
+	assert_true(s.breach && !s.held);
+	assert_string_equal(s.revision, "new");
+	assert_non_null(strstr(s.text, "availability 50 %"));
+	assert_int_equal(s.objectives[0].requests, 1200);
+	assert_int_equal(s.objectives[0].bad, 300);
+	assert_int_equal(s.objectives[0].burn_centi[0], 2500);
+	assert_false(slo_watch_news(w, START + 60000));
+
+	slo_watch_revisions(w, "old", NULL); /* taken back: its errors were not the old one's */
+	assert_false(read_at(w, START + 60000, &a).breach);
+	slo_watch_free(w);
+	arena_release(&a);
+}
+
+static void test_a_promoted_revision_takes_its_record_along(void **state)
+{
+	struct mdep m;
+	struct arena a;
+	struct slo_watch *w;
+
+	(void)state;
+	objectives(&m);
+	arena_init(&a, 0);
+	w = slo_watch_new(&m, START);
+	slo_watch_revisions(w, "old", "new");
+	feed(w, true, START, 60, reading(5, 0, 0));
+	slo_watch_revisions(w, "new", "new");
+	assert_string_equal(read_at(w, START + 60000, &a).revision, "new");
+	slo_watch_revisions(w, "third", NULL);
+	assert_false(read_at(w, START + 60000, &a).breach);
+	slo_watch_free(w);
+	arena_release(&a);
+}
+
+static void test_a_threshold_within_a_bucket_counts_as_its_end(void **state)
+{
+	static const struct {
+		int threshold_ms;
+		double over_50ms, over_100ms;
+		int bad;
+	} rows[] = {{50, 4, 1, 240}, {80, 4, 1, 60}, {100, 4, 1, 60}, {101, 4, 1, 0}};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mdep m;
+		struct slo_watch *w;
+
+		objectives(&m);
+		m.slo.objectives[1].threshold_ms = rows[i].threshold_ms;
+		w = slo_watch_new(&m, START);
+		slo_watch_revisions(w, "old", NULL);
+		feed(w, false, START, 60, reading(0, rows[i].over_50ms, rows[i].over_100ms));
+		assert_int_equal(read_at(w, START + 60000, &a).objectives[1].bad, rows[i].bad);
+		assert_int_equal(read_at(w, START + 60000, &a).objectives[0].bad, 0);
+		slo_watch_free(w);
+	}
+	arena_release(&a);
+}
+
+static void test_a_dark_zone_holds_and_then_is_forgotten(void **state)
+{
+	struct mdep m;
+	struct arena a;
+	struct slo_watch *w;
+	struct rollout_slo s;
+
+	(void)state;
+	objectives(&m);
+	arena_init(&a, 0);
+	w = slo_watch_new(&m, START);
+	slo_watch_revisions(w, "old", NULL);
+	feed(w, false, START, 60, reading(5, 0, 0));
+	slo_watch_excuse(w, START + 60000, "hz-a");
+	s = read_at(w, START + 60000, &a);
+	assert_true(s.breach);
+	assert_non_null(strstr(s.held, "zone hz-a"));
+	slo_watch_forget(w);
+	s = read_at(w, START + 61000, &a);
+	assert_false(s.breach);
+	assert_int_equal(s.objectives[0].bad, 300); /* the users saw it all the same */
+	feed(w, false, START + 61000, 120, reading(5, 0, 0));
+	s = read_at(w, START + 181000, &a); /* long after, and bad by itself */
+	assert_true(s.breach && !s.held);
+	slo_watch_free(w);
+	arena_release(&a);
+}
+
+static void test_the_budget_goes_on_from_status(void **state)
+{
+	struct mdep m;
+	struct arena a;
+	struct slo_watch *w;
+
+	(void)state;
+	objectives(&m);
+	m.status.nobjectives = 1;
+	m.status.objectives[0] = (struct mdep_objective_status){
+		.name = "availability", .requests = 1000, .bad = 20, .since_ms = START - 86400000};
+	arena_init(&a, 0);
+	w = slo_watch_new(&m, START);
+	slo_watch_revisions(w, "old", NULL);
+	feed(w, false, START, 10, reading(0, 0, 0));
+	assert_int_equal(read_at(w, START + 10000, &a).objectives[0].requests, 1100);
+	assert_int_equal(read_at(w, START + 10000, &a).objectives[0].bad, 20);
+	assert_int_equal(read_at(w, START + 10000, &a).objectives[1].requests, 100);
+	assert_true(slo_watch_fits(w, &m));
+	m.slo.objectives[0].target = 0.999;
+	assert_false(slo_watch_fits(w, &m));
+	slo_watch_free(w);
+	arena_release(&a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_breach_is_one_revisions),
+		cmocka_unit_test(test_a_promoted_revision_takes_its_record_along),
+		cmocka_unit_test(test_a_threshold_within_a_bucket_counts_as_its_end),
+		cmocka_unit_test(test_a_dark_zone_holds_and_then_is_forgotten),
+		cmocka_unit_test(test_the_budget_goes_on_from_status),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
