@@ -148,8 +148,9 @@ static const struct mdep_finding *pack_findings(struct packer *p, const struct m
 static void pack_status(struct packer *p, struct mdep_status *to, const struct mdep_status *from)
 {
 #define AT(member) offsetof(struct mdep_status, member)
-	static const size_t strings[] = {AT(stable),  AT(target),  AT(steps_hash),    AT(reason),
-	                                 AT(message), AT(verdict), AT(score_message), AT(previous)};
+	static const size_t strings[] = {
+		AT(stable),  AT(target),        AT(steps_hash), AT(reason),    AT(message),
+		AT(verdict), AT(score_message), AT(previous),   AT(return_to), AT(return_from)};
 #undef AT
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));

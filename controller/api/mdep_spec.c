@@ -303,6 +303,24 @@ static void read_audience(struct reader *r, const struct cJSON *json, const char
 	step->headers = step->nheaders ? h : NULL;
 }
 
+static void read_analysis(struct reader *r, const struct cJSON *json, const char *path,
+                          struct mdep_step *step)
+{
+	static const char *const verdicts[] = {"Any", "Pass"};
+	const char *at = arena_printf(r->a, "%s.analysis", path);
+	const struct cJSON *o = read_object(r, json, "analysis", at);
+
+	if (!json_has(json, "analysis"))
+		return;
+	step->analysis_ms =
+		read_duration(r, o, "duration", arena_printf(r->a, "%s.duration", at), 0);
+	if (step->analysis_ms <= 0)
+		finding_add(r->f, true, at, "needs a duration such as \"10m\"");
+	step->require_pass =
+		read_enum(r, o, "requireVerdict", arena_printf(r->a, "%s.requireVerdict", at),
+	                  verdicts, ARRAY_SIZE(verdicts), 0) == 1;
+}
+
 static void read_step(struct reader *r, const struct cJSON *json, unsigned i,
                       struct mdep_step *step)
 {
@@ -314,6 +332,9 @@ static void read_step(struct reader *r, const struct cJSON *json, unsigned i,
 	step->hold_ms = read_duration(r, json, "hold", arena_printf(r->a, "%s.hold", path), 0);
 	step->approval = read_enum(r, json, "approval", arena_printf(r->a, "%s.approval", path),
 	                           approvals, ARRAY_SIZE(approvals), -1) == 0;
+	step->capacity =
+		read_amount(r, json, "capacity", arena_printf(r->a, "%s.capacity", path), 0);
+	read_analysis(r, json, path, step);
 	read_audience(r, json, path, step);
 }
 
@@ -361,6 +382,8 @@ static void read_strategy(struct reader *r, const struct cJSON *spec)
 	m->progress_deadline_ms = read_duration(r, o, "progressDeadline",
 	                                        "spec.strategy.progressDeadline", DEADLINE_MS);
 	m->drain_ms = read_duration(r, o, "drain", "spec.strategy.drain", DRAIN_MS);
+	m->warmup_ms = read_duration(r, o, "warmup", "spec.strategy.warmup", 0);
+	m->undo_window_ms = read_duration(r, o, "undoWindow", "spec.strategy.undoWindow", 0);
 	read_steps(r, o);
 }
 
@@ -379,6 +402,7 @@ static void read_canary(struct reader *r, const struct cJSON *spec)
 	m->canary.on_no_data =
 		(enum mdep_no_data)read_enum(r, o, "onNoData", "spec.canary.onNoData", no_data,
 	                                     ARRAY_SIZE(no_data), NO_DATA_HOLD);
+	m->canary.end_hold_on_pass = read_bool(r, o, "endHoldOnPass", "spec.canary.endHoldOnPass");
 	m->canary.interval_ms =
 		read_duration(r, o, "interval", "spec.canary.interval", INTERVAL_MS);
 	if (m->canary.interval_ms < 1000) {

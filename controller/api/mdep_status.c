@@ -124,11 +124,14 @@ static void write_rollout(struct json_writer *w, const struct mdep_status *s)
 	write_time(w, "stepStartedTime", s->step_started_ms);
 	write_time(w, "stepReachedTime", s->step_reached_ms);
 	write_time(w, "holdUntilTime", s->hold_until_ms);
+	write_time(w, "watchedTime", s->watched_ms);
 	write_time(w, "startedTime", s->started_ms);
 	write_time(w, "finishedTime", s->finished_ms);
 	write_time(w, "progressTime", s->progress_ms);
 	write_text(w, "reason", s->reason, VALUE_MAX);
 	write_text(w, "message", s->message, MESSAGE_MAX);
+	write_text(w, "returnTo", s->return_to, WORD_MAX);
+	write_text(w, "returnFrom", s->return_from, WORD_MAX);
 	jw_end_object(w);
 }
 
@@ -215,6 +218,7 @@ static void write_revisions(struct json_writer *w, const struct mdep_status *s)
 		jw_i64(w, "number", r->number);
 		write_time(w, "createdTime", r->created_ms);
 		write_text(w, "result", r->result, WORD_MAX);
+		write_time(w, "retiredTime", r->retired_ms);
 		jw_end_object(w);
 	}
 	jw_end_array(w);
@@ -327,11 +331,14 @@ static void read_rollout(const struct cJSON *o, struct mdep_status *s)
 	s->step_started_ms = json_time(o, "stepStartedTime");
 	s->step_reached_ms = json_time(o, "stepReachedTime");
 	s->hold_until_ms = json_time(o, "holdUntilTime");
+	s->watched_ms = json_time(o, "watchedTime");
 	s->started_ms = json_time(o, "startedTime");
 	s->finished_ms = json_time(o, "finishedTime");
 	s->progress_ms = json_time(o, "progressTime");
 	s->reason = json_str(o, "reason");
 	s->message = json_str(o, "message");
+	s->return_to = json_str(o, "returnTo");
+	s->return_from = json_str(o, "returnFrom");
 }
 
 static void read_traffic(const struct cJSON *o, struct mdep_status *s)
@@ -395,7 +402,8 @@ static void read_revisions(const struct cJSON *list, struct mdep_status *s)
 		                                      .model_version = json_str(it, "modelVersion"),
 		                                      .number = json_i64(it, "number", 0),
 		                                      .created_ms = json_time(it, "createdTime"),
-		                                      .result = str_or(json_str(it, "result"), "")};
+		                                      .result = str_or(json_str(it, "result"), ""),
+		                                      .retired_ms = json_time(it, "retiredTime")};
 	}
 }
 

@@ -83,6 +83,21 @@ static void check_audience(const struct mdep *m, const char *path, struct findin
 		            "own HTTPRoute: give spec.traffic.httpRoute.parentRefs");
 }
 
+static void check_step(const struct mdep *m, const struct mdep_step *s, const char *path,
+                       struct findings *f)
+{
+	if (s->weight < 0 && !s->hold_ms && !s->approval && !s->nheaders && !s->capacity.value &&
+	    !s->analysis_ms)
+		finding_add(f, true, path,
+		            "a step needs weight, audience, capacity, hold, analysis or approval");
+	if (s->hold_ms && s->analysis_ms)
+		finding_add(f, true, path,
+		            "has hold and analysis: the analysis is a hold that a PASS ends");
+	if (s->capacity.value && m->traffic == TRAFFIC_NONE)
+		finding_add(f, true, arena_printf(f->a, "%s.capacity", path),
+		            "without a traffic driver shares follow the pods: give spec.traffic");
+}
+
 static void check_steps(const struct mdep *m, struct findings *f)
 {
 	int last = -1;
@@ -91,9 +106,7 @@ static void check_steps(const struct mdep *m, struct findings *f)
 		const struct mdep_step *s = &m->steps[i];
 		const char *path = arena_printf(f->a, "spec.strategy.steps[%u]", i);
 
-		if (s->weight < 0 && !s->hold_ms && !s->approval && !s->nheaders)
-			finding_add(f, true, path,
-			            "a step needs weight, audience, hold or approval");
+		check_step(m, s, path, f);
 		if (s->weight >= 0 && s->weight <= last)
 			finding_add(f, true, path,
 			            "weight %d does not exceed the weight %d of the steps before",

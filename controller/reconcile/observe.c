@@ -38,7 +38,7 @@ struct observation {
 	struct map pods;          /* "ns/name" -> struct watched */
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
-	int64_t since_ms;
+	int64_t since_ms, began_ms;
 	enum judge_verdict verdict;
 	int64_t woken_ms, text_ms, looked_ms;
 	int score;
@@ -327,13 +327,15 @@ static bool releasing(const struct mdep_status *st)
 	       st->phase != ROLLOUT_ROLLED_BACK && st->phase != ROLLOUT_ABORTED;
 }
 
-static void set_judge(struct observation *o, const struct mdep *m, const struct rollout_plan *plan,
-                      bool other_pair)
+static void set_judge(struct observation *o, const struct rollout_snapshot *s,
+                      const struct rollout_plan *plan, bool other_pair)
 {
 	if (o->judge && (!plan->judge || other_pair))
 		judge_end(o);
-	if (plan->judge && !o->judge)
-		judge_start(o, m, plan->status.weight_set_ms);
+	if (!plan->judge || o->judge)
+		return;
+	judge_start(o, s->mdep, plan->status.weight_set_ms);
+	o->began_ms = s->now_ms;
 }
 
 static void set_slo(struct observation *o, const struct mdep *m, const struct mdep_status *st,
@@ -371,7 +373,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	other_pair = !str_eq(o->stable, st->stable) || !str_eq(o->target, st->target);
 	xstr_replace(&o->stable, st->stable);
 	xstr_replace(&o->target, st->target);
-	set_judge(o, s->mdep, plan, other_pair);
+	set_judge(o, s, plan, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
 	watch_pods(ob, key, o, s, &a);
 }
@@ -422,11 +424,13 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 		str_copy(o->text, sizeof(o->text), res.text);
 	}
 	s->judgement = (struct rollout_judgement){
+		.can_judge = true,
 		.judging = true,
 		.verdict = to_rollout(res.verdict),
 		.score = o->score,
 		.text = arena_strdup(a, o->text),
 		.since_data_ms = (int64_t)(res.since_data_s * 1000.0),
+		.began_ms = o->began_ms,
 	};
 	if (o->counted) {
 		s->traffic.canary_requests = llround(o->canary_requests);
@@ -456,6 +460,7 @@ void observer_read(struct observer *ob, const char *key, struct arena *a,
 {
 	struct observation *o = map_get(&ob->observations, key);
 
+	s->judgement.can_judge = can_be_scraped(s->mdep);
 	if (!o)
 		return;
 	if (o->judge)

@@ -11,7 +11,8 @@ void plan_counts(struct planner *p)
 	struct mdep_status *st = p->st;
 
 	st->replicas = t[TRACK_STABLE].live + t[TRACK_TARGET].live + t[TRACK_STRAY].live;
-	st->ready_replicas = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready + t[TRACK_STRAY].ready;
+	st->ready_replicas = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready +
+	                     t[TRACK_TARGET].warming + t[TRACK_STRAY].ready;
 	st->stable_replicas = t[TRACK_STABLE].live;
 	st->updated_replicas =
 		t[TRACK_TARGET].revision ? t[TRACK_TARGET].live : t[TRACK_STABLE].live;
@@ -40,6 +41,15 @@ static const char *pods_text(struct planner *p)
 {
 	const struct track_view *t = &p->tracks[TRACK_TARGET];
 
+	if (p->goals.new_goal < p->in.capacity)
+		return arena_printf(p->arena,
+		                    "%d of %d new pods ready (capacity %d is more than maxSurge %d "
+		                    "and maxUnavailable %d have room for)",
+		                    t->in_service, p->goals.new_goal, p->in.capacity, p->surge,
+		                    p->unavailable);
+	if (t->warming)
+		return arena_printf(p->arena, "%d of %d new pods ready, %d warming up",
+		                    t->in_service, p->goals.new_goal, t->warming);
 	return arena_printf(p->arena, "%d of %d new pods ready", t->in_service, p->goals.new_goal);
 }
 
@@ -97,6 +107,8 @@ static const char *phase_text(struct planner *p)
 	case ROLLOUT_HOLDING:
 		return holding_text(p);
 	case ROLLOUT_APPROVAL:
+		if (p->note)
+			return p->note;
 		return arena_printf(p->arena, "%s, waiting for approval (promote)", where(p));
 	case ROLLOUT_PAUSED:
 		return arena_printf(p->arena, "%s, paused by order at %d %%", where(p),

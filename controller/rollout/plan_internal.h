@@ -34,6 +34,11 @@
 #define PLAN_TRAFFIC_GRACE_MS 30000
 #define PLAN_POLL_MS          5000
 
+/* A PASS ends a hold not before: every share is looked at for a while. */
+#define PLAN_PASS_MS 30000
+/* Status says at most so often that the hold is watched. */
+#define PLAN_WATCH_MARK_MS 10000
+
 /* Reason while spec.replicas is 0: a release waits, and its progress deadline with it. */
 #define PLAN_SCALED_TO_ZERO "ScaledToZero"
 
@@ -66,6 +71,7 @@ struct cell_view {
 	struct pod_view *pods; /* live ones */
 	unsigned npods;
 	int spec, count, unseen, terminating, ready, in_service;
+	int warming;      /* of in_service: not warm yet */
 	int route_weight; /* what the route object carries for it */
 	bool known;       /* the gateway has had time to hear of a pod of it */
 	/* decisions */
@@ -76,7 +82,8 @@ struct cell_view {
 struct track_view {
 	const char *revision; /* NULL: there is none */
 	int count, live, ready, in_service, terminating;
-	bool known; /* one of its cells is */
+	int warming; /* in service and not counted there */
+	bool known;  /* one of its cells is */
 };
 
 struct planner {
@@ -130,6 +137,9 @@ bool plan_first(const struct planner *p);     /* no stable revision yet */
 int plan_step_weight(const struct mdep *m, int step);
 int plan_step_for(const struct mdep *m, int weight);
 int plan_target_weight(const struct planner *p);
+/* New pods that the step asks for apart from its weight; 0 = none. */
+int plan_capacity(const struct planner *p);
+bool plan_capacity_first(const struct planner *p);
 const struct mdep_step *plan_audience(const struct planner *p);
 void plan_step_enter(struct planner *p, int step);
 void plan_steps(struct planner *p);

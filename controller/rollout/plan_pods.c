@@ -79,6 +79,7 @@ void plan_arithmetic(struct planner *p)
 	p->in.surge = p->surge;
 	p->in.unavailable = p->unavailable;
 	p->in.target_weight = plan_target_weight(p);
+	p->in.capacity = plan_capacity(p);
 	p->in.new_track = track_input(&p->tracks[TRACK_TARGET]);
 	p->in.old_track = track_input(&p->tracks[TRACK_STABLE]);
 	/* Strays hold cards until they are gone, and count for nothing else. */

@@ -33,6 +33,18 @@ int plan_step_weight(const struct mdep *m, int step)
 	return 0;
 }
 
+/* Pods that the step, or one before it, asks for apart from its weight. */
+static int step_capacity(const struct mdep *m, int step)
+{
+	for (int i = step < (int)m->nsteps ? step : -1; i >= 0; i--) {
+		const struct int_or_percent *c = &m->steps[i].capacity;
+
+		if (c->value > 0)
+			return c->percent ? (m->replicas * c->value + 99) / 100 : c->value;
+	}
+	return 0;
+}
+
 int plan_step_for(const struct mdep *m, int weight)
 {
 	int i = 0;
@@ -78,6 +90,26 @@ int plan_target_weight(const struct planner *p)
 	return w == 0 && step_audience(p) ? 1 : w;
 }
 
+int plan_capacity(const struct planner *p)
+{
+	/* Where shares follow the pods, pods are weight. */
+	return on_step(p) && p->s->traffic.managed ? step_capacity(p->m, p->st->step) : 0;
+}
+
+/* As many of the step's pods as can be had before its weight moves come first. */
+bool plan_capacity_first(const struct planner *p)
+{
+	struct replicas_input in = p->in;
+	struct replicas_plan now;
+
+	if (p->st->step >= (int)p->m->nsteps || p->m->steps[p->st->step].capacity.value <= 0)
+		return false;
+	in.target_weight = p->st->weight;
+	replicas_plan(&in, &now);
+	return p->tracks[TRACK_TARGET].in_service < now.new_goal &&
+	       p->tracks[TRACK_TARGET].in_service < p->goals.new_goal;
+}
+
 void plan_step_enter(struct planner *p, int step)
 {
 	struct mdep_status *st = p->st;
@@ -87,6 +119,7 @@ void plan_step_enter(struct planner *p, int step)
 	st->step_started_ms = p->now;
 	st->step_reached_ms = 0;
 	st->hold_until_ms = 0;
+	st->watched_ms = 0;
 	st->progress_ms = p->now;
 }
 
@@ -139,6 +172,7 @@ static bool arrive(struct planner *p)
 {
 	struct mdep_status *st = p->st;
 	const struct mdep_step *s;
+	int64_t hold;
 
 	st->step_reached_ms = p->now;
 	if (st->step >= (int)p->m->nsteps) {
@@ -154,7 +188,9 @@ static bool arrive(struct planner *p)
 	}
 	st->phase = ROLLOUT_HOLDING;
 	/* Status carries whole seconds; a hold is never cut short by that. */
-	st->hold_until_ms = s->hold_ms > 0 ? whole_second(p->now + s->hold_ms) : 0;
+	hold = s->analysis_ms > 0 ? s->analysis_ms : s->hold_ms;
+	st->hold_until_ms = hold > 0 ? whole_second(p->now + hold) : 0;
+	st->watched_ms = hold > 0 && p->s->judgement.judging && !p->begun ? p->now : 0;
 	return true;
 }
 
@@ -179,12 +215,99 @@ static bool doubtful(struct planner *p)
 	return j->score < p->m->canary.min_score && (p->st->weight > 0 || step_audience(p));
 }
 
+/*
+ * PASS, and requests of this very step have been measured: what a smaller share has shown says
+ * nothing yet about this one.
+ */
+static bool passed(const struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	return j->judging && !p->begun && j->verdict == VERDICT_PASS &&
+	       j->since_data_ms <= PLAN_NO_DATA_MS &&
+	       p->now - j->since_data_ms > p->st->step_reached_ms &&
+	       (p->st->weight > 0 || step_audience(p));
+}
+
+static bool ended_by_pass(struct planner *p)
+{
+	const struct mdep_step *s = &p->m->steps[p->st->step];
+	int64_t earliest = p->st->step_reached_ms + PLAN_PASS_MS;
+
+	if (!(s->analysis_ms > 0 || p->m->canary.end_hold_on_pass) || !passed(p))
+		return false;
+	if (p->now < earliest)
+		plan_wake(p, earliest);
+	return p->now >= earliest;
+}
+
+/* The step wants a PASS and its time is over without one: a person may decide otherwise. */
+static bool pass_missing(const struct planner *p)
+{
+	return p->st->step < (int)p->m->nsteps && p->m->steps[p->st->step].require_pass &&
+	       !passed(p);
+}
+
+/* A judge watched the hold; this process has none yet, but will as soon as this plan is out. */
+static bool between_judges(struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	if (!p->st->watched_ms || j->judging || !j->can_judge)
+		return false;
+	plan_wake(p, p->now + PLAN_POLL_MS);
+	return true;
+}
+
+/* Status says so twenty times in a hold: each time is a write. */
+static int64_t mark_every(const struct planner *p)
+{
+	int64_t part = (p->st->hold_until_ms - p->st->step_reached_ms) / 20;
+
+	return part > PLAN_WATCH_MARK_MS ? part : PLAN_WATCH_MARK_MS;
+}
+
+/*
+ * The hold is time under a judge's eyes. A judge that began only after the last one was seen at
+ * work (another leader's, without the evidence of the first) gets the time between on top.
+ */
+static void count_watched(struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+	struct mdep_status *st = p->st;
+
+	if (!j->judging || p->begun || !st->hold_until_ms)
+		return;
+	if (st->watched_ms && j->began_ms > st->watched_ms) {
+		int64_t gap = j->began_ms - st->watched_ms;
+
+		st->hold_until_ms = whole_second(st->hold_until_ms + gap);
+		plan_event(p, false, "HoldExtended",
+		           arena_printf(p->arena,
+		                        "%s: nobody watched for %lld s, the hold is longer "
+		                        "by that",
+		                        step_name(p), (long long)gap / 1000));
+		st->watched_ms = p->now;
+	} else if (p->now - st->watched_ms >= mark_every(p)) {
+		st->watched_ms = p->now;
+	}
+}
+
 static bool hold_over(struct planner *p)
 {
+	if (p->st->step < (int)p->m->nsteps && ended_by_pass(p))
+		return !doubtful(p);
 	if (p->st->hold_until_ms > p->now) {
 		plan_wake(p, p->st->hold_until_ms);
 		return false;
 	}
+	if (between_judges(p)) {
+		p->note = arena_printf(p->arena, "%s, held until a judge is at work again",
+		                       step_name(p));
+		return false;
+	}
+	if (pass_missing(p))
+		return true;
 	if (blind(p)) {
 		plan_wake(p, p->now + PLAN_POLL_MS);
 		p->note = arena_printf(p->arena,
@@ -201,19 +324,42 @@ static bool hold_over(struct planner *p)
 	return true;
 }
 
+static bool wait_for_approval(struct planner *p, const char *why)
+{
+	p->st->phase = ROLLOUT_APPROVAL;
+	p->st->hold_until_ms = p->st->watched_ms = 0;
+	plan_event(p, false, "AwaitingApproval",
+	           arena_printf(p->arena,
+	                        "%s %s, waiting for annotation "
+	                        "serving.tidegate.io/promote: \"%s\"",
+	                        step_name(p), why, p->st->target));
+	return true;
+}
+
 static bool holding(struct planner *p)
 {
+	count_watched(p);
 	if (!hold_over(p))
 		return false;
-	if (p->st->step < (int)p->m->nsteps && p->m->steps[p->st->step].approval) {
-		p->st->phase = ROLLOUT_APPROVAL;
-		p->st->hold_until_ms = 0;
-		plan_event(p, false, "AwaitingApproval",
-		           arena_printf(p->arena,
-		                        "%s reached, waiting for annotation "
-		                        "serving.tidegate.io/promote: \"%s\"",
-		                        step_name(p), p->st->target));
-		return true;
+	if (pass_missing(p))
+		return wait_for_approval(p, "has got no PASS in time");
+	if (p->st->step < (int)p->m->nsteps && p->m->steps[p->st->step].approval)
+		return wait_for_approval(p, "reached");
+	plan_step_enter(p, p->st->step + 1);
+	return true;
+}
+
+/* Only the missing PASS stood in the way, and here it is. */
+static bool passed_late(struct planner *p)
+{
+	const struct mdep_step *s = &p->m->steps[p->st->step];
+
+	if (p->st->step >= (int)p->m->nsteps || s->approval || !s->require_pass)
+		return false;
+	if (!passed(p)) {
+		p->note = arena_printf(p->arena, "%s, waiting for a PASS or for approval (promote)",
+		                       step_name(p));
+		return false;
 	}
 	plan_step_enter(p, p->st->step + 1);
 	return true;
@@ -245,6 +391,8 @@ static bool advance(struct planner *p)
 		return step_reached(p) && arrive(p);
 	case ROLLOUT_HOLDING:
 		return holding(p);
+	case ROLLOUT_APPROVAL:
+		return passed_late(p);
 	case ROLLOUT_COMPLETING:
 		return completing(p);
 	case ROLLOUT_ROLLING_BACK:

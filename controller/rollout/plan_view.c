@@ -32,6 +32,22 @@ static void view_pod(const struct planner *p, const struct pod *pod, struct pod_
 	v->gone_ms = left ? pod->leaving_since_ms + PLAN_STAMP_MS + drain : 0;
 }
 
+/* What serves already needs no warm-up, and in a first release there is nobody else to serve. */
+static int64_t warmup_ms(const struct planner *p, const char *revision)
+{
+	return plan_first(p) || str_eq(revision, p->st->stable) ? 0 : p->m->warmup_ms;
+}
+
+static bool warm(struct planner *p, const struct pod *pod, int64_t warmup)
+{
+	int64_t warm_ms = pod->ready_since_ms + warmup;
+
+	if (!warmup || pod->ready_since_ms > p->now || p->now >= warm_ms)
+		return true;
+	plan_wake(p, warm_ms);
+	return false;
+}
+
 /* A Ready time that lies ahead is another clock's and says nothing. */
 static bool endpoint_known(struct planner *p, const struct pod *pod)
 {
@@ -48,6 +64,7 @@ static bool endpoint_known(struct planner *p, const struct pod *pod)
 static void view_pods(struct planner *p, struct cell_view *c)
 {
 	const struct rollout_cell *cell = c->cell;
+	int64_t warmup = warmup_ms(p, c->revision);
 
 	c->pods = arena_array(p->arena, cell->npods, sizeof(*c->pods));
 	for (unsigned i = 0; i < cell->npods; i++) {
@@ -65,7 +82,10 @@ static void view_pods(struct planner *p, struct cell_view *c)
 			p->drain_ms = v->gone_ms;
 		c->ready += v->class == CLASS_READY || v->class == CLASS_READY_LEFT;
 		c->in_service += v->class == CLASS_READY;
-		c->known |= v->class == CLASS_READY && endpoint_known(p, pod);
+		if (v->class == CLASS_READY && !warm(p, pod, warmup))
+			c->warming++;
+		else
+			c->known |= v->class == CLASS_READY && endpoint_known(p, pod);
 		c->npods++;
 	}
 	c->spec = cell->exists ? cell->spec : 0;
@@ -181,6 +201,12 @@ static enum track_id track_of(const struct planner *p, const char *revision)
 	return TRACK_STRAY;
 }
 
+/* On the way back nobody waits for pods to be warm, and at the end none is new. */
+static bool warming_counts(const struct planner *p)
+{
+	return plan_releasing(p) && p->st->phase != ROLLOUT_COMPLETING;
+}
+
 void plan_tracks(struct planner *p)
 {
 	memset(p->tracks, 0, sizeof(p->tracks));
@@ -197,6 +223,11 @@ void plan_tracks(struct planner *p)
 		t->live += (int)c->npods;
 		t->ready += c->ready;
 		t->in_service += c->in_service;
+		if (c->track == TRACK_TARGET && warming_counts(p)) {
+			t->ready -= c->warming;
+			t->in_service -= c->warming;
+			t->warming += c->warming;
+		}
 		t->terminating += c->terminating;
 		t->known |= c->known;
 	}

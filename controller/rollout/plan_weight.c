@@ -183,6 +183,6 @@ void plan_weight_move(struct planner *p)
 	}
 	if (want > p->goals.weight_now)
 		want = p->goals.weight_now;
-	if (plan_verified(p) && want > p->st->weight)
+	if (plan_verified(p) && want > p->st->weight && !plan_capacity_first(p))
 		plan_weight_set(p, want);
 }

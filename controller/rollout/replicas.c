@@ -83,6 +83,19 @@ static void goals(const struct replicas_input *in, struct replicas_plan *out)
 	out->old_goal = min_int(out->old_goal, limit(in) - out->new_goal);
 }
 
+/* New pods that do not carry traffic yet may cost the old side what it may lack anyway. */
+static void add_capacity(const struct replicas_input *in, struct replicas_plan *out)
+{
+	int carried = replicas_needed(in->replicas, 100 - in->target_weight);
+	int least = max_int(carried - unavailable(in), 1);
+	int want = min_int(min_int(in->capacity, in->replicas), limit(in) - least);
+
+	if (in->target_weight >= 100 || want <= out->new_goal || !can_split(in))
+		return;
+	out->new_goal = want;
+	out->old_goal = min_int(out->old_goal, limit(in) - want);
+}
+
 static int weight_now(const struct replicas_input *in, const struct replicas_plan *plan)
 {
 	int r = in->replicas, w = in->target_weight, ready = in->new_track.ready;
@@ -169,6 +182,7 @@ void replicas_plan(const struct replicas_input *in, struct replicas_plan *out)
 	int remove_old, remove_new;
 
 	goals(in, out);
+	add_capacity(in, out);
 	out->weight_now = weight_now(in, out);
 	replicas_limits(in, &lim);
 	remove_old =

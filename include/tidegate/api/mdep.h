@@ -49,6 +49,9 @@ struct mdep_step {
 	int weight;                        /* 0..100, -1 = as before */
 	int64_t hold_ms;                   /* 0 = none */
 	bool approval;                     /* approval: Required */
+	struct int_or_percent capacity;    /* new pods, whatever the weight; 0 = as before */
+	int64_t analysis_ms;               /* longest wait for a PASS, in place of hold; 0 = none */
+	bool require_pass;                 /* analysis over without PASS: waits for approval */
 	const struct mdep_header *headers; /* audience; NULL = none */
 	unsigned nheaders;
 };
@@ -139,6 +142,7 @@ struct mdep_revision_status {
 	int64_t number; /* 1, 2, 3 ... by first appearance */
 	int64_t created_ms;
 	const char *result; /* "", Promoted, RolledBack, Aborted, Superseded */
+	int64_t retired_ms; /* when it ceased to be stable; 0 = it is, or never was */
 };
 
 struct mdep_weight {
@@ -161,11 +165,15 @@ struct mdep_status {
 	int64_t step_started_ms;        /* when the step's target was set */
 	int64_t step_reached_ms;        /* when weight was seen at the pods; 0 = not yet */
 	int64_t hold_until_ms;          /* absolute, 0 = none */
+	int64_t watched_ms; /* until when a judge has watched the hold; 0 = nobody did */
 	int64_t started_ms, finished_ms;
 	int64_t progress_ms;    /* last time anything moved: the progress deadline's base */
 	const char *steps_hash; /* of strategy.steps: a changed plan is noticed */
 	const char *reason;     /* why the phase is what it is, CamelCase */
 	const char *message;
+	/* Order rollback-to: return_to is wished for as long as spec names return_from. NULL = none
+	 */
+	const char *return_to, *return_from;
 
 	int weight;          /* canary percent asked of the data plane */
 	int verified_weight; /* canary percent last seen to be in force (route status and pods) */
@@ -226,7 +234,9 @@ struct mdep {
 
 	struct int_or_percent max_surge, max_unavailable;
 	int64_t progress_deadline_ms;
-	int64_t drain_ms; /* longest wait for a leaving pod's last request */
+	int64_t drain_ms;       /* longest wait for a leaving pod's last request */
+	int64_t warmup_ms;      /* from Ready until a new pod counts for the weight */
+	int64_t undo_window_ms; /* back to what was stable within it without steps; 0 = none */
 	int revision_history_limit;
 	const struct mdep_step *steps;
 	unsigned nsteps;
@@ -237,6 +247,7 @@ struct mdep {
 		const char *policy; /* policyRef.name */
 		int min_score;
 		enum mdep_no_data on_no_data;
+		bool end_hold_on_pass;
 		int64_t interval_ms; /* scrape period, default 5 s */
 	} canary;
 

@@ -17,10 +17,18 @@
  * Steps. Progressing until the pods of the step are in service and its weight is verified, then
  * Holding until an absolute time, then AwaitingApproval if asked for. A step without a weight keeps
  * the one before; a step with an audience needs one canary pod, and its rule stays until the next
- * step. After the last step the weight goes to 100, then old pods leave, then target is
- * stable. Changed steps of a running release: on to the first step whose weight is not below
- * the present one; its hold starts anew. Until Completing a foothold of stable stays where surge
- * has room (the way back). replicas 0: pods go, weights stay, the release waits.
+ * step. `capacity` brings new pods apart from the weight, as many as surge and unavailable have
+ * room for, and before the weight of its own step moves. After the last step the weight goes to
+ * 100, then old pods leave, then target is stable. Changed steps of a running release: on to the
+ * first step whose weight is not below the present one; its hold starts anew. Until Completing a
+ * foothold of stable stays where surge has room (the way back). replicas 0: pods go, weights stay,
+ * the release waits.
+ *
+ * Holds. A hold is time under a judge's eyes: what another leader's judge, which begins without
+ * evidence, did not see is added (watched_ms). `analysis`, and any hold with canary.endHoldOnPass,
+ * ends with a PASS, 30 s after arrival at the earliest and only with requests measured since then.
+ * requireVerdict Pass: time over without one, the step waits for it or for approval. `warmup`: a
+ * new pod counts from that time after Ready on, except in a first release and on the way back.
  *
  * Weights go up in as many parts as capacity demands, each verified before the next; down only
  * when traffic is taken back. Verified: the route carries it, its status accepts it, and the pods
@@ -114,11 +122,13 @@ struct rollout_traffic {
 enum rollout_verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL };
 
 struct rollout_judgement {
-	bool judging; /* a judge is running for (stable, target) */
+	bool can_judge; /* one begins as soon as a plan asks for it */
+	bool judging;   /* a judge is running for (stable, target) */
 	enum rollout_verdict verdict;
 	int score;             /* 0..100, -1 none */
 	const char *text;      /* plain words with the counts */
 	int64_t since_data_ms; /* how long without data; 0 = data is fresh */
+	int64_t began_ms;      /* wall time from which it has gathered evidence */
 };
 
 /* What the objectives say. A breach is one revision's: nothing is held against another. */

@@ -10,6 +10,8 @@
  *   - from any state, with pods becoming ready and traffic following, the goal is
  *     reached (no dead-lock), also with surge 0 and without a spare card;
  *   - new pods are monotone in weight.
+ * `capacity` asks for new pods beyond what the weight needs. They get what surge and unavailable
+ * have room for beside the old pods that the weight needs, and never less than the weight's own.
  *
  * Differences from Argo Rollouts' canary arithmetic, whose cases and known defects this was
  * built from: weights are exact (a route carries them), so a share gets the pods that it needs and
@@ -44,6 +46,7 @@ struct replicas_input {
 	int replicas; /* R */
 	int surge, unavailable;
 	int target_weight; /* percent of the step, 0..100 */
+	int capacity;      /* new pods asked for apart from it, 0 = none */
 	int held_new;      /* greatest share of new that may be in force, percent */
 	int held_old;      /* greatest share of old that may be in force, percent */
 	struct replicas_track new_track, old_track;

@@ -63,6 +63,14 @@ static const struct {
 	{"canary.policyRef.name", "'canary':{'policyRef':{'name':'p'}}"},
 	{"canary.minScore", "'canary':{'minScore':3}"},
 	{"canary.onNoData", "'canary':{'onNoData':'Proceed'}"},
+	{"strategy.warmup", "'strategy':{'warmup':'1m'}"},
+	{"strategy.undoWindow", "'strategy':{'undoWindow':'1m'}"},
+	{"strategy.steps[].capacity", "'strategy':{'steps':[{'capacity':7}]}"},
+	{"strategy.steps[].analysis.duration",
+         "'strategy':{'steps':[{'analysis':{'duration':'7s'}}]}"},
+	{"strategy.steps[].analysis.requireVerdict",
+         "'strategy':{'steps':[{'analysis':{'duration':'7s','requireVerdict':'Pass'}}]}"},
+	{"canary.endHoldOnPass", "'canary':{'endHoldOnPass':true}"},
 	{"canary.interval", "'canary':{'interval':'9s'}"},
 	{"slo.objectives[].name", "'slo':{'objectives':[{'name':'latency'}]}"},
 	{"slo.objectives[].target", "'slo':{'objectives':[{'target':'1'}]}"},
@@ -187,6 +195,9 @@ static void describe_steps(const struct mdep *m, struct buf *b)
 	for (unsigned i = 0; i < m->nsteps; i++) {
 		buf_addf(b, "step %d %lld %d;", m->steps[i].weight, (long long)m->steps[i].hold_ms,
 		         m->steps[i].approval);
+		buf_addf(b, "capacity %d %d analysis %lld %d;", m->steps[i].capacity.value,
+		         m->steps[i].capacity.percent, (long long)m->steps[i].analysis_ms,
+		         m->steps[i].require_pass);
 		for (unsigned h = 0; h < m->steps[i].nheaders; h++)
 			buf_addf(b, "header %s=%s;", m->steps[i].headers[h].name,
 			         m->steps[i].headers[h].exact);
@@ -224,6 +235,8 @@ static void describe(const struct mdep *m, struct buf *b)
 	         m->max_unavailable.value, m->max_unavailable.percent);
 	buf_addf(b, "%lld %lld %d;", (long long)m->progress_deadline_ms, (long long)m->drain_ms,
 	         m->revision_history_limit);
+	buf_addf(b, "%lld %lld %d;", (long long)m->warmup_ms, (long long)m->undo_window_ms,
+	         m->canary.end_hold_on_pass);
 	buf_addf(b, "%d %d %d %lld %d %d;", m->canary.enabled, m->canary.min_score,
 	         m->canary.on_no_data, (long long)m->canary.interval_ms, m->traffic,
 	         m->service_port);
@@ -313,6 +326,9 @@ static void full_status(struct mdep_status *s)
 	                          .step_started_ms = 1,
 	                          .step_reached_ms = 1,
 	                          .hold_until_ms = 1,
+	                          .watched_ms = 1,
+	                          .return_to = "a",
+	                          .return_from = "b",
 	                          .started_ms = 1,
 	                          .finished_ms = 1,
 	                          .progress_ms = 1,
@@ -330,7 +346,7 @@ static void full_status(struct mdep_status *s)
 	                          .returned_ms = 1,
 	                          .objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
 	                          .nobjectives = 1,
-	                          .revisions = {{"a", "v", 1, 1, "Promoted"}},
+	                          .revisions = {{"a", "v", 1, 1, "Promoted", 1}},
 	                          .nrevisions = 1,
 	                          .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
 	                          .norders = 1,

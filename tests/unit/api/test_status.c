@@ -22,6 +22,9 @@ static void fill(struct mdep_status *s)
 		.step_started_ms = T0,
 		.step_reached_ms = T0 + 1,
 		.hold_until_ms = T0 + 2,
+		.watched_ms = T0 + 1,
+		.return_to = "aaaaaaaaaa",
+		.return_from = "cccccccccc",
 		.started_ms = T0 + 3,
 		.finished_ms = T0 + 4,
 		.progress_ms = T0 + 5,
@@ -38,8 +41,8 @@ static void fill(struct mdep_status *s)
 		.verdict = "PASS",
 		.score = 97,
 		.score_message = "errors 3 of 1000 against 4 of 4000",
-		.revisions = {{"bbbbbbbbbb", "v2", 2, T0 + 8, ""},
-	                      {"aaaaaaaaaa", "v1", 1, T0 + 9, "Promoted"}},
+		.revisions = {{"bbbbbbbbbb", "v2", 2, T0 + 8, "", 0},
+	                      {"aaaaaaaaaa", "v1", 1, T0 + 9, "Promoted", T0 + 10}},
 		.nrevisions = 2,
 		.orders = {{ORDER_PAUSE, "next", "bbbbbbbbbb", "Done", "paused", T0 + 10},
 	                   {ORDER_ROLLBACK_TO, "", NULL, "Ignored", NULL, 0}},
@@ -97,6 +100,11 @@ static void test_round_trip(void **state)
 	assert_int_equal(back.step_started_ms, T0);
 	assert_int_equal(back.step_reached_ms, T0 + 1);
 	assert_int_equal(back.hold_until_ms, T0 + 2);
+	assert_int_equal(back.watched_ms, T0 + 1);
+	assert_string_equal(back.return_to, s.return_to);
+	assert_string_equal(back.return_from, s.return_from);
+	assert_int_equal(back.revisions[0].retired_ms, 0);
+	assert_int_equal(back.revisions[1].retired_ms, T0 + 10);
 	assert_int_equal(back.started_ms, T0 + 3);
 	assert_int_equal(back.finished_ms, T0 + 4);
 	assert_int_equal(back.progress_ms, T0 + 5);

@@ -98,7 +98,8 @@ static void test_messages_do_not_tick(void **state)
 	world_run(&w, 20000);
 	writes = w.status_writes;
 	world_run(&w, 100000); /* counters move all the time */
-	assert_int_equal(w.status_writes, writes);
+	/* Only that the hold is watched, every twentieth of it. */
+	assert_in_range(w.status_writes, writes + 3, writes + 4);
 	world_release(&w);
 }
 

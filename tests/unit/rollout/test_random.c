@@ -44,6 +44,9 @@ static void random_steps(struct world *w)
 		weight += 1 + (int)world_random(w, 30);
 		steps[i].weight = weight > 100 ? 100 : weight;
 		steps[i].hold_ms = (int64_t)world_random(w, 3) * 1000;
+		if (!world_random(w, 3))
+			steps[i].capacity = (struct int_or_percent){1 + (int)world_random(w, 60),
+			                                            world_random(w, 2)};
 		if (i == 0 && !world_random(w, 3)) {
 			w->header = (struct mdep_header){"x-gray", "1"};
 			steps[i].weight = -1;
@@ -66,6 +69,7 @@ static void random_world(struct world *w, uint64_t seed)
 		w->m.zones[i].weight = 1 + (int)world_random(w, 3);
 	w->load_ms = 500 + (int64_t)world_random(w, 3000);
 	w->load_jitter_ms = (int64_t)world_random(w, 4000);
+	w->m.warmup_ms = world_random(w, 2) ? 0 : (int64_t)world_random(w, 10) * 1000;
 	w->end_ms = 500 + (int64_t)world_random(w, 3000);
 	w->accept_ms = (int64_t)world_random(w, 1500);
 	w->follow_ms = w->accept_ms + (int64_t)world_random(w, 400);

@@ -27,6 +27,58 @@ static void test_needed(void **state)
 		assert_int_equal(replicas_needed(rows[i].replicas, rows[i].weight), rows[i].pods);
 }
 
+/* capacity gives what surge and unavailable have room for, and takes nothing that a weight needs.
+ */
+static void test_capacity_apart_from_weight(void **state)
+{
+	static const struct {
+		int replicas, surge, unavailable, weight, capacity, new_goal, old_goal;
+	} rows[] = {
+		{10, 3, 0, 0, 3, 3, 10},   {10, 1, 0, 0, 3, 1, 10}, {10, 1, 2, 0, 3, 3, 8},
+		{10, 0, 2, 0, 3, 2, 8},    {10, 0, 0, 0, 3, 1, 9},  {10, 10, 0, 0, 99, 10, 10},
+		{10, 1, 0, 50, 3, 5, 5},   {10, 1, 0, 25, 5, 3, 8}, {10, 5, 0, 25, 5, 5, 8},
+		{10, 1, 0, 100, 3, 10, 0}, {1, 0, 1, 0, 1, 0, 1},   {1, 1, 0, 0, 1, 1, 1},
+		{2, 0, 1, 0, 2, 1, 1},     {0, 2, 0, 0, 5, 0, 0},   {10, 3, 0, 0, 0, 0, 10},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct replicas_input in = {.replicas = rows[i].replicas,
+		                            .surge = rows[i].surge,
+		                            .unavailable = rows[i].unavailable,
+		                            .target_weight = rows[i].weight,
+		                            .capacity = rows[i].capacity};
+		struct replicas_plan plan;
+
+		replicas_plan(&in, &plan);
+		if (plan.new_goal != rows[i].new_goal || plan.old_goal != rows[i].old_goal)
+			fail_msg("row %u: new %d old %d", i, plan.new_goal, plan.old_goal);
+	}
+}
+
+static void test_new_pods_are_monotone_in_weight_with_any_capacity(void **state)
+{
+	(void)state;
+	for (int r = 0; r <= 40; r++) {
+		for (int c = 0; c <= r; c += 3) {
+			int last = 0;
+
+			for (int w = 0; w <= 100; w++) {
+				struct replicas_input in = {.replicas = r,
+				                            .surge = c % 3,
+				                            .target_weight = w,
+				                            .capacity = c};
+				struct replicas_plan plan;
+
+				replicas_plan(&in, &plan);
+				assert_true(plan.new_goal >= last);
+				assert_true(plan.new_goal + plan.old_goal <= r + c % 3);
+				last = plan.new_goal;
+			}
+		}
+	}
+}
+
 /* Argo Rollouts drops to 0 at (2,75), (5,90), (10,95), (25,98), (50,99) without surge. */
 static void test_new_pods_are_monotone_in_weight(void **state)
 {
@@ -249,12 +301,13 @@ static void test_weight_that_ready_pods_carry(void **state)
 /* --- the goal is always reached ---------------------------------------------------------- */
 
 /* Pods become ready at once, traffic follows at once, pods end at once: how many rounds? */
-static int rounds(int r, int surge, int unavailable, int target)
+static int rounds(int r, int surge, int unavailable, int target, int capacity)
 {
 	struct replicas_input in = {.replicas = r,
 	                            .surge = surge,
 	                            .unavailable = unavailable,
 	                            .target_weight = target,
+	                            .capacity = capacity,
 	                            .held_old = 100,
 	                            .old_track = {r, r, r, 0}};
 	struct replicas_plan plan;
@@ -288,7 +341,8 @@ static void test_no_dead_lock(void **state)
 		for (int surge = 0; surge <= 3; surge++)
 			for (int unavailable = 0; unavailable <= 3; unavailable++)
 				for (int target = 0; target <= 100; target += 5)
-					rounds(r, surge, unavailable, target);
+					for (int c = 0; c <= r; c += 1 + r / 3)
+						rounds(r, surge, unavailable, target, c);
 }
 
 /* --- split ------------------------------------------------------------------------------- */
@@ -347,6 +401,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_needed),
 		cmocka_unit_test(test_new_pods_are_monotone_in_weight),
+		cmocka_unit_test(test_capacity_apart_from_weight),
+		cmocka_unit_test(test_new_pods_are_monotone_in_weight_with_any_capacity),
 		cmocka_unit_test(test_goals),
 		cmocka_unit_test(test_steps_by_replica_ratio),
 		cmocka_unit_test(test_steps_with_held_shares),

@@ -530,11 +530,13 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 	observe_cells(w, a, s);
 	observe_route(w, &s->traffic);
 	s->judgement = (struct rollout_judgement){
-		.judging = w->plan.judge && w->requests_per_s > 0,
+		.can_judge = w->requests_per_s > 0 && !w->judge_gone,
+		.judging = w->plan.judge && w->requests_per_s > 0 && !w->no_judge,
 		.verdict = w->verdict,
 		.score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
 		.text = "canary errors 9 % vs 1 %",
-		.since_data_ms = w->no_data_ms};
+		.since_data_ms = w->no_data_ms,
+		.began_ms = w->judge_began_ms};
 	s->slo = (struct rollout_slo){.known = w->m.slo.n > 0 && w->m.status.stable,
 	                              .breach = w->breach != NULL,
 	                              .revision = w->breach,
