@@ -142,7 +142,7 @@ $(BUILD)-fuzz/%: tests/fuzz/%.c
 	$(Q)clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-Iinclude -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -o $@ $< \
 		$(foreach m,base net kube signal,$(filter-out controller/signal/scrape.c \
-			controller/signal/model_probe.c,$(call src,$(m)))) $(call src,api) $(LIBS)
+			controller/signal/model_probe.c controller/signal/prometheus.c,$(call src,$(m)))) $(call src,api) $(LIBS)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz
