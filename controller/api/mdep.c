@@ -87,7 +87,9 @@ static void pack_spec(struct packer *p, struct mdep *to, const struct mdep *from
 	                                 AT(canary.policy),
 	                                 AT(route_name),
 	                                 AT(parent_refs_json),
-	                                 AT(hostnames_json)};
+	                                 AT(hostnames_json),
+	                                 AT(http_route),
+	                                 AT(annotation_prefix)};
 #undef AT
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
@@ -106,8 +108,10 @@ static const struct mdep_header *pack_headers(struct packer *p, const struct mde
 	struct mdep_header *out = s->nheaders ? pack_array(p, s->nheaders, sizeof(*out)) : NULL;
 
 	for (unsigned i = 0; i < s->nheaders; i++) {
-		struct mdep_header h = {pack_name(p, s->headers[i].name),
-		                        pack_name(p, s->headers[i].exact)};
+		struct mdep_header h = {.name = pack_name(p, s->headers[i].name),
+		                        .exact = pack_name(p, s->headers[i].exact),
+		                        .regex = pack_name(p, s->headers[i].regex),
+		                        .cookie = s->headers[i].cookie};
 
 		if (out)
 			out[i] = h;

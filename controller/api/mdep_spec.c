@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "canonical.h"
+#include "mdep_traffic.h"
 #include "project.h"
 #include "tidegate/api/names.h"
 #include "tidegate/api/preset.h"
@@ -279,30 +280,6 @@ static void read_zones(struct reader *r, const struct cJSON *spec)
 
 /* --- release ----------------------------------------------------------------------------- */
 
-static void read_audience(struct reader *r, const struct cJSON *json, const char *path,
-                          struct mdep_step *step)
-{
-	const struct cJSON *audience = json_get(json, "audience"), *list, *it;
-	const char *at = arena_printf(r->a, "%s.audience.headers", path);
-	struct mdep_header *h;
-
-	if (!json_has(json, "audience"))
-		return;
-	list = read_list(r, audience, "headers", at, MDEP_HEADERS_MAX);
-	h = arena_array(r->a, json_size(list), sizeof(*h));
-	json_for_each (it, list) {
-		struct mdep_header x = {json_str(it, "name"), json_str(it, "exact")};
-
-		if (str_empty(x.name) || !x.exact)
-			finding_add(r->f, true, at, "each header needs name and exact");
-		else
-			h[step->nheaders++] = x;
-	}
-	if (!step->nheaders)
-		finding_add(r->f, true, at, "must name at least one header");
-	step->headers = step->nheaders ? h : NULL;
-}
-
 static void read_analysis(struct reader *r, const struct cJSON *json, const char *path,
                           struct mdep_step *step)
 {
@@ -321,8 +298,8 @@ static void read_analysis(struct reader *r, const struct cJSON *json, const char
 	                  verdicts, ARRAY_SIZE(verdicts), 0) == 1;
 }
 
-static void read_step(struct reader *r, const struct cJSON *json, unsigned i,
-                      struct mdep_step *step)
+static void read_step(struct reader *r, const struct cJSON *spec, const struct cJSON *json,
+                      unsigned i, struct mdep_step *step)
 {
 	static const char *const approvals[] = {"Required"};
 	const char *path = arena_printf(r->a, "spec.strategy.steps[%u]", i);
@@ -335,7 +312,7 @@ static void read_step(struct reader *r, const struct cJSON *json, unsigned i,
 	step->capacity =
 		read_amount(r, json, "capacity", arena_printf(r->a, "%s.capacity", path), 0);
 	read_analysis(r, json, path, step);
-	read_audience(r, json, path, step);
+	mdep_audience_decode(json, spec, path, step, r->f);
 }
 
 static const char *hash_name(struct arena *a, uint64_t hash)
@@ -347,7 +324,7 @@ static const char *hash_name(struct arena *a, uint64_t hash)
 }
 
 /* A release ends at 100 %: a plan that does not say so gets that step added. */
-static void read_steps(struct reader *r, const struct cJSON *strategy)
+static void read_steps(struct reader *r, const struct cJSON *spec, const struct cJSON *strategy)
 {
 	const struct cJSON *list =
 		read_list(r, strategy, "steps", "spec.strategy.steps", MDEP_STEPS_MAX);
@@ -357,7 +334,7 @@ static void read_steps(struct reader *r, const struct cJSON *strategy)
 	int last = 0;
 
 	json_for_each (it, list) {
-		read_step(r, it, n, &steps[n]);
+		read_step(r, spec, it, n, &steps[n]);
 		last = steps[n].weight >= 0 ? steps[n].weight : last;
 		n++;
 	}
@@ -384,7 +361,7 @@ static void read_strategy(struct reader *r, const struct cJSON *spec)
 	m->drain_ms = read_duration(r, o, "drain", "spec.strategy.drain", DRAIN_MS);
 	m->warmup_ms = read_duration(r, o, "warmup", "spec.strategy.warmup", 0);
 	m->undo_window_ms = read_duration(r, o, "undoWindow", "spec.strategy.undoWindow", 0);
-	read_steps(r, o);
+	read_steps(r, spec, o);
 }
 
 static void read_canary(struct reader *r, const struct cJSON *spec)
@@ -462,19 +439,10 @@ static void read_slo(struct reader *r, const struct cJSON *spec)
 static void read_traffic(struct reader *r, const struct cJSON *spec)
 {
 	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
-	const struct cJSON *route = read_object(r, o, "httpRoute", "spec.traffic.httpRoute");
 	struct mdep *m = r->m;
 
 	m->service_port = read_int(r, o, "servicePort", "spec.traffic.servicePort", 1, 65535, 80);
-	if (!json_is_object(route))
-		return;
-	m->traffic = TRAFFIC_HTTPROUTE;
-	m->route_name =
-		str_or(read_str(r, route, "name", "spec.traffic.httpRoute.name"), m->meta.name);
-	m->parent_refs_json =
-		read_json(r, route, "parentRefs", "spec.traffic.httpRoute.parentRefs", true);
-	m->hostnames_json =
-		read_json(r, route, "hostnames", "spec.traffic.httpRoute.hostnames", true);
+	mdep_traffic_decode(spec, m, r->f);
 }
 
 /* --- revision and orders ----------------------------------------------------------------- */

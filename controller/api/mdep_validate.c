@@ -4,6 +4,7 @@
  * warning that names the field.
  */
 #include "mdep_internal.h"
+#include "mdep_traffic.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -72,24 +73,14 @@ static void check_zones(const struct mdep *m, struct findings *f)
 		finding_add(f, true, "spec.zones", "at least one zone must have the role Active");
 }
 
-static void check_audience(const struct mdep *m, const char *path, struct findings *f)
-{
-	if (m->traffic != TRAFFIC_HTTPROUTE)
-		finding_add(f, true, path,
-		            "an audience needs a gateway: give spec.traffic.httpRoute");
-	else if (!m->parent_refs_json)
-		finding_add(f, true, path,
-		            "an audience needs a rule of its own, which Tidegate adds only to its "
-		            "own HTTPRoute: give spec.traffic.httpRoute.parentRefs");
-}
-
 static void check_step(const struct mdep *m, const struct mdep_step *s, const char *path,
                        struct findings *f)
 {
-	if (s->weight < 0 && !s->hold_ms && !s->approval && !s->nheaders && !s->capacity.value &&
-	    !s->analysis_ms)
+	if (s->weight < 0 && !s->hold_ms && !s->approval && !s->nheaders && !s->mirror &&
+	    !s->capacity.value && !s->analysis_ms)
 		finding_add(f, true, path,
-		            "a step needs weight, audience, capacity, hold, analysis or approval");
+		            "a step needs weight, audience, mirror, capacity, hold, analysis or "
+		            "approval");
 	if (s->hold_ms && s->analysis_ms)
 		finding_add(f, true, path,
 		            "has hold and analysis: the analysis is a hold that a PASS ends");
@@ -113,29 +104,7 @@ static void check_steps(const struct mdep *m, struct findings *f)
 			            s->weight, last);
 		if (s->weight >= 0)
 			last = s->weight;
-		if (s->nheaders)
-			check_audience(m, arena_printf(f->a, "%s.audience", path), f);
 	}
-}
-
-static void check_traffic(const struct cJSON *spec, const struct mdep *m, struct findings *f)
-{
-	static const char *const drivers[] = {"istio", "ingress"};
-	const struct cJSON *traffic = json_get(spec, "traffic");
-
-	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++)
-		if (json_has(traffic, drivers[i]))
-			finding_add(f, true, arena_printf(f->a, "spec.traffic.%s", drivers[i]),
-			            "this version routes through Gateway API only: use "
-			            "spec.traffic.httpRoute");
-	if (m->traffic == TRAFFIC_NONE)
-		return;
-	if (m->route_name && !str_is_dns_subdomain(m->route_name))
-		finding_add(f, true, "spec.traffic.httpRoute.name", "is not a valid object name");
-	if (m->hostnames_json && !m->parent_refs_json)
-		finding_add(f, true, "spec.traffic.httpRoute.hostnames",
-		            "are set only on a route that Tidegate makes: give "
-		            "spec.traffic.httpRoute.parentRefs too");
 }
 
 /* --- warnings ---------------------------------------------------------------------------- */
@@ -230,7 +199,7 @@ void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct find
 	check_runtime(m, f);
 	check_zones(m, f);
 	check_steps(m, f);
-	check_traffic(spec, m, f);
+	mdep_traffic_check(m, f);
 	warn_fields(spec, f);
 	warn_objectives(spec, m, f);
 	warn_values(m, f);

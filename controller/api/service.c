@@ -1,11 +1,16 @@
 #include "project.h"
 
+#include "tidegate/api/names.h"
+#include "tidegate/base/str.h"
+
 static void service_fill(void *obj, struct packer *p, const void *ctx)
 {
 	struct service *s = obj;
 
 	object_meta_fill(&s->meta, p, ctx);
 	s->apply_hash = json_apply_hash(ctx);
+	s->revision =
+		pack_name(p, json_str(json_path(ctx, "spec", "selector", NULL), TG_LABEL_REVISION));
 }
 
 static struct object *service_decode(const struct cJSON *json, struct arena *scratch,
@@ -21,7 +26,8 @@ static bool service_same(const struct object *a, const struct object *b)
 {
 	const struct service *x = (const struct service *)a, *y = (const struct service *)b;
 
-	return meta_same(a, b) && x->apply_hash == y->apply_hash;
+	return meta_same(a, b) && x->apply_hash == y->apply_hash &&
+	       str_eq(x->revision, y->revision);
 }
 
 const struct object_kind service_kind = {

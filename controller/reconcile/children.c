@@ -7,17 +7,23 @@
 #include "tidegate/base/str.h"
 #include "tidegate/traffic/gateway.h"
 
-/* Labels that say whose the object is; revision NULL = of no cell. */
+static void write_cell(struct json_writer *w, const char *revision, const char *zone)
+{
+	if (!revision)
+		return;
+	jw_str(w, TG_LABEL_REVISION, revision);
+	if (zone)
+		jw_str(w, TG_LABEL_ZONE, *zone ? zone : "none");
+}
+
+/* Labels that say whose the object is; revision NULL = of no cell, zone NULL = of all zones. */
 static void write_labels(struct json_writer *w, const char *key, const struct mdep *m,
                          const char *revision, const char *zone)
 {
 	jw_object(w, key);
 	jw_str(w, TG_LABEL_MANAGED_BY, TG_MANAGED_BY);
 	jw_str(w, TG_LABEL_NAME, m->meta.name);
-	if (revision) {
-		jw_str(w, TG_LABEL_REVISION, revision);
-		jw_str(w, TG_LABEL_ZONE, *zone ? zone : "none");
-	}
+	write_cell(w, revision, zone);
 	jw_end_object(w);
 }
 
@@ -26,10 +32,7 @@ static void write_selector(struct json_writer *w, const char *key, const struct 
 {
 	jw_object(w, key);
 	jw_str(w, TG_LABEL_NAME, m->meta.name);
-	if (revision) {
-		jw_str(w, TG_LABEL_REVISION, revision);
-		jw_str(w, TG_LABEL_ZONE, *zone ? zone : "none");
-	}
+	write_cell(w, revision, zone);
 	if (in_service)
 		jw_str(w, TG_LABEL_IN_SERVICE, "true");
 	jw_end_object(w);
@@ -132,4 +135,19 @@ int child_cell_service(const struct mdep *m, const char *revision, const char *z
 int child_service(const struct mdep *m, struct buf *out, uint64_t *hash)
 {
 	return write_service(m, m->meta.name, NULL, NULL, out, hash);
+}
+
+int child_revision_service(const struct mdep *m, const char *revision, struct buf *out,
+                           uint64_t *hash)
+{
+	cleanup_arena struct arena a;
+
+	arena_init(&a, 0);
+	return write_service(m, gateway_service_name(&a, m, revision, ""), revision, NULL, out,
+	                     hash);
+}
+
+int child_front_service(const struct mdep *m, const char *revision, struct buf *out, uint64_t *hash)
+{
+	return write_service(m, m->meta.name, revision, NULL, out, hash);
 }

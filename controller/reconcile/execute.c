@@ -94,7 +94,10 @@ static void note_written(struct pass *p, const struct intent *i, const struct ku
 	}
 	if (i->class == INTENT_STATUS)
 		ks->status_ms = clock_mono_ms();
+	if (i->front)
+		ks->front_written_ms = clock_wall_ms();
 	if (i->class == INTENT_TRAFFIC) {
+		ks->route_want = i->want;
 		ks->route_written_ms = clock_wall_ms();
 		observer_route_changed(p->op->observer, p->key, ks->route_written_ms);
 	}

@@ -7,6 +7,7 @@
 #include "tidegate/base/json.h"
 #include "tidegate/base/str.h"
 #include "tidegate/reconcile/children.h"
+#include "tidegate/traffic/driver.h"
 #include "tidegate/traffic/gateway.h"
 
 static struct intent *intent_add(struct intents *t, enum intent_class class, enum cache cache)
@@ -36,6 +37,10 @@ static const char *const api_paths[CACHES] = {
 	[CACHE_REPLICASET] = "/apis/apps/v1/namespaces/%s/replicasets",
 	[CACHE_SERVICE] = "/api/v1/namespaces/%s/services",
 	[CACHE_ROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/httproutes",
+	[CACHE_GRPCROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/grpcroutes",
+	[CACHE_VIRTUALSERVICE] = "/apis/networking.istio.io/v1/namespaces/%s/virtualservices",
+	[CACHE_INGRESS] = "/apis/networking.k8s.io/v1/namespaces/%s/ingresses",
+	[CACHE_TRAEFIKSERVICE] = "/apis/traefik.io/v1alpha1/namespaces/%s/traefikservices",
 };
 
 /* name NULL: the collection. */
@@ -124,26 +129,75 @@ static void collect_service(struct mdep_operator *op, struct intents *t, const s
 	intent_body(t, i, body);
 }
 
+/* One of the first n cells is of this revision and stays. */
+static bool revision_kept(const struct rollout_plan *plan, unsigned n, const char *revision)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!plan->cells[i].remove && str_eq(plan->cells[i].revision, revision))
+			return true;
+	return false;
+}
+
+static struct traffic_wish traffic_wish(const struct rollout_snapshot *s,
+                                        const struct rollout_plan *plan)
+{
+	return (struct traffic_wish){.mdep = s->mdep,
+	                             .weights = plan->weights,
+	                             .nweights = plan->nweights,
+	                             .step = plan->audience,
+	                             .target = plan->status.target,
+	                             .stable = plan->status.stable};
+}
+
+/* The Service "<mdep>"; with a driver that splits by revision it selects one of them. */
+static int collect_front(struct mdep_operator *op, const struct rollout_snapshot *s,
+                         const struct rollout_plan *plan, const struct key_state *ks,
+                         struct intents *t, struct err *err)
+{
+	const struct traffic_driver *driver = traffic_driver_of(s->mdep);
+	struct traffic_wish wish = traffic_wish(s, plan);
+	struct traffic_view view;
+	const char *revision = NULL;
+	cleanup_buf struct buf body;
+	unsigned before = t->n;
+	uint64_t hash;
+
+	buf_init(&body, CHILD_BODY_MAX);
+	if (driver && driver->front) {
+		route_view(op, s->mdep, ks, s->now_ms, &view);
+		revision = driver->front(&wish, &view);
+	}
+	if (child_front_service(s->mdep, revision, &body, &hash))
+		return err_set(err, ERR_TOO_BIG, "Service body too large");
+	collect_service(op, t, s->mdep, s->mdep->meta.name, &body, hash);
+	if (t->n > before)
+		t->v[before].front = true;
+	return 0;
+}
+
 static int collect_services(struct mdep_operator *op, const struct rollout_snapshot *s,
-                            const struct rollout_plan *plan, struct intents *t, struct err *err)
+                            const struct rollout_plan *plan, const struct key_state *ks,
+                            struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
+	const struct traffic_driver *driver = traffic_driver_of(m);
 	cleanup_buf struct buf body;
 	uint64_t hash;
 
 	buf_init(&body, CHILD_BODY_MAX);
-	if (child_service(m, &body, &hash))
-		return err_set(err, ERR_TOO_BIG, "Service body too large");
-	collect_service(op, t, m, m->meta.name, &body, hash);
-	for (unsigned i = 0; m->traffic == TRAFFIC_HTTPROUTE && i < plan->ncells; i++) {
+	if (collect_front(op, s, plan, ks, t, err))
+		return -1;
+	for (unsigned i = 0; driver && i < plan->ncells; i++) {
 		const struct rollout_cell_wish *c = &plan->cells[i];
+		const char *zone = driver->by_revision ? "" : c->zone;
 
-		if (c->remove)
+		if (c->remove || (driver->by_revision && revision_kept(plan, i, c->revision)))
 			continue;
 		buf_reset(&body);
-		if (child_cell_service(m, c->revision, c->zone, &body, &hash))
+		if (driver->by_revision ? child_revision_service(m, c->revision, &body, &hash)
+		                        : child_cell_service(m, c->revision, zone, &body, &hash))
 			return err_set(err, ERR_TOO_BIG, "Service body too large");
-		collect_service(op, t, m, gateway_service_name(t->arena, m, c->revision, c->zone),
+		collect_service(op, t, m, gateway_service_name(t->arena, m, c->revision, zone),
 		                &body, hash);
 	}
 	return 0;
@@ -190,9 +244,10 @@ static void collect_scale(struct intents *t, const struct mdep *m, const char *n
 	i->body_len = strlen(i->body);
 }
 
-static void collect_delete(struct intents *t, enum cache cache, const struct object *o)
+static void collect_delete(struct intents *t, enum intent_class class, enum cache cache,
+                           const struct object *o)
 {
-	struct intent *i = intent_add(t, INTENT_CLEANUP, cache);
+	struct intent *i = intent_add(t, class, cache);
 
 	i->what = arena_printf(t->arena, "delete %s", o->name);
 	i->method = "DELETE";
@@ -206,6 +261,23 @@ static void collect_delete(struct intents *t, enum cache cache, const struct obj
 	i->missing_ok = true;
 }
 
+/* Of the cell, and of its revision when no other cell of it stays. */
+static void collect_stale_services(struct mdep_operator *op, struct intents *t,
+                                   const struct mdep *m, const struct rollout_plan *plan,
+                                   const struct rollout_cell_wish *c)
+{
+	const char *names[] = {gateway_service_name(t->arena, m, c->revision, c->zone),
+	                       gateway_service_name(t->arena, m, c->revision, "")};
+
+	for (unsigned i = 0; i < (*c->zone ? 2 : 1); i++) {
+		const struct object *o =
+			store_get(&op->stores[CACHE_SERVICE], m->meta.namespace, names[i]);
+
+		if (o && !(i == 1 && revision_kept(plan, plan->ncells, c->revision)))
+			collect_delete(t, INTENT_CLEANUP, CACHE_SERVICE, o);
+	}
+}
+
 static int collect_cell(struct mdep_operator *op, struct intents *t, const struct mdep *m,
                         const struct rollout_plan *plan, const struct rollout_cell_wish *c,
                         struct err *err)
@@ -213,14 +285,11 @@ static int collect_cell(struct mdep_operator *op, struct intents *t, const struc
 	const char *name = gateway_service_name(t->arena, m, c->revision, c->zone);
 	const struct replicaset *rs = (const struct replicaset *)store_get(
 		&op->stores[CACHE_REPLICASET], m->meta.namespace, name);
-	const struct object *service;
 
 	if (c->remove) {
-		service = store_get(&op->stores[CACHE_SERVICE], m->meta.namespace, name);
 		if (rs)
-			collect_delete(t, CACHE_REPLICASET, &rs->meta);
-		if (service)
-			collect_delete(t, CACHE_SERVICE, service);
+			collect_delete(t, INTENT_CLEANUP, CACHE_REPLICASET, &rs->meta);
+		collect_stale_services(op, t, m, plan, c);
 		return 0;
 	}
 	if (rs && rs->replicas != c->replicas)
@@ -261,38 +330,49 @@ static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int
 
 /* --- traffic ----------------------------------------------------------------------------- */
 
+#define ROUTE_LATER_MS 500
+
 static int collect_route(struct mdep_operator *op, const struct rollout_snapshot *s,
-                         const struct rollout_plan *plan, struct intents *t, struct err *err)
+                         const struct rollout_plan *plan, const struct key_state *ks,
+                         struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
-	const struct httproute *have = (const struct httproute *)store_get(
-		&op->stores[CACHE_ROUTE], m->meta.namespace, str_or(m->route_name, ""));
-	struct gateway_wish wish = {.mdep = m,
-	                            .weights = plan->weights,
-	                            .nweights = plan->nweights,
-	                            .audience = plan->audience,
-	                            .target = plan->status.target};
-	cleanup_buf struct buf body;
+	const struct traffic_driver *driver = traffic_driver_of(m);
+	struct traffic_wish wish = traffic_wish(s, plan);
+	struct traffic_view view;
+	struct traffic_edit edit;
 	struct intent *i;
-	bool ours = m->parent_refs_json != NULL;
 
-	buf_init(&body, CHILD_BODY_MAX);
-	if (m->traffic != TRAFFIC_HTTPROUTE || !plan->nweights)
+	if (!driver)
 		return 0;
-	if (have ? gateway_matches(&wish, have) : !ours)
-		return 0;
-	if (ours ? gateway_apply_body(&wish, &body) : gateway_patch_body(&wish, have, &body, err))
+	route_view(op, m, ks, s->now_ms, &view);
+	if (driver->edit(&wish, &view, t->arena, &edit, err))
 		return -1;
-	if (!body.len)
+	if (edit.later && (!t->later_ms || t->later_ms > ROUTE_LATER_MS))
+		t->later_ms = ROUTE_LATER_MS;
+	if (edit.how == TRAFFIC_DELETE)
+		collect_delete(t, INTENT_TRAFFIC, route_cache(m), &view.canary->meta);
+	if (edit.how == TRAFFIC_KEEP || edit.how == TRAFFIC_DELETE)
 		return 0;
-	i = intent_add(t, INTENT_TRAFFIC, CACHE_ROUTE);
-	i->what = arena_printf(t->arena, "set weights of HTTPRoute %s", m->route_name);
+	if (edit.want == ks->route_want)
+		t->undone = arena_printf(t->arena, "%s %s was changed by somebody else: put back",
+		                         driver->kind->kind, edit.name);
+	i = intent_add(t, INTENT_TRAFFIC, route_cache(m));
+	i->what = arena_printf(t->arena, "set weights of %s %s", driver->kind->kind, edit.name);
 	i->method = "PATCH";
-	i->patch = ours ? KUBE_PATCH_APPLY : KUBE_PATCH_JSON;
+	i->patch = edit.how == TRAFFIC_APPLY ? KUBE_PATCH_APPLY : KUBE_PATCH_JSON;
 	i->manager = TG_FM_TRAFFIC;
-	i->path = path_of(t, CACHE_ROUTE, m->meta.namespace, m->route_name, "");
-	intent_body(t, i, &body);
+	i->path = path_of(t, route_cache(m), m->meta.namespace, edit.name, "");
+	i->body = edit.body;
+	i->body_len = strlen(edit.body);
+	i->want = edit.want;
 	return 0;
+}
+
+int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
+                           const struct key_state *ks, struct intents *out, struct err *err)
+{
+	return collect_status(out, m, next, ks, err);
 }
 
 int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
@@ -300,12 +380,12 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
                     struct intents *out, struct err *err)
 {
 	if (collect_status(out, s->mdep, &plan->status, ks, err) ||
-	    collect_services(op, s, plan, out, err))
+	    collect_services(op, s, plan, ks, out, err))
 		return -1;
 	for (unsigned i = 0; i < plan->npods; i++)
 		collect_pod(out, &plan->pods[i], s->now_ms);
 	for (unsigned i = 0; i < plan->ncells; i++)
 		if (collect_cell(op, out, s->mdep, plan, &plan->cells[i], err))
 			return -1;
-	return collect_route(op, s, plan, out, err);
+	return collect_route(op, s, plan, ks, out, err);
 }

@@ -24,7 +24,11 @@ enum cache {
 	CACHE_NODE,
 	CACHE_REPLICASET,
 	CACHE_SERVICE,
-	CACHE_ROUTE,
+	CACHE_ROUTE, /* HTTPRoute */
+	CACHE_GRPCROUTE,
+	CACHE_VIRTUALSERVICE,
+	CACHE_INGRESS,
+	CACHE_TRAEFIKSERVICE,
 	CACHES,
 };
 
@@ -36,6 +40,8 @@ struct key_state {
 	char floor[CACHES][RV_MAX];
 	int64_t floor_ms;         /* monotonic, of the newest write */
 	int64_t route_written_ms; /* wall, of the last answered change of the route */
+	int64_t front_written_ms; /* wall, of the last answered change of the Service "<name>" */
+	uint64_t route_want;      /* what the last answered write of the route wanted */
 	int64_t status_ms;        /* monotonic, of the last status write */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct observation *observation; /* NULL when nothing is judged */
@@ -51,6 +57,7 @@ struct mdep_operator {
 	struct operator_options options;
 	struct store stores[CACHES];
 	struct reflector *reflectors[CACHES];
+	bool started[CACHES];
 	struct queue *queue;
 	struct map keys; /* "ns/name" -> struct key_state */
 	struct event_recorder *events;
@@ -96,19 +103,40 @@ struct intent {
 	size_t body_len;
 	enum kube_patch patch;
 	bool missing_ok; /* 404 is success */
+	bool front;      /* of the Service "<name>" */
+	uint64_t want;   /* INTENT_TRAFFIC: struct traffic_edit's */
 };
 
 struct intents {
 	struct arena *arena;
 	struct intent *v;
 	unsigned n, cap;
-	int64_t later_ms; /* something was put off: plan again in so many ms; 0 = nothing */
+	int64_t later_ms;   /* something was put off: plan again in so many ms; 0 = nothing */
+	const char *undone; /* what somebody else changed and is being put back; NULL */
 };
 
 /* Everything the plan wishes and the caches do not show yet. */
 int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
                     const struct rollout_plan *plan, const struct key_state *ks,
                     struct intents *out, struct err *err);
+
+/* Status alone: of a pass that may not do anything else. */
+int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
+                           const struct key_state *ks, struct intents *out, struct err *err);
+
+/* --- routes of the traffic drivers (route.c) --------------------------------------------- */
+struct traffic_view;
+/* The driver's cache; CACHES without a driver. */
+enum cache route_cache(const struct mdep *m);
+/* Starts the caches that m needs, once somebody needs them: their CRDs are others'. */
+void route_cache_start(struct mdep_operator *op, const struct mdep *m);
+/* False: nothing can be planned; *trouble says why, NULL while the first list is under way. */
+bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m, const char **trouble);
+void route_view(const struct mdep_operator *op, const struct mdep *m, const struct key_state *ks,
+                int64_t now_ms, struct traffic_view *out);
+/* m's status with a condition that says why its routes cannot be read. */
+void route_trouble_status(const struct mdep *m, const char *trouble, struct arena *a,
+                          int64_t now_ms, struct mdep_status *out);
 
 /* --- what cannot wait (status_change.c) -------------------------------------------------- */
 /*

@@ -12,7 +12,7 @@
 static const struct {
 	const struct object_kind *kind;
 	const char *label_selector, *field_selector;
-	bool optional; /* served by a CRD of others: its absence holds up only who asks for it */
+	bool optional; /* started for who asks for it, and its absence holds up only them */
 } caches[CACHES] = {
 	[CACHE_MDEP] = {&mdep_kind, NULL, NULL, false},
 	[CACHE_POD] = {&pod_kind, NULL, "status.phase!=Succeeded,status.phase!=Failed", false},
@@ -20,6 +20,10 @@ static const struct {
 	[CACHE_REPLICASET] = {&replicaset_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL, false},
 	[CACHE_SERVICE] = {&service_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL, false},
 	[CACHE_ROUTE] = {&httproute_kind, NULL, NULL, true},
+	[CACHE_GRPCROUTE] = {&grpcroute_kind, NULL, NULL, true},
+	[CACHE_VIRTUALSERVICE] = {&virtualservice_kind, NULL, NULL, true},
+	[CACHE_INGRESS] = {&ingress_kind, NULL, NULL, true},
+	[CACHE_TRAEFIKSERVICE] = {&traefikservice_kind, NULL, NULL, true},
 };
 
 /* --- events of the caches to keys -------------------------------------------------------- */
@@ -39,6 +43,8 @@ static void on_mdep(void *arg, const struct store_event *ev)
 {
 	struct mdep_operator *op = arg;
 
+	if (ev->change != STORE_DELETED)
+		route_cache_start(op, mdep_from(ev->object));
 	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
@@ -73,7 +79,7 @@ static void on_owned(void *arg, const struct store_event *ev)
 		enqueue_named(arg, ev->object->namespace, ev->object->owner_name, ev->initial);
 }
 
-/* A route may be the user's own: whoever names it wants to know. */
+/* A route may be the user's own: whoever names it wants to know. Of Ingresses also our second. */
 static void on_route(void *arg, const struct store_event *ev)
 {
 	struct mdep_operator *op = arg;
@@ -83,16 +89,20 @@ static void on_route(void *arg, const struct store_event *ev)
 	while ((o = store_next(&op->stores[CACHE_MDEP], &it))) {
 		const struct mdep *m = mdep_from(o);
 
-		if (m->traffic == TRAFFIC_HTTPROUTE && str_eq(m->route_name, ev->object->name) &&
-		    str_eq(m->meta.namespace, ev->object->namespace))
+		if (m->traffic != TRAFFIC_NONE &&
+		    str_eq(m->meta.namespace, ev->object->namespace) &&
+		    (str_eq(m->route_name, ev->object->name) ||
+		     str_eq(m->meta.uid, ev->object->owner_uid)))
 			queue_add(op->queue, o->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 	}
 }
 
 static const store_handler handlers[CACHES] = {
-	[CACHE_MDEP] = on_mdep,     [CACHE_POD] = on_pod,
-	[CACHE_NODE] = on_node,     [CACHE_REPLICASET] = on_replicaset,
-	[CACHE_SERVICE] = on_owned, [CACHE_ROUTE] = on_route,
+	[CACHE_MDEP] = on_mdep,       [CACHE_POD] = on_pod,
+	[CACHE_NODE] = on_node,       [CACHE_REPLICASET] = on_replicaset,
+	[CACHE_SERVICE] = on_owned,   [CACHE_ROUTE] = on_route,
+	[CACHE_GRPCROUTE] = on_route, [CACHE_VIRTUALSERVICE] = on_route,
+	[CACHE_INGRESS] = on_route,   [CACHE_TRAEFIKSERVICE] = on_route,
 };
 
 /* --- lifecycle --------------------------------------------------------------------------- */
@@ -166,8 +176,12 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 
 void operator_start(struct mdep_operator *op)
 {
-	for (int i = 0; i < CACHES; i++)
+	for (int i = 0; i < CACHES; i++) {
+		if (caches[i].optional)
+			continue;
+		op->started[i] = true;
 		reflector_start(op->reflectors[i]);
+	}
 }
 
 void operator_lead(struct mdep_operator *op)

@@ -98,6 +98,19 @@ static void emit_events(struct mdep_operator *op, struct key_state *ks, const st
 	}
 }
 
+/* Whoever edited the route should hear why the edit did not last. */
+static void tell_undone(struct mdep_operator *op, const struct mdep *m,
+                        const struct intents *intents)
+{
+	struct event_ref about = mdep_ref(m);
+	const char *note = intents->undone;
+
+	if (!note)
+		return;
+	event_emit(op->events, true, &about, "RouteRestored", "Reconcile", note);
+	log_warn(note, LS("namespace", m->meta.namespace), LS("name", m->meta.name));
+}
+
 static void count_result(const char *result)
 {
 	metric_add(metric_series(&reconciles, "modeldeployment", result), 1);
@@ -153,6 +166,7 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 		return;
 	}
 	emit_events(op, ks, m, plan);
+	tell_undone(op, m, &intents);
 	if (plan->requeue_ms > 0)
 		queue_add_after(op->queue, key, plan->requeue_ms);
 	if (intents.later_ms > 0)
@@ -166,10 +180,39 @@ static void put_off(struct mdep_operator *op, const char *key, int64_t ms)
 	queue_done(op->queue, key);
 }
 
+/*
+ * Without the routes nobody knows who gets which requests: nothing is planned, but whoever asked
+ * for the driver is told why.
+ */
+static void wait_for_routes(struct mdep_operator *op, const char *key, const struct mdep *m,
+                            struct key_state *ks, const char *trouble)
+{
+	struct arena arena;
+	struct intents intents = {.arena = &arena};
+	struct mdep_status *status;
+	struct err err = ERR_INIT;
+
+	if (!trouble) {
+		put_off(op, key, STALE_RETRY_MS);
+		return;
+	}
+	arena_init(&arena, 4096);
+	status = arena_alloc(&arena, sizeof(*status));
+	route_trouble_status(m, trouble, &arena, clock_wall_ms(), status);
+	queue_add_after(op->queue, key, ROUTES_RETRY_MS);
+	if (intents_collect_status(m, status, ks, &intents, &err)) {
+		arena_release(&arena);
+		pass_done(op, key, &err);
+		return;
+	}
+	execute(op, key, &arena, &intents, pass_done);
+}
+
 void reconcile_key(struct mdep_operator *op, const char *key)
 {
 	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
 	struct key_state *ks;
+	const char *trouble;
 
 	if (!m || m->meta.deleted_ms) {
 		operator_forget_key(op, key);
@@ -183,10 +226,8 @@ void reconcile_key(struct mdep_operator *op, const char *key)
 		put_off(op, key, STALE_RETRY_MS);
 		return;
 	}
-	if (m->traffic == TRAFFIC_HTTPROUTE && !op->stores[CACHE_ROUTE].synced) {
-		log_warn("HTTPRoutes cannot be read, nothing is released", LS("key", key),
-		         LS("why", reflector_trouble(op->reflectors[CACHE_ROUTE])));
-		put_off(op, key, ROUTES_RETRY_MS);
+	if (!route_cache_ready(op, m, &trouble)) {
+		wait_for_routes(op, key, m, ks, trouble);
 		return;
 	}
 	plan_and_execute(op, key, m, ks);

@@ -3,7 +3,7 @@
 
 #include "internal.h"
 #include "tidegate/base/str.h"
-#include "tidegate/traffic/gateway.h"
+#include "tidegate/traffic/driver.h"
 
 static int pod_by_name(const void *a, const void *b)
 {
@@ -71,15 +71,14 @@ static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct
 void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
                     struct arena *a, int64_t now_ms, struct rollout_snapshot *out)
 {
-	const struct object *route = NULL;
+	const struct traffic_driver *driver = traffic_driver_of(m);
+	struct traffic_view view;
 
 	*out = (struct rollout_snapshot){.now_ms = now_ms, .mdep = m};
 	collect_cells(op, m, a, out);
-	if (m->traffic == TRAFFIC_HTTPROUTE) {
-		route = store_get(&op->stores[CACHE_ROUTE], m->meta.namespace, m->route_name);
-		gateway_observe(m, (const struct httproute *)route, out->cells, out->ncells, a,
-		                &out->traffic);
-		out->traffic.managed = true;
+	if (driver) {
+		route_view(op, m, ks, now_ms, &view);
+		driver->observe(m, &view, out->cells, out->ncells, a, &out->traffic);
 		out->traffic.written_ms = ks->route_written_ms;
 	}
 	out->traffic.canary_requests = out->traffic.total_requests = -1;

@@ -59,7 +59,8 @@ static bool on_step(const struct planner *p)
 	return plan_releasing(p) && p->st->phase != ROLLOUT_COMPLETING && !plan_first(p);
 }
 
-/* Without a driver there is nothing that could tell one request from another. */
+/* The step if it has an audience or a mirror; without a driver nothing could tell or copy requests.
+ */
 static const struct mdep_step *step_audience(const struct planner *p)
 {
 	const struct mdep_step *s;
@@ -67,7 +68,7 @@ static const struct mdep_step *step_audience(const struct planner *p)
 	if (!on_step(p) || !p->s->traffic.managed || p->st->step >= (int)p->m->nsteps)
 		return NULL;
 	s = &p->m->steps[p->st->step];
-	return s->nheaders ? s : NULL;
+	return s->nheaders || s->mirror ? s : NULL;
 }
 
 const struct mdep_step *plan_audience(const struct planner *p)

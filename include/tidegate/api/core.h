@@ -139,32 +139,27 @@ extern const struct object_kind replicaset_kind;
 struct service {
 	struct object meta;
 	uint64_t apply_hash;
+	const char *revision; /* that its selector asks for; NULL = any */
 };
 extern const struct object_kind service_kind;
 
-/* --- HTTPRoute --------------------------------------------------------------------------- */
-struct route_backend {
-	const char *name; /* of a Service; NULL for another kind */
-	int weight;
-	int port;
-};
-struct route_rule {
-	const struct route_backend *backends;
-	unsigned nbackends;
-	unsigned nmatch_headers; /* header matches over all matches: an audience rule has some */
-};
-struct httproute {
+/* --- routes of the traffic drivers ------------------------------------------------------- */
+/*
+ * HTTPRoute, GRPCRoute, VirtualService, Ingress, TraefikService. There is one a model at most, and
+ * drivers edit what users wrote, so spec is kept as text instead of being projected.
+ */
+struct route {
 	struct object meta;
-	uint64_t apply_hash;
-	bool ours; /* label managed-by=tidegate */
-	const struct route_rule *rules;
-	unsigned nrules;
-	/* From status.parents: all parents that answered accept this generation. */
+	bool ours;                    /* label managed-by=tidegate */
+	const char *spec_json;        /* NULL when absent */
+	const char *annotations_json; /* of an Ingress; NULL when absent */
+	/* Gateway API, from status.parents: all parents that answered accept this generation. */
 	unsigned nparents; /* spec.parentRefs */
 	unsigned
 		nanswered; /* parents with Accepted=True and ResolvedRefs=True at this generation */
 	const char *problem; /* first reason: message that is False at this generation; NULL */
 };
-extern const struct object_kind httproute_kind;
+extern const struct object_kind httproute_kind, grpcroute_kind, virtualservice_kind, ingress_kind,
+	traefikservice_kind;
 
 #endif

@@ -41,8 +41,11 @@ struct mdep_zone {
 	enum mdep_zone_role role;
 };
 
+/* One condition of an audience; all of a step's must hold. */
 struct mdep_header {
-	const char *name, *exact;
+	const char *name;
+	const char *exact, *regex; /* one of them; a regex means the whole value */
+	bool cookie;               /* `name` is a cookie's; at most one a step */
 };
 
 struct mdep_step {
@@ -54,6 +57,7 @@ struct mdep_step {
 	bool require_pass;                 /* analysis over without PASS: waits for approval */
 	const struct mdep_header *headers; /* audience; NULL = none */
 	unsigned nheaders;
+	int mirror; /* percent of the requests that the canary gets a copy of; 0 = none */
 };
 
 enum mdep_runtime {
@@ -67,7 +71,25 @@ enum mdep_runtime {
 };
 
 enum mdep_placement { PLACE_PACK, PLACE_SPREAD, PLACE_FGD };
-enum mdep_traffic { TRAFFIC_NONE, TRAFFIC_HTTPROUTE };
+enum mdep_traffic {
+	TRAFFIC_NONE, /* replica ratio */
+	TRAFFIC_HTTPROUTE,
+	TRAFFIC_GRPCROUTE,
+	TRAFFIC_ISTIO,
+	TRAFFIC_INGRESS,
+	TRAFFIC_TRAEFIK,
+};
+/* Controllers that know canary annotations on an Ingress. */
+enum mdep_ingress { INGRESS_NGINX, INGRESS_HIGRESS, INGRESS_MSE, INGRESS_ALB };
+/* What a driver can tell apart or do. */
+enum mdep_traffic_can {
+	TRAFFIC_CAN_HEADER = 1 << 0, /* send requests with a header of one value elsewhere */
+	TRAFFIC_CAN_REGEX = 1 << 1,  /* ... of a pattern */
+	TRAFFIC_CAN_MANY = 1 << 2,   /* ask for several headers at once */
+	TRAFFIC_CAN_COOKIE = 1 << 3, /* tell by a cookie of any value */
+	TRAFFIC_CAN_ALWAYS = 1 << 4, /* tell by a cookie of the value "always" only */
+	TRAFFIC_CAN_MIRROR = 1 << 5,
+};
 enum mdep_no_data { NO_DATA_HOLD, NO_DATA_ROLLBACK, NO_DATA_PROCEED };
 enum mdep_breach { BREACH_ROLLBACK, BREACH_PAUSE, BREACH_NOTIFY };
 
@@ -260,10 +282,13 @@ struct mdep {
 	} slo;
 
 	enum mdep_traffic traffic;
-	const char *route_name;
-	const char *parent_refs_json; /* given: we own the route */
-	const char *hostnames_json;
-	int service_port; /* port of the Services, default 80 */
+	const char *route_name;       /* the driver's object */
+	const char *parent_refs_json; /* parentRefs; of Istio, gateways */
+	const char *hostnames_json;   /* hostnames; of Istio, hosts */
+	const char *http_route;       /* Istio: name of the http route that is ours; NULL = any */
+	enum mdep_ingress ingress;
+	const char *annotation_prefix; /* of the canary annotations */
+	int service_port;              /* port of the Services, default 80 */
 
 	/* Hash of everything that makes a pod different: model, runtime, template, gpu. */
 	char revision[MDEP_REVISION_LEN + 1];
@@ -295,6 +320,13 @@ void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a);
  * everything lives in `a` and in the tree. -1 when metadata.name is missing.
  */
 int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct err *err);
+
+/* Bits of enum mdep_traffic_can. */
+unsigned mdep_traffic_can(const struct mdep *m);
+/* "httpRoute", ...: the driver's member of spec.traffic; NULL without a driver. */
+const char *mdep_traffic_field(enum mdep_traffic t);
+/* True when the driver's object is made by us, not edited by us. */
+bool mdep_route_is_ours(const struct mdep *m);
 
 /* Resolves against replicas: surge rounds up, unavailable rounds down; both 0 becomes
  * unavailable 1. */

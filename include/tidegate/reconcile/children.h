@@ -32,6 +32,11 @@ int child_template(const struct mdep *m, const char *zone, struct buf *out, stru
 int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
                        struct buf *out, uint64_t *hash);
 int child_service(const struct mdep *m, struct buf *out, uint64_t *hash);
+/* For drivers with one backend a path: of a revision in all zones, and the front of one of them. */
+int child_revision_service(const struct mdep *m, const char *revision, struct buf *out,
+                           uint64_t *hash);
+int child_front_service(const struct mdep *m, const char *revision, struct buf *out,
+                        uint64_t *hash);
 
 /* Port that the model server listens on: spec's, else the preset's; 0 = none is known. */
 int child_port(const struct mdep *m);

@@ -181,7 +181,7 @@ struct rollout_plan {
 	 * yet). */
 	struct mdep_weight weights[2 * MDEP_ZONES_MAX];
 	unsigned nweights;
-	/* Requests that match these headers go to the target revision; NULL = none. */
+	/* The step whose audience goes to the target, or whose mirror does; NULL = neither. */
 	const struct mdep_step *audience;
 	bool judge; /* the judge should compare status.stable with status.target now */
 	struct rollout_event events[ROLLOUT_EVENTS_MAX];

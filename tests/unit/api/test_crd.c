@@ -60,6 +60,20 @@ static const struct {
          "'strategy':{'steps':[{'audience':{'headers':[{'name':'n','exact':'e'}]}}]}"},
 	{"strategy.steps[].audience.headers[].exact",
          "'strategy':{'steps':[{'audience':{'headers':[{'name':'n','exact':'f'}]}}]}"},
+	{"strategy.steps[].audience.headers[].regex",
+         "'strategy':{'steps':[{'audience':{'headers':[{'name':'n','regex':'f'}]}}]}"},
+	{"strategy.steps[].audience.cookie.name",
+         "'strategy':{'steps':[{'audience':{'cookie':{'name':'n','value':'v'}}}]}"},
+	{"strategy.steps[].audience.cookie.value",
+         "'strategy':{'steps':[{'audience':{'cookie':{'name':'n','value':'w'}}}]}"},
+	{"strategy.steps[].audience.bucket.header",
+         "'strategy':{'steps':[{'audience':{'bucket':{'header':'n','percent':5}}}]}"},
+	{"strategy.steps[].audience.bucket.cookie",
+         "'strategy':{'steps':[{'audience':{'bucket':{'cookie':'n','percent':5}}}]}"},
+	{"strategy.steps[].audience.bucket.percent",
+         "'strategy':{'steps':[{'audience':{'bucket':{'cookie':'n','percent':6}}}]}"},
+	{"strategy.steps[].audience.lane", "'strategy':{'steps':[{'audience':{'lane':'l'}}]}"},
+	{"strategy.steps[].mirror.percent", "'strategy':{'steps':[{'mirror':{'percent':7}}]}"},
 	{"canary.policyRef.name", "'canary':{'policyRef':{'name':'p'}}"},
 	{"canary.minScore", "'canary':{'minScore':3}"},
 	{"canary.onNoData", "'canary':{'onNoData':'Proceed'}"},
@@ -82,6 +96,8 @@ static const struct {
 	{"failover.minCapacity", "'failover':{'minCapacity':'1%'}"},
 	{"failover.failback", "'failover':{'failback':'Manual'}"},
 	{"traffic.servicePort", "'traffic':{'servicePort':81}"},
+	{"traffic.laneHeader",
+         "'traffic':{'laneHeader':'h'},'strategy':{'steps':[{'audience':{'lane':'l'}}]}"},
 	{"traffic.httpRoute.name", "'traffic':{'httpRoute':{'name':'r'}}"},
 	{"traffic.httpRoute.parentRefs[].group",
          "'traffic':{'httpRoute':{'parentRefs':[{'group':'g'}]}}"},
@@ -96,7 +112,26 @@ static const struct {
 	{"traffic.httpRoute.parentRefs[].port",
          "'traffic':{'httpRoute':{'parentRefs':[{'port':1}]}}"},
 	{"traffic.httpRoute.hostnames[]", "'traffic':{'httpRoute':{'hostnames':['h']}}"},
+	{"traffic.grpcRoute.name", "'traffic':{'grpcRoute':{'name':'r'}}"},
+	{"traffic.grpcRoute.parentRefs[].group",
+         "'traffic':{'grpcRoute':{'parentRefs':[{'group':'g'}]}}"},
+	{"traffic.grpcRoute.parentRefs[].kind",
+         "'traffic':{'grpcRoute':{'parentRefs':[{'kind':'g'}]}}"},
+	{"traffic.grpcRoute.parentRefs[].namespace",
+         "'traffic':{'grpcRoute':{'parentRefs':[{'namespace':'g'}]}}"},
+	{"traffic.grpcRoute.parentRefs[].name",
+         "'traffic':{'grpcRoute':{'parentRefs':[{'name':'g'}]}}"},
+	{"traffic.grpcRoute.parentRefs[].sectionName",
+         "'traffic':{'grpcRoute':{'parentRefs':[{'sectionName':'g'}]}}"},
+	{"traffic.grpcRoute.parentRefs[].port",
+         "'traffic':{'grpcRoute':{'parentRefs':[{'port':1}]}}"},
+	{"traffic.grpcRoute.hostnames[]", "'traffic':{'grpcRoute':{'hostnames':['h']}}"},
 	{"traffic.istio.virtualService", "'traffic':{'istio':{'virtualService':'v'}}"},
+	{"traffic.istio.httpRoute", "'traffic':{'istio':{'httpRoute':'v'}}"},
+	{"traffic.istio.hosts[]", "'traffic':{'istio':{'hosts':['v']}}"},
+	{"traffic.istio.gateways[]", "'traffic':{'istio':{'gateways':['v']}}"},
+	{"traffic.traefik.name", "'traffic':{'traefik':{'name':'v'}}"},
+	{"traffic.ingress.dialect", "'traffic':{'ingress':{'dialect':'mse'}}"},
 	{"traffic.ingress.name", "'traffic':{'ingress':{'name':'v'}}"},
 	{"traffic.ingress.annotationPrefix", "'traffic':{'ingress':{'annotationPrefix':'v'}}"},
 };
@@ -199,19 +234,22 @@ static void describe_steps(const struct mdep *m, struct buf *b)
 		         m->steps[i].capacity.percent, (long long)m->steps[i].analysis_ms,
 		         m->steps[i].require_pass);
 		for (unsigned h = 0; h < m->steps[i].nheaders; h++)
-			buf_addf(b, "header %s=%s;", m->steps[i].headers[h].name,
-			         m->steps[i].headers[h].exact);
+			buf_addf(b, "header %s=%s~%s %d;", m->steps[i].headers[h].name,
+			         str_or(m->steps[i].headers[h].exact, "-"),
+			         str_or(m->steps[i].headers[h].regex, "-"),
+			         m->steps[i].headers[h].cookie);
+		buf_addf(b, "mirror %d;", m->steps[i].mirror);
 	}
 }
 
 static void describe_texts(const struct mdep *m, struct buf *b)
 {
-	const char *const texts[] = {m->model.name,       m->model.version, m->model.uri,
-	                             m->model.digest,     m->image,         m->args_json,
-	                             m->env_json,         m->probes_json,   m->template_json,
-	                             m->golden_json,      m->metrics_path,  m->gpu.resource,
-	                             m->scheduler,        m->canary.policy, m->route_name,
-	                             m->parent_refs_json, m->hostnames_json};
+	const char *const texts[] = {
+		m->model.name,     m->model.version, m->model.uri,        m->model.digest,
+		m->image,          m->args_json,     m->env_json,         m->probes_json,
+		m->template_json,  m->golden_json,   m->metrics_path,     m->gpu.resource,
+		m->scheduler,      m->canary.policy, m->route_name,       m->parent_refs_json,
+		m->hostnames_json, m->http_route,    m->annotation_prefix};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		buf_addf(b, "%s;", str_or(texts[i], "-"));

@@ -3,7 +3,8 @@
 #include "fixture.h"
 
 static const struct object_kind *const kinds[] = {&pod_kind,     &node_kind,      &replicaset_kind,
-                                                  &service_kind, &httproute_kind, &mdep_kind};
+                                                  &service_kind, &httproute_kind, &ingress_kind,
+                                                  &mdep_kind};
 
 static void test_missing_metadata(void **state)
 {
@@ -78,6 +79,9 @@ static const char *const members[] = {"metadata",
                                       "strategy",
                                       "steps",
                                       "audience",
+                                      "cookie",
+                                      "bucket",
+                                      "mirror",
                                       "canary",
                                       "policyRef",
                                       "traffic",

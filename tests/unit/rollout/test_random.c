@@ -48,7 +48,7 @@ static void random_steps(struct world *w)
 			steps[i].capacity = (struct int_or_percent){1 + (int)world_random(w, 60),
 			                                            world_random(w, 2)};
 		if (i == 0 && !world_random(w, 3)) {
-			w->header = (struct mdep_header){"x-gray", "1"};
+			w->header = (struct mdep_header){.name = "x-gray", .exact = "1"};
 			steps[i].weight = -1;
 			steps[i].headers = &w->header;
 			steps[i].nheaders = 1;

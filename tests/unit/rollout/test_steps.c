@@ -88,7 +88,7 @@ static void test_without_steps_weight_still_moves_with_capacity(void **state)
 
 static void test_an_audience_gets_a_pod_and_nobody_else_does(void **state)
 {
-	static const struct mdep_header gray = {"x-gray", "1"};
+	static const struct mdep_header gray = {.name = "x-gray", .exact = "1"};
 	const struct mdep_step steps[] = {
 		{.weight = -1, .headers = &gray, .nheaders = 1, .hold_ms = 5000},
 		{.weight = 25, .hold_ms = 5000},

@@ -1,0 +1,83 @@
+/* Caches of routes, which are there for who asks for them, and what a driver sees of them. */
+#include "internal.h"
+
+#include "tidegate/base/str.h"
+#include "tidegate/traffic/driver.h"
+
+enum cache route_cache(const struct mdep *m)
+{
+	static const enum cache of[] = {
+		[TRAFFIC_NONE] = CACHES,
+		[TRAFFIC_HTTPROUTE] = CACHE_ROUTE,
+		[TRAFFIC_GRPCROUTE] = CACHE_GRPCROUTE,
+		[TRAFFIC_ISTIO] = CACHE_VIRTUALSERVICE,
+		[TRAFFIC_INGRESS] = CACHE_INGRESS,
+		[TRAFFIC_TRAEFIK] = CACHE_TRAEFIKSERVICE,
+	};
+
+	return of[m->traffic];
+}
+
+void route_cache_start(struct mdep_operator *op, const struct mdep *m)
+{
+	enum cache cache = route_cache(m);
+
+	if (cache == CACHES || op->started[cache])
+		return;
+	op->started[cache] = true;
+	reflector_start(op->reflectors[cache]);
+}
+
+bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m, const char **trouble)
+{
+	enum cache cache = route_cache(m);
+
+	*trouble = NULL;
+	if (cache == CACHES || op->stores[cache].synced)
+		return true;
+	*trouble = reflector_trouble(op->reflectors[cache]);
+	return false;
+}
+
+static const struct route *get(const struct mdep_operator *op, enum cache cache,
+                               const struct mdep *m, const char *name)
+{
+	return (const struct route *)store_get(&op->stores[cache], m->meta.namespace, name);
+}
+
+void route_view(const struct mdep_operator *op, const struct mdep *m, const struct key_state *ks,
+                int64_t now_ms, struct traffic_view *out)
+{
+	enum cache cache = route_cache(m);
+	const struct service *front = (const struct service *)store_get(
+		&op->stores[CACHE_SERVICE], m->meta.namespace, m->meta.name);
+	cleanup_free char *canary = NULL;
+
+	*out = (struct traffic_view){.now_ms = now_ms,
+	                             .written_ms = ks->route_written_ms,
+	                             .front_ms = ks->front_written_ms,
+	                             .front = front ? front->revision : NULL};
+	if (cache == CACHES)
+		return;
+	out->route = get(op, cache, m, m->route_name);
+	if (cache != CACHE_INGRESS)
+		return;
+	canary = xasprintf("%s-canary", m->route_name);
+	out->canary = get(op, cache, m, canary);
+}
+
+void route_trouble_status(const struct mdep *m, const char *trouble, struct arena *a,
+                          int64_t now_ms, struct mdep_status *out)
+{
+	const struct traffic_driver *driver = traffic_driver_of(m);
+	const char *message =
+		arena_printf(a, "%ss cannot be read, so nothing is released or moved: %s",
+	                     driver->kind->kind, trouble);
+
+	*out = m->status;
+	mdep_condition_set(out, "TrafficInForce", "False", "DriverUnavailable", message,
+	                   m->meta.generation, now_ms);
+	if (!m->status.stable)
+		mdep_condition_set(out, "Ready", "False", "TrafficNotInForce", message,
+		                   m->meta.generation, now_ms);
+}
