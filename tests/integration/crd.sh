@@ -123,7 +123,14 @@ NAME=small
 manifest '' | k apply -f - >"$out" 2>&1 || fail "create the smallest object"
 unset NAME
 accepted "smallest object" ''
-accepted "an Istio VirtualService" 'traffic: {istio: {virtualService: vs}}'
+accepted "an Istio VirtualService" 'traffic: {istio: {virtualService: vs, httpRoute: main}}'
+accepted "a VirtualService of ours" 'traffic: {istio: {virtualService: vs, hosts: [a.b], gateways: [infra/gw]}}'
+accepted "an Ingress for ALB" 'traffic: {ingress: {name: web, dialect: alb}}'
+accepted "a TraefikService" 'traffic: {traefik: {name: web}}'
+accepted "every kind of audience, and a mirror" 'strategy: {steps: [{mirror: {}}, {audience: {headers: [{name: x, regex: "7|8"}], cookie: {name: u, value: a}}}, {audience: {bucket: {header: x-b, percent: 5}, lane: blue}}]}
+traffic: {laneHeader: x-mse-tag, grpcRoute: {name: r, parentRefs: [{name: gw}]}}'
+accepted "an audience on a route of the user's" 'strategy: {steps: [{audience: {headers: [{name: x, exact: "1"}]}}]}
+traffic: {httpRoute: {name: r}}'
 accepted "image from the template" 'runtime: {preset: custom, port: 8080}
 template: {spec: {containers: [{name: model, image: "x:1"}]}}'
 
@@ -155,15 +162,22 @@ refused "steps that fall" 'weights must increase' 'strategy: {steps: [{weight: 5
 refused "steps that stay" 'weights must increase' 'strategy: {steps: [{weight: 50}, {hold: 1m}, {weight: 50}]}'
 refused "weight above 100" 'less than or equal to 100' 'strategy: {steps: [{weight: 101}]}'
 refused "fraction of a percent" 'must be of type integer|Invalid value: "number"' 'strategy: {steps: [{weight: 0.5}]}'
-refused "empty step" 'a step needs weight, audience, hold or approval' 'strategy: {steps: [{}]}'
+refused "empty step" 'steps\[0\].*(anyOf|weight: Required)' 'strategy: {steps: [{}]}'
 refused "hold without unit" 'steps\[0\].hold.*should match' 'strategy: {steps: [{weight: 1, hold: "10"}]}'
 refused "approval of another kind" 'approval: Unsupported value' 'strategy: {steps: [{approval: Maybe}]}'
 steps=$(i=0; while [ $i -lt 33 ]; do printf '{weight: %s}, ' $i; i=$((i + 1)); done)
 refused "33 steps" 'must have at most 32 items' "strategy: {steps: [$steps]}"
 steps=$(i=0; while [ $i -lt 32 ]; do printf '{weight: %s}, ' $i; i=$((i + 1)); done)
 refused "32 steps that do not end at 100" 'with 32 steps the last weight must be 100' "strategy: {steps: [$steps]}"
-refused "audience without a route of ours" 'needs traffic.httpRoute.parentRefs' \
-	'strategy: {steps: [{audience: {headers: [{name: x, exact: "1"}]}}]}
+refused "audience without a driver" 'needs traffic.httpRoute, grpcRoute, istio or ingress' \
+	'strategy: {steps: [{audience: {lane: blue}}]}'
+refused "mirror with an Ingress" 'needs traffic.httpRoute, grpcRoute or istio' 'strategy: {steps: [{mirror: {}}]}
+traffic: {ingress: {name: web}}'
+refused "audience of nobody" 'audience.*at least 1 properties' 'strategy: {steps: [{audience: {}}]}
+traffic: {httpRoute: {name: r}}'
+refused "header of two kinds" 'headers\[0\].*oneOf' 'strategy: {steps: [{audience: {headers: [{name: x, exact: "1", regex: "1"}]}}]}
+traffic: {httpRoute: {name: r}}'
+refused "bucket of everybody" 'less than or equal to 99' 'strategy: {steps: [{audience: {bucket: {header: x, percent: 100}}}]}
 traffic: {httpRoute: {name: r}}'
 refused "audience without headers" 'headers.*(at least 1|Required)' 'strategy: {steps: [{audience: {headers: []}}]}'
 refused "surge as a word" 'percentage from 0% to 100%' 'strategy: {maxSurge: many}'
@@ -184,9 +198,11 @@ refused "score above 100" 'less than or equal to 100' 'canary: {minScore: 101}'
 refused "interval below 1s" 'must be at least 1s' 'canary: {interval: 500ms}'
 refused "latency objective without threshold" 'objective latency needs thresholdMs' 'slo: {objectives: [{name: latency, target: "99"}]}'
 refused "objective above 100" 'target.*should match' 'slo: {objectives: [{name: availability, target: "100.5"}]}'
-refused "two traffic drivers" 'at most one of httpRoute, istio and ingress' \
+refused "two traffic drivers" 'at most one of httpRoute, grpcRoute, istio, ingress and traefik' \
 	'traffic: {httpRoute: {name: r}, istio: {virtualService: v}}'
 refused "hostnames on a route that is not ours" 'hostnames need parentRefs' 'traffic: {httpRoute: {name: r, hostnames: [a.b]}}'
+refused "gateways on a VirtualService that is not ours" 'gateways need hosts' 'traffic: {istio: {virtualService: v, gateways: [g]}}'
+refused "Ingress of an unknown controller" 'dialect: Unsupported value' 'traffic: {ingress: {name: web, dialect: f5}}'
 refused "digest of another kind" 'digest.*should match' 'model: {name: m, version: "1", digest: "md5:0"}'
 NAME=1st
 refused "name that no Service can have" 'metadata.name is also the name of a Service' ''
@@ -258,6 +274,8 @@ if [ -f "$root/manifests/install.yaml" ]; then
 	done
 	[ -n "$routes" ] && may create "$routes" -n "$ns" && may patch "$routes" -n "$ns" &&
 		may_not delete "$routes" -n "$ns"
+	may list ingresses.networking.k8s.io -A
+	may delete ingresses.networking.k8s.io -n "$ns"
 	may patch modeldeployments.serving.tidegate.io --subresource=status -n "$ns"
 	may create pods --subresource=binding -n "$ns"
 	may patch pods --subresource=status -n "$ns"

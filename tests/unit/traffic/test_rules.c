@@ -321,7 +321,7 @@ static void test_edits_by_hand_are_seen(void **state)
 		"{'rules':[{" ANY "," SPLIT "},{" ANY "," SPLIT "}]}",
 		"{'rules':[{" ANY ",'timeouts':{'request':'1s'}," SPLIT "}]}",
 		"{'rules':[{'matches':[{'method':'GET','path':{'type':'PathPrefix','value':'/"
-	        "'}}]," SPLIT "}]}",
+		"'}}]," SPLIT "}]}",
 		"{'rules':[{" ANY "," BEFORE "}]}",
 		"{'rules':[]}",
 		"{}",
