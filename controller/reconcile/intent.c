@@ -360,7 +360,7 @@ static int collect_route(struct mdep_operator *op, const struct rollout_snapshot
 	i = intent_add(t, INTENT_TRAFFIC, route_cache(m));
 	i->what = arena_printf(t->arena, "set weights of %s %s", driver->kind->kind, edit.name);
 	i->method = "PATCH";
-	i->patch = edit.how == TRAFFIC_APPLY ? KUBE_PATCH_APPLY : KUBE_PATCH_JSON;
+	i->patch = edit.how == TRAFFIC_APPLY ? KUBE_PATCH_APPLY : KUBE_PATCH_MERGE;
 	i->manager = TG_FM_TRAFFIC;
 	i->path = path_of(t, route_cache(m), m->meta.namespace, edit.name, "");
 	i->body = edit.body;

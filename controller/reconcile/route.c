@@ -35,7 +35,9 @@ bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m, con
 	*trouble = NULL;
 	if (cache == CACHES || op->stores[cache].synced)
 		return true;
-	*trouble = reflector_trouble(op->reflectors[cache]);
+	/* A first list that is under way is none. */
+	if (reflector_trouble_ms(op->reflectors[cache]) > 0)
+		*trouble = reflector_trouble(op->reflectors[cache]);
 	return false;
 }
 

@@ -247,24 +247,21 @@ static int apply_body(const struct rules_form *form, const struct object_kind *k
 	return jw_end(&w);
 }
 
+/* The version makes it a conflict when somebody else was faster. */
 static int patch_body(const struct rules_form *form, const struct route *r, const char *list,
                       struct buf *out)
 {
 	struct json_writer w;
 
 	jw_init(&w, out);
-	jw_array(&w, NULL);
 	jw_object(&w, NULL);
-	jw_str(&w, "op", "test");
-	jw_str(&w, "path", "/metadata/resourceVersion");
-	jw_str(&w, "value", r->meta.resource_version);
+	jw_object(&w, "metadata");
+	jw_str(&w, "resourceVersion", r->meta.resource_version);
 	jw_end_object(&w);
-	jw_object(&w, NULL);
-	jw_str(&w, "op", "replace");
-	jw_strf(&w, "path", "/spec/%s", form->list);
-	jw_raw(&w, "value", list);
+	jw_object(&w, "spec");
+	jw_raw(&w, form->list, list);
 	jw_end_object(&w);
-	jw_end_array(&w);
+	jw_end_object(&w);
 	return jw_end(&w);
 }
 

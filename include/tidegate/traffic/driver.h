@@ -6,7 +6,7 @@
  *   ours   - one server-side apply of the whole object, owned by the ModelDeployment;
  *   theirs - an object of the user's: its lists are atomic, so applying one weight would take
  *            everything over. Only what points at our Services (or at the Service named as the
- *            ModelDeployment) is replaced, by a JSON patch guarded by resourceVersion;
+ *            ModelDeployment) is replaced, by a merge patch guarded by resourceVersion;
  *            rules that we insert carry a name of ours, and go when they are not wanted any more.
  * A weight is in force when the object's status says so at its current generation. Istio,
  * Ingress and TraefikService have no such status: there what stands in the object counts, and

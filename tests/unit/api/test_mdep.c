@@ -214,6 +214,42 @@ static const struct {
 	{"'strategy':{'steps':[{'audience':{'headers':[{'name':'a'}]}}]}",
          "spec.strategy.steps[0].audience", true},
 	{"'strategy':{'steps':[{'audience':{}}]}", "spec.strategy.steps[0].audience", true},
+#define STEP(audience, traffic)                                                                    \
+	"'strategy':{'steps':[{'audience':{" audience "}}]},'traffic':{" traffic "}"
+#define HEADER "'headers':[{'name':'a','exact':'1'}]"
+#define REGEX  "'headers':[{'name':'a','regex':'1'}]"
+#define TWO    "'headers':[{'name':'a','exact':'1'},{'name':'b','exact':'1'}]"
+#define COOKIE "'cookie':{'name':'c','value':'x'}"
+#define ALWAYS "'cookie':{'name':'c','value':'always'}"
+#define BUCKET "'bucket':{'cookie':'c','percent':5}"
+#define WHERE  "spec.strategy.steps[0].audience"
+	/* what each driver can tell apart */
+	{STEP(HEADER, "'grpcRoute':{'name':'r'}"), NULL, false},
+	{STEP(COOKIE, "'httpRoute':{'name':'r'}"), NULL, false},
+	{STEP(COOKIE, "'grpcRoute':{'name':'r'}"), WHERE, true},
+	{STEP(BUCKET, "'istio':{'virtualService':'v'}"), NULL, false},
+	{STEP(TWO, "'istio':{'virtualService':'v'}"), NULL, false},
+	{STEP(REGEX, "'ingress':{'name':'i'}"), NULL, false},
+	{STEP(TWO, "'ingress':{'name':'i'}"), WHERE, true},
+	{STEP(ALWAYS, "'ingress':{'name':'i'}"), NULL, false},
+	{STEP(COOKIE, "'ingress':{'name':'i'}"), WHERE, true},
+	{STEP(BUCKET, "'ingress':{'name':'i'}"), WHERE, true},
+	{STEP(HEADER, "'traefik':{'name':'t'}"), WHERE, true},
+	{STEP("'lane':'blue'", "'traefik':{'name':'t'}"), WHERE, true},
+	{"'strategy':{'steps':[{'mirror':{}}]},'traffic':{'httpRoute':{}}", NULL, false},
+	{"'strategy':{'steps':[{'mirror':{}}]},'traffic':{'ingress':{}}",
+         "spec.strategy.steps[0].mirror", true},
+	{"'strategy':{'steps':[{'mirror':{}}]}", "spec.strategy.steps[0].mirror", true},
+	/* audiences that mean nothing */
+	{STEP("'headers':[{'name':'a','exact':'1','regex':'1'}]", "'httpRoute':{}"), WHERE, true},
+	{STEP("'headers':[{'name':'a','exact':'1'},{'name':'A','exact':'2'}]", "'httpRoute':{}"),
+         WHERE, true},
+	{STEP(COOKIE "," BUCKET, "'httpRoute':{}"), WHERE, true},
+	{STEP("'bucket':{'header':'h','percent':100}", "'httpRoute':{}"), WHERE, true},
+	{STEP("'bucket':{'percent':5}", "'httpRoute':{}"), WHERE, true},
+	{STEP("'lane':''", "'httpRoute':{}"), WHERE ".lane", true},
+	{"'strategy':{'steps':[{'mirror':{'percent':101}}]},'traffic':{'httpRoute':{}}",
+         "spec.strategy.steps[0].mirror.percent", true},
 	{"'canary':{'policyRef':{'name':'p'}}", "spec.canary.policyRef", false},
 	{"'canary':{'minScore':101}", "spec.canary.minScore", true},
 	{"'canary':{'onNoData':'Wait'}", "spec.canary.onNoData", true},

@@ -323,6 +323,111 @@ static void test_routes(void **state)
 	}
 }
 
+#define USERS                                                                                      \
+	"{'metadata':{'name':'route','namespace':'shop','uid':'h1','resourceVersion':'9'},"        \
+	"'spec':{'rules':[{'backendRefs':[{'name':'ranker','port':80}]}]}}"
+
+/* The user's route is patched where it stands; what was wanted already and is undone is told. */
+static void test_a_users_route_is_put_back(void **state)
+{
+	const struct intent *x;
+	struct scene s;
+
+	open_scene(*state, &s, THEIRS);
+	set_cell(&s, s.m->revision, 0, false);
+	s.plan.weights[0] = (struct mdep_weight){s.m->revision, "", 10000};
+	s.plan.nweights = 1;
+	put(s.op, CACHE_ROUTE, &httproute_kind, USERS);
+	collect(&s);
+	x = find(&s, "PATCH", ROUTES "/route");
+	assert_non_null(x);
+	assert_int_equal(x->patch, KUBE_PATCH_MERGE);
+	assert_string_equal(x->manager, TG_FM_TRAFFIC);
+	assert_string_equal(json_str(json_get(body_of(&s, x), "metadata"), "resourceVersion"), "9");
+	assert_null(s.got.undone);
+	s.ks.route_want = x->want;
+	collect(&s);
+	assert_string_equal(s.got.undone, "HTTPRoute route was changed by somebody else: put back");
+	close_scene(&s);
+}
+
+#define INGRESS   SPEC ",'traffic':{'ingress':{'name':'web'}}"
+#define INGRESSES "/apis/networking.k8s.io/v1/namespaces/shop/ingresses"
+
+/* One Service a revision, the front for one of them, and a canary Ingress that goes when done. */
+static void test_ingress(void **state)
+{
+	const struct intent *x;
+	struct scene s;
+	const char *revision;
+
+	open_scene(*state, &s, INGRESS);
+	revision = s.m->revision;
+	s.plan.cells = arena_array(&s.a, 2, sizeof(*s.plan.cells));
+	s.plan.cells[0] = (struct rollout_cell_wish){revision, "a", 0, false};
+	s.plan.cells[1] = (struct rollout_cell_wish){revision, "b", 0, false};
+	s.plan.ncells = 2;
+	s.plan.weights[0] = (struct mdep_weight){revision, "a", 10000};
+	s.plan.nweights = 1;
+	s.plan.status.target = s.plan.status.stable = revision;
+	put(s.op, CACHE_SERVICE, &service_kind,
+	    arena_printf(&s.a,
+	                 "{'metadata':{'name':'ranker','namespace':'shop','uid':'s1'},'spec':"
+	                 "{'selector':{'serving.tidegate.io/revision':'%s'}}}",
+	                 revision));
+	put(s.op, CACHE_INGRESS, &ingress_kind,
+	    "{'metadata':{'name':'web','namespace':'shop','uid':'i1'},'spec':{'rules':[{'http':"
+	    "{'paths':[{'path':'/','backend':{'service':{'name':'ranker'}}}]}}]}}");
+	put(s.op, CACHE_INGRESS, &ingress_kind,
+	    "{'metadata':{'name':'web-canary','namespace':'shop','uid':'i2','labels':"
+	    "{'app.kubernetes.io/managed-by':'tidegate'}},'spec':{}}");
+	collect(&s);
+	x = find(&s, "PATCH", SERVICES "/ranker");
+	assert_true(x && x->front);
+	assert_string_equal(
+		json_str(json_path(body_of(&s, x), "spec", "selector", NULL), TG_LABEL_REVISION),
+		revision);
+	x = find(&s, "POST", SERVICES);
+	assert_non_null(x);
+	assert_null(json_str(json_path(body_of(&s, x), "spec", "selector", NULL), TG_LABEL_ZONE));
+	x = find(&s, "DELETE", INGRESSES "/web-canary");
+	assert_non_null(x);
+	assert_int_equal(x->class, INTENT_TRAFFIC);
+	assert_non_null(strstr(x->body, "i2"));
+	assert_int_equal(s.got.n, 4); /* status, two Services, the canary Ingress */
+	/* Just switched: the controllers get a moment, and the pass comes back. */
+	s.ks.front_written_ms = s.snap.now_ms - 100;
+	collect(&s);
+	assert_null(find(&s, "DELETE", INGRESSES "/web-canary"));
+	assert_true(s.got.later_ms > 0);
+	close_scene(&s);
+}
+
+/* Whoever asks for a driver that cannot be read is told; nothing of the status gets lost. */
+static void test_driver_unavailable(void **state)
+{
+	struct scene s;
+	struct mdep_status status;
+	const struct mdep_condition *c;
+	const char *trouble = "x";
+
+	open_scene(*state, &s, SPEC ",'traffic':{'istio':{'virtualService':'v'}}");
+	assert_false(route_cache_ready(s.op, s.m, &trouble));
+	assert_null(trouble); /* nobody has tried yet */
+	s.m->status.step = 3;
+	route_trouble_status(s.m, "the server has no such resource", &s.a, s.snap.now_ms, &status);
+	assert_int_equal(status.step, 3);
+	c = mdep_condition_get(&status, "TrafficInForce");
+	assert_string_equal(c->status, "False");
+	assert_string_equal(c->reason, "DriverUnavailable");
+	assert_non_null(strstr(c->message, "VirtualServices cannot be read"));
+	assert_string_equal(mdep_condition_get(&status, "Ready")->reason, "TrafficNotInForce");
+	s.m->status.stable = "bcdfghjklm"; /* what serves goes on serving */
+	route_trouble_status(s.m, "t", &s.a, s.snap.now_ms, &status);
+	assert_null(mdep_condition_get(&status, "Ready"));
+	close_scene(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +438,9 @@ int main(void)
 		T(test_delete_is_guarded),
 		T(test_pods),
 		T(test_routes),
+		T(test_a_users_route_is_put_back),
+		T(test_ingress),
+		T(test_driver_unavailable),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);

@@ -115,6 +115,27 @@ static void test_an_audience_gets_a_pod_and_nobody_else_does(void **state)
 	world_release(&w);
 }
 
+/* Copies need a pod that gets them, and the judge looks at them; nobody is sent there. */
+static void test_a_mirror_gets_a_pod(void **state)
+{
+	const struct mdep_step steps[] = {{.weight = -1, .mirror = 20, .hold_ms = 5000},
+	                                  {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	scene_release(&w, steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	assert_int_equal(world_share(&w, OLD), 10000);
+	assert_int_equal(world_ready(&w, NEW), 1);
+	assert_ptr_equal(w.plan.audience, &w.steps[0]);
+	assert_true(w.plan.judge);
+	assert_int_equal(w.nroute, 2);
+	scene_until(&w, ROLLOUT_MOVING);
+	assert_null(w.plan.audience);
+	scene_until(&w, ROLLOUT_IDLE);
+	world_release(&w);
+}
+
 static void test_one_replica_without_surge_is_swapped_at_100_only(void **state)
 {
 	struct world w;
@@ -301,6 +322,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_last_step_of_100_one_is_added),
 		cmocka_unit_test(test_without_steps_weight_still_moves_with_capacity),
 		cmocka_unit_test(test_an_audience_gets_a_pod_and_nobody_else_does),
+		cmocka_unit_test(test_a_mirror_gets_a_pod),
 		cmocka_unit_test(test_one_replica_without_surge_is_swapped_at_100_only),
 		cmocka_unit_test(test_swap_on_the_same_cards_with_surge_0),
 		cmocka_unit_test(test_old_pods_leave_by_label_then_drain_then_go),
