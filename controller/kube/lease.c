@@ -10,7 +10,6 @@
 
 #include <limits.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "client_priv.h"
@@ -19,6 +18,7 @@
 #include "tidegate/base/clock.h"
 #include "tidegate/base/log.h"
 #include "tidegate/base/metric.h"
+#include "tidegate/base/random.h"
 #include "tidegate/base/str.h"
 
 #define LEASE_DURATION_MS 15000
@@ -413,8 +413,7 @@ static char *make_identity(void)
 	unsigned char u[16] = {0};
 
 	gethostname(host, sizeof(host) - 1);
-	while (getrandom(u, sizeof(u), 0) != sizeof(u))
-		;
+	random_fill(u, sizeof(u));
 	u[6] = (u[6] & 0x0f) | 0x40; /* RFC 9562 version 4, variant 10 */
 	u[8] = (u[8] & 0x3f) | 0x80;
 	return xasprintf("%s_%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",

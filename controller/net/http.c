@@ -63,6 +63,8 @@ static void act(struct http_client *c, curl_socket_t fd, int events)
 {
 	int running;
 
+	if (!c->multi)
+		return;
 	http_client_enter(c);
 	c->in_curl++;
 	curl_multi_socket_action(c->multi, fd, events, &running);
@@ -207,8 +209,9 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
 		return NULL;
 	c = xcalloc(1, sizeof(*c));
 	c->loop = l;
-	c->multi = multi_new(c, o);
-	if (!c->multi) {
+	c->transport = http_virtual_transport();
+	c->multi = c->transport ? NULL : multi_new(c, o);
+	if (!c->multi && !c->transport) {
 		free(c);
 		err_set(err, ERR_INTERNAL, "cannot make a libcurl multi handle");
 		return NULL;
@@ -241,7 +244,8 @@ static void client_destroy(struct http_client *c)
 	while (c->npool)
 		curl_easy_cleanup(c->pool[--c->npool]);
 	/* Calls want_socket() for the sockets of pooled connections: before the loop goes. */
-	curl_multi_cleanup(c->multi);
+	if (c->multi)
+		curl_multi_cleanup(c->multi);
 	timer_release(&c->curl_timer);
 	timer_release(&c->kick);
 	http_tls_release(&c->tls);

@@ -339,6 +339,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	if (r->body) {
 		call->body = xmalloc(r->body_len + 1);
 		memcpy(call->body, r->body, r->body_len);
+		call->body[r->body_len] = '\0';
 		call->body_len = r->body_len;
 	}
 	call->timeout_ms = r->timeout_ms;
@@ -375,6 +376,10 @@ void http_call_launch(struct http_call *call)
 	}
 	list_remove(&call->node);
 	list_push_back(&c->running, &call->node);
+	if (c->transport) {
+		http_virtual_launch(call);
+		return;
+	}
 	call->easy = http_client_take_easy(c);
 	if (call->easy) {
 		set_options(call);
@@ -400,6 +405,8 @@ static void call_unlink(struct http_call *call)
 
 	list_remove(&call->node);
 	timer_release(&call->stall);
+	if (call->virtual)
+		http_virtual_unlink(call);
 	if (call->easy) {
 		curl_multi_remove_handle(c->multi, call->easy);
 		http_client_give_easy(c, call->easy);
@@ -432,7 +439,7 @@ void http_call_finish(struct http_call *call, const struct err *err)
 {
 	struct http_client *c = call->client;
 	struct http_result r = {.err = *err};
-	long status = 0;
+	long status = call->status;
 
 	http_client_enter(c);
 	if (call->easy)
@@ -462,7 +469,7 @@ void http_cancel(struct http_call *call)
 	if (!call || call->cancelled || call->finishing)
 		return;
 	c = call->client;
-	if (!c->in_curl || !call->easy) {
+	if (!c->in_curl || (!call->easy && !call->virtual)) {
 		http_client_enter(c);
 		http_call_drop(call);
 		http_client_leave(c);

@@ -4,6 +4,7 @@
  * http.c      the client: multi handle, sockets and timer on the loop, end of transfers
  * http_call.c one transfer: options in, bytes and result out
  * http_tls.c  credentials: checked once, put on each transfer
+ * http_virtual.c the other end of a transfer when a transport stands in for the network
  * http_error.c libcurl's codes as error classes and texts that tell what to do
  *
  * Re-entrancy: libcurl must not be called from inside its own callbacks, and user code runs
@@ -19,6 +20,7 @@
 #include "tidegate/base/buf.h"
 #include "tidegate/base/list.h"
 #include "tidegate/net/http.h"
+#include "tidegate/net/http_virtual.h"
 
 #define HTTP_POOL_MAX 8
 
@@ -29,7 +31,8 @@ struct http_credentials {
 
 struct http_client {
 	struct loop *loop;
-	CURLM *multi;
+	CURLM *multi; /* NULL: a virtual transport carries the calls */
+	const struct http_transport *transport;
 	struct timer curl_timer; /* libcurl's one timeout */
 	struct timer kick;       /* something is in `waiting` or `dead` */
 	struct list waiting;     /* calls not yet handed to libcurl */
@@ -53,7 +56,8 @@ struct http_client {
 struct http_call {
 	struct list node;
 	struct http_client *client;
-	CURL *easy; /* NULL while waiting */
+	CURL *easy;   /* NULL while waiting */
+	bool virtual; /* inside the virtual transport */
 	bool cancelled;
 	bool finishing; /* on_done is being called */
 	bool too_big, refused;
@@ -78,6 +82,8 @@ struct http_call {
 	char *warning, *content_type, *kept_header;
 	int retry_after_ms;
 
+	struct timer limit; /* of a virtual call; libcurl keeps the others' */
+	int status;         /* likewise */
 	struct timer stall; /* re-armed when it fires, not at each byte */
 	int64_t start_ms, last_byte_ms;
 	struct err early; /* why it cannot be started at all */
@@ -99,6 +105,13 @@ void http_call_launch(struct http_call *call);
 void http_call_finish(struct http_call *call, const struct err *err);
 /* Takes it out of libcurl and frees it, silently. Not from inside a callback of libcurl. */
 void http_call_drop(struct http_call *call);
+
+/* http_virtual.c */
+/* What a client made now uses; NULL = libcurl. */
+const struct http_transport *http_virtual_transport(void);
+void http_virtual_launch(struct http_call *call);
+/* Tells the transport that nobody listens any more. */
+void http_virtual_unlink(struct http_call *call);
 
 /* http_tls.c */
 int http_tls_check(const struct http_tls *t, struct err *err);

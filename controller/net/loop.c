@@ -14,6 +14,8 @@
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/clock.h"
+#include "tidegate/base/heap.h"
+#include "tidegate/base/list.h"
 
 #define FREE_ROUNDS 1000
 
@@ -42,6 +44,14 @@ struct loop {
 	struct deferred_queue queue; /* filled by loop_defer() */
 	struct deferred_queue batch; /* being run */
 	struct signal_watch *signals;
+	struct clock_virtual *virtual; /* NULL: real time, by libev */
+	struct heap timers;            /* of a virtual loop, by instant */
+};
+
+/* A timer of a virtual loop. */
+struct virtual_timer {
+	struct heap_node node;
+	struct timer *t;
 };
 
 /* Runs before every other callback of a round (highest priority). */
@@ -77,6 +87,16 @@ struct loop *loop_new(void)
 	ev_set_priority(&l->check, EV_MAXPRI);
 	l->check.data = l;
 	ev_check_start(l->ev, &l->check);
+	return l;
+}
+
+struct loop *loop_new_virtual(struct clock_virtual *v)
+{
+	struct loop *l = xcalloc(1, sizeof(*l));
+
+	l->virtual = v;
+	l->now = v->mono_ms;
+	heap_init(&l->timers);
 	return l;
 }
 
@@ -121,16 +141,49 @@ void loop_free(struct loop *l)
 		ev_signal_stop(l->ev, &s->ev);
 		free(s);
 	}
-	ev_check_stop(l->ev, &l->check);
-	ev_loop_destroy(l->ev);
+	if (l->ev) {
+		ev_check_stop(l->ev, &l->check);
+		ev_loop_destroy(l->ev);
+	}
+	heap_release(&l->timers);
 	free(l->queue.v);
 	free(l->batch.v);
 	free(l);
 }
 
+int64_t loop_next_timer(const struct loop *l)
+{
+	const struct heap_node *n = heap_min(&l->timers);
+
+	return n ? n->key : INT64_MAX;
+}
+
+/* Time stands still as long as something is deferred. */
+static void run_virtual(struct loop *l, bool wait)
+{
+	struct heap_node *n = l->queue.len ? NULL : heap_min(&l->timers);
+	struct virtual_timer *vt;
+
+	if (!n || (!wait && n->key > l->virtual->mono_ms))
+		return;
+	if (n->key > l->virtual->mono_ms) {
+		l->virtual->wall_ms += n->key - l->virtual->mono_ms;
+		l->virtual->mono_ms = n->key;
+	}
+	l->now = l->virtual->mono_ms;
+	heap_remove(&l->timers, n);
+	vt = container_of(n, struct virtual_timer, node);
+	vt->t->fn(vt->t->arg);
+}
+
 void loop_run_once(struct loop *l, bool wait)
 {
 	run_deferred(l);
+	if (l->virtual) {
+		run_virtual(l, wait && !l->stop);
+		run_deferred(l);
+		return;
+	}
 	ev_run(l->ev, wait && !l->queue.len && !l->stop ? EVRUN_ONCE : EVRUN_NOWAIT);
 	run_deferred(l);
 }
@@ -145,7 +198,8 @@ void loop_run(struct loop *l)
 void loop_stop(struct loop *l)
 {
 	l->stop = true;
-	ev_break(l->ev, EVBREAK_ONE);
+	if (l->ev)
+		ev_break(l->ev, EVBREAK_ONE);
 }
 
 int64_t loop_now(const struct loop *l)
@@ -169,10 +223,26 @@ void timer_init(struct timer *t, struct loop *l, loop_fn fn, void *arg)
 	*t = (struct timer){.loop = l, .fn = fn, .arg = arg};
 }
 
+static void start_virtual(struct timer *t, int64_t ms)
+{
+	struct virtual_timer *vt = t->ev;
+
+	if (!vt) {
+		vt = t->ev = xcalloc(1, sizeof(*vt));
+		vt->t = t;
+	}
+	heap_remove(&t->loop->timers, &vt->node);
+	heap_set(&t->loop->timers, &vt->node, t->loop->virtual->mono_ms + (ms > 0 ? ms : 0));
+}
+
 void timer_start(struct timer *t, int64_t ms)
 {
 	ev_timer *w = t->ev;
 
+	if (t->loop->virtual) {
+		start_virtual(t, ms);
+		return;
+	}
 	if (!w) {
 		w = t->ev = xcalloc(1, sizeof(*w));
 		ev_timer_init(w, on_timer, 0., 0.);
@@ -187,13 +257,21 @@ void timer_start(struct timer *t, int64_t ms)
 
 void timer_stop(struct timer *t)
 {
-	if (t->ev)
+	if (!t->ev)
+		return;
+	if (t->loop->virtual)
+		heap_remove(&t->loop->timers, &((struct virtual_timer *)t->ev)->node);
+	else
 		ev_timer_stop(t->loop->ev, (ev_timer *)t->ev);
 }
 
 bool timer_active(const struct timer *t)
 {
-	return t->ev && ev_is_active((ev_timer *)t->ev);
+	if (!t->ev)
+		return false;
+	if (t->loop->virtual)
+		return heap_node_in(&((struct virtual_timer *)t->ev)->node);
+	return ev_is_active((ev_timer *)t->ev);
 }
 
 void timer_release(struct timer *t)

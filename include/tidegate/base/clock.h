@@ -15,6 +15,14 @@
 /* CLOCK_BOOTTIME: goes on during suspend, never jumps. */
 int64_t clock_mono_ms(void);
 int64_t clock_wall_ms(void);
+/*
+ * Virtual time, for simulation: while `v` is set, the two clocks above answer its fields, which
+ * its owner moves. NULL = the system's clocks again.
+ */
+struct clock_virtual {
+	int64_t mono_ms, wall_ms;
+};
+void clock_use(const struct clock_virtual *v);
 /* CPU time of this process. */
 int64_t clock_cpu_ms(void);
 

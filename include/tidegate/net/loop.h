@@ -13,9 +13,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tidegate/base/clock.h"
+
 struct loop;
 
 struct loop *loop_new(void);
+/*
+ * A loop without descriptors and signals whose time is `v` (see clock_use()): when nothing is
+ * deferred, v moves on to the next timer's instant and that timer fires; timers of one instant
+ * fire in the order in which they were started. v must outlive the loop.
+ */
+struct loop *loop_new_virtual(struct clock_virtual *v);
+/* Instant of the next timer of a virtual loop; INT64_MAX when none runs. */
+int64_t loop_next_timer(const struct loop *l);
 void loop_free(struct loop *l);
 /* Runs until loop_stop(). */
 void loop_run(struct loop *l);
@@ -31,7 +41,7 @@ struct timer {
 	struct loop *loop;
 	loop_fn fn;
 	void *arg;
-	void *ev; /* libev's watcher, made at first start, kept until timer_release() */
+	void *ev; /* the loop's own record, made at first start, kept until timer_release() */
 };
 void timer_init(struct timer *t, struct loop *l, loop_fn fn, void *arg);
 /* One shot, in `ms` from now; a running timer is moved. */
