@@ -38,6 +38,7 @@ static void read_conditions(const struct cJSON *list, struct pod *pod)
 	pod->scheduled = json_condition_true(list, "PodScheduled");
 	pod->containers_ready = json_condition_true(list, "ContainersReady");
 	pod->gate_model_ready = json_condition_true(list, TG_GATE_MODEL_READY);
+	pod->gate_model_told = json_condition(list, TG_GATE_MODEL_READY) != NULL;
 	if (pod->ready)
 		pod->ready_since_ms =
 			json_time(json_condition(list, "Ready"), "lastTransitionTime");
@@ -231,9 +232,10 @@ static bool status_same(const struct pod *x, const struct pod *y)
 	return x->phase == y->phase && x->ready == y->ready && x->initialized == y->initialized &&
 	       x->scheduled == y->scheduled && x->containers_ready == y->containers_ready &&
 	       x->gate_model_ready == y->gate_model_ready &&
-	       x->ready_since_ms == y->ready_since_ms && x->restarts == y->restarts &&
-	       str_eq(x->ip, y->ip) && str_eq(x->nominated_node, y->nominated_node) &&
-	       str_eq(x->reason, y->reason) && str_eq(x->message, y->message);
+	       x->gate_model_told == y->gate_model_told && x->ready_since_ms == y->ready_since_ms &&
+	       x->restarts == y->restarts && str_eq(x->ip, y->ip) &&
+	       str_eq(x->nominated_node, y->nominated_node) && str_eq(x->reason, y->reason) &&
+	       str_eq(x->message, y->message);
 }
 
 /* Of spec only what the API server lets change on a living pod. */

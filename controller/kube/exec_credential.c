@@ -88,6 +88,13 @@ static int take_status(struct exec_credential *out, const struct cJSON *status, 
 	return 0;
 }
 
+static bool is_blank(const char *text, size_t len)
+{
+	while (len && strchr(" \t\r\n", text[len - 1]))
+		len--;
+	return len == 0;
+}
+
 int exec_credential_parse(struct exec_credential *out, const char *api_version, const char *text,
                           size_t len, struct err *err)
 {
@@ -96,7 +103,7 @@ int exec_credential_parse(struct exec_credential *out, const char *api_version, 
 
 	memset(out, 0, sizeof(*out));
 	arena_init(&arena, 0);
-	if (text[strspn(text, " \t\r\n")] == '\0')
+	if (is_blank(text, len))
 		return err_set(err, ERR_PROTOCOL, "printed nothing");
 	/* The parser's own message may quote the text, and that may be the secret. */
 	json = json_parse(&arena, text, len, NULL);

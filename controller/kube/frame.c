@@ -164,10 +164,14 @@ static int step_start(struct frame *f, struct cursor *c, char ch, struct err *er
 	c->run = c->pos;
 	if (classify(ch) == B_SPACE) {
 		c->run++;
+		if (++f->blank > FRAME_MAX_BLANK)
+			return err_set(err, ERR_PROTOCOL,
+			               "nothing but white space where an object should start");
 		return 0;
 	}
 	if (ch != '{')
 		return bad_byte((unsigned char)ch, "where an object should start", err);
+	f->blank = 0;
 	f->state = f->mode == FRAME_WATCH ? ST_OBJECT : ST_TOP;
 	f->want_key = true;
 	return push(f, ch, err);

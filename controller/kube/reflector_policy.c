@@ -9,9 +9,11 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 
-#define BACKOFF_BASE_MS  800
-#define BACKOFF_CAP_MS   30000
-#define BACKOFF_PEACE_MS 120000
+#define BACKOFF_BASE_MS   800
+#define BACKOFF_CAP_MS    30000
+#define BACKOFF_PEACE_MS  120000
+#define BACKOFF_PEACE_MIN 10000
+#define BACKOFF_PEACE     3 /* times the last delay */
 /* A Retry-After beyond this is taken for a mistake. */
 #define RETRY_AFTER_MAX_MS (5 * 60 * 1000)
 
@@ -77,6 +79,20 @@ uint64_t reflector_random(struct reflector *r, uint64_t below)
 	return ((x * 0x2545f4914f6cdd1dULL) >> 16) % below;
 }
 
+/*
+ * How long after the last failure the next one counts as the first of another trouble: two minutes
+ * as in client-go after long trouble, less after short, so that two short outages soon after each
+ * other are both over soon; what fails time and again still works twice as long as it waited.
+ */
+static int64_t peace_ms(const struct reflector *r)
+{
+	int64_t ms = r->backoff_delay_ms * BACKOFF_PEACE;
+
+	if (ms < BACKOFF_PEACE_MIN)
+		return BACKOFF_PEACE_MIN;
+	return ms < BACKOFF_PEACE_MS ? ms : BACKOFF_PEACE_MS;
+}
+
 /* Delay before the next try, drawn from [d, 2d), d doubling until there is peace for a while. */
 int64_t reflector_backoff(struct reflector *r, int retry_after_ms)
 {
@@ -84,7 +100,7 @@ int64_t reflector_backoff(struct reflector *r, int retry_after_ms)
 
 	if (base <= 0)
 		base = BACKOFF_BASE_MS;
-	if (now - r->backoff_last_ms > BACKOFF_PEACE_MS)
+	if (now - r->backoff_last_ms > peace_ms(r))
 		r->backoff_step = 0;
 	d = base << r->backoff_step;
 	if (d < BACKOFF_CAP_MS)
@@ -93,6 +109,7 @@ int64_t reflector_backoff(struct reflector *r, int retry_after_ms)
 		d = BACKOFF_CAP_MS;
 	r->backoff_last_ms = now;
 	d += (int64_t)reflector_random(r, (uint64_t)d);
+	r->backoff_delay_ms = d;
 	if (retry_after_ms > RETRY_AFTER_MAX_MS)
 		retry_after_ms = RETRY_AFTER_MAX_MS;
 	return d < retry_after_ms ? retry_after_ms : d;

@@ -80,7 +80,7 @@ struct reflector {
 
 	/* back-off and trouble, see reflector_policy.c */
 	uint64_t random;
-	int64_t backoff_base_ms, backoff_last_ms;
+	int64_t backoff_base_ms, backoff_last_ms, backoff_delay_ms;
 	unsigned backoff_step;
 	unsigned failures;     /* in a row */
 	uint32_t told_classes; /* one bit an error class: logged in this outage */

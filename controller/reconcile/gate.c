@@ -81,7 +81,10 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, co
 	struct gate *g = arg;
 	const struct pod *p = (const struct pod *)store_get_key(&g->op->stores[CACHE_POD], pod);
 
-	if (!g->op->working || !p || !str_eq(p->meta.uid, uid) || p->gate_model_ready == ready)
+	if (!g->op->working || !p || !str_eq(p->meta.uid, uid))
+		return;
+	/* A pod that nothing is said of yet gets the reason why it waits. */
+	if (p->gate_model_ready == ready && p->gate_model_told)
 		return;
 	log_info(ready ? "model is served" : "model is not served",
 	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));

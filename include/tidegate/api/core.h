@@ -64,6 +64,7 @@ struct pod {
 	bool ready, initialized, scheduled, containers_ready;
 	bool gate_model_ready_set; /* spec.readinessGates names ours */
 	bool gate_model_ready;     /* status condition True */
+	bool gate_model_told;      /* status condition there, whatever it says */
 	int64_t ready_since_ms;    /* transition of Ready to True, 0 when not ready */
 	const char *ip;
 	const char *node; /* spec.nodeName, NULL when unbound */

@@ -25,6 +25,8 @@ enum frame_part { FRAME_OBJECT, FRAME_ITEM, FRAME_TAIL };
 
 #define FRAME_MAX_DEFAULT (8u << 20)
 #define FRAME_MAX_DEPTH   128
+/* A server that sends white space only is alive and says nothing: no timer would see that. */
+#define FRAME_MAX_BLANK (64u << 10)
 
 /* Returns -1 (with *err set) to stop. `json` is NUL-terminated and valid during the call. */
 typedef int (*frame_fn)(void *arg, enum frame_part part, const char *json, size_t len,
@@ -42,6 +44,7 @@ struct frame {
 	unsigned depth;
 	uint64_t brackets[FRAME_MAX_DEPTH / 64]; /* one bit a level: 1 = array */
 	unsigned keypos;
+	unsigned blank; /* white space since the last object, watch mode */
 	bool in_string, escape, want_key, items_key;
 };
 

@@ -217,6 +217,27 @@ static void test_bounds(void **state)
 	}
 }
 
+/* White space is allowed, but not instead of objects for ever. */
+static void test_white_space_is_bounded(void **state)
+{
+	static char blank[FRAME_MAX_BLANK];
+	struct frame f;
+	struct sink s = {0};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	memset(blank, ' ', sizeof(blank));
+	buf_init(&s.out, 64);
+	frame_init(&f, FRAME_WATCH, 0, collect, &s);
+	assert_int_equal(frame_feed(&f, blank, sizeof(blank), &err), 0);
+	assert_int_equal(frame_feed(&f, "{}", 2, &err), 0);
+	assert_int_equal(frame_feed(&f, blank, sizeof(blank), &err), 0);
+	assert_int_equal(frame_feed(&f, "\n", 1, &err), -1);
+	assert_int_equal(err.class, ERR_PROTOCOL);
+	frame_release(&f);
+	buf_release(&s.out);
+}
+
 static void test_depth(void **state)
 {
 	char text[2 * FRAME_MAX_DEPTH * 5 + 1];
@@ -256,9 +277,10 @@ static void test_refusal_stops(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_split), cmocka_unit_test(test_byte_by_byte),
-		cmocka_unit_test(test_bad_input),   cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_depth),       cmocka_unit_test(test_refusal_stops),
+		cmocka_unit_test(test_every_split),   cmocka_unit_test(test_byte_by_byte),
+		cmocka_unit_test(test_bad_input),     cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_depth),         cmocka_unit_test(test_white_space_is_bounded),
+		cmocka_unit_test(test_refusal_stops),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

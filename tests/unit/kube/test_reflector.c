@@ -776,6 +776,13 @@ static void test_back_off(void **state)
 	assert_int_equal(reflector_backoff(g->r, 90000), 90000);       /* the server's wish */
 	assert_int_equal(reflector_backoff(g->r, 1000000000), 300000); /* within reason */
 	g->r->backoff_last_ms -= 120001;
+	ms = reflector_backoff(g->r, 0);
+	assert_true(ms < 1600);
+	/* short trouble, short memory */
+	g->r->backoff_last_ms -= 9000;
+	ms = reflector_backoff(g->r, 0);
+	assert_true(ms >= 1600);
+	g->r->backoff_last_ms -= 10001;
 	assert_true(reflector_backoff(g->r, 0) < 1600);
 }
 

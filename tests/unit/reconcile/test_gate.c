@@ -85,6 +85,24 @@ static void test_condition_is_written(void **state)
 	operator_free(op);
 }
 
+/* A pod that waits says why: once, however often it is asked meanwhile. */
+static void test_reason_before_the_first_ready(void **state)
+{
+	static const struct fake_reply replies[] = {{.status = 404, .times = 2}, OK};
+	struct bed *b = *state;
+	struct mdep_operator *op;
+
+	fake_api_script(b->api, "GET", MODEL, replies, 2);
+	fake_api_script(b->api, "PATCH", STATUS, &ok, 1);
+	op = make_world(b, GATE, "True");
+	wait_for(b, "GET", MODEL, 2);
+	assert_int_equal(fake_api_count(b->api, "PATCH", STATUS), 1);
+	assert_non_null(strstr(fake_api_nth(b->api, "PATCH", STATUS, 0)->body, "ModelNotServed"));
+	wait_for(b, "PATCH", STATUS, 2);
+	assert_non_null(strstr(fake_api_nth(b->api, "PATCH", STATUS, 1)->body, "\"ModelServed"));
+	operator_free(op);
+}
+
 /* A pod would never become ready if a write that failed were the last word. */
 static void test_failed_write_is_repeated(void **state)
 {
@@ -136,9 +154,8 @@ static void test_end_while_writing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_condition_is_written),
-		T(test_failed_write_is_repeated),
-		T(test_who_is_not_asked),
+		T(test_condition_is_written),     T(test_reason_before_the_first_ready),
+		T(test_failed_write_is_repeated), T(test_who_is_not_asked),
 		T(test_end_while_writing),
 	};
 
