@@ -57,10 +57,10 @@ static int weight_of(const struct cJSON *backend)
 
 static const struct cJSON *asked(const struct cJSON *match, const char *name)
 {
-	const struct cJSON *it;
+	const struct cJSON *headers = json_get(match, "headers"), *it;
 
-	json_for_each (it, json_get(match, "headers"))
-		if (!strcasecmp(json_key(it), name))
+	json_for_each (it, headers)
+		if (json_is_object(headers) && !strcasecmp(json_key(it), name))
 			return it;
 	return NULL;
 }

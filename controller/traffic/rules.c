@@ -173,6 +173,7 @@ static int make_list(struct maker *k, const struct cJSON *rules, bool ours, stru
 		jw_value(&w, NULL, it);
 		k->rules++;
 	}
+	k->out = NULL;
 	jw_end_array(&w);
 	return jw_end(&w);
 }

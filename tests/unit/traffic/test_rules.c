@@ -357,6 +357,50 @@ static void test_edits_by_hand_are_seen(void **state)
 	arena_release(&a);
 }
 
+/* A CRD without a schema lets anything through: an error at worst, never a crash. */
+static void test_nonsense(void **state)
+{
+	static const char *const specs[] = {
+		"{}",
+		"{'rules':'x','http':'x'}",
+		"{'rules':{'a':1},'http':{'a':1}}",
+		"{'rules':[1,'a',null,[],[{}]],'http':[1,'a',null,[],[{}]]}",
+		"{'rules':[{'backendRefs':'x'},{'backendRefs':[1,null,'ranker',[]]}],"
+		"'http':[{'route':'x'},{'route':[1,null,{'destination':1},{'destination':{}}]}]}",
+		"{'rules':[{'name':7,'matches':[[1],'x'],'filters':'y','backendRefs':"
+		"[{'name':'ranker','weight':'many'}]}],'http':[{'name':7,'match':[[1],'x'],"
+		"'mirrors':{'a':[]},'route':[{'destination':{'host':'ranker'}}]}]}",
+		"{'rules':[{'matches':[{'headers':'x'},{'headers':[1,{}]}],'filters':[1,{"
+		"'requestMirror':7}],'backendRefs':[{'name':'ranker'}]}],'http':[{'match':[{"
+		"'headers':[1,2]},{'headers':'x'}],'mirrors':[7,{'destination':[]}],'route':[{"
+		"'destination':{'host':'ranker'}}]}]}",
+		"{'http':[{'route':[{'destination':{'host':'.'}},{'destination':{'host':"
+		"'ranker.sh'}},{'destination':{'host':'ranker.shop.'}}]}]}",
+	};
+	static const char *const drivers[] = {HTTP, GRPC, ISTIO};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(specs) * ARRAY_SIZE(drivers); i++) {
+		struct arena a;
+		struct traffic_view v = {NULL};
+		struct traffic_wish w;
+		struct traffic_edit e;
+		struct rollout_traffic t;
+		struct err err = ERR_INIT;
+
+		arena_init(&a, 0);
+		w = wish_of(mdep_with(&a, drivers[i % ARRAY_SIZE(drivers)],
+		                      "{'mirror':{},'audience':{'lane':'l'}}"),
+		            before, 2);
+		v.route = route_with(&a, "r", specs[i / ARRAY_SIZE(drivers)]);
+		if (traffic_driver_of(w.mdep)->edit(&w, &v, &a, &e, &err))
+			assert_true(err.msg[0] != '\0');
+		traffic_driver_of(w.mdep)->observe(w.mdep, &v, NULL, 0, &a, &t);
+		assert_true(t.exists);
+		arena_release(&a);
+	}
+}
+
 /* --- observation ------------------------------------------------------------------------- */
 
 static const struct rollout_cell cells3[] = {{.revision = OLD, .zone = "a"},
@@ -469,6 +513,7 @@ int main(void)
 		cmocka_unit_test(test_server_that_drops_names),
 		cmocka_unit_test(test_a_route_that_is_not_ours_is_not_taken_over),
 		cmocka_unit_test(test_edits_by_hand_are_seen),
+		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_observation),
 		cmocka_unit_test(test_observation_without_status),
 		cmocka_unit_test(test_traefik),
