@@ -5,7 +5,7 @@
 #   4. built from, or copied out of, the Go modules pinned in tests/tools
 #
 # etcd kube-apiserver kube-controller-manager kube-scheduler kubectl traefik kwok
-# are programs; gateway-api and kwok-stages are folders of manifests.
+# are programs; gateway-api, istio-crds and kwok-stages are folders of manifests.
 
 # Raise it whenever a pin changes here or in tests/tools: it names the cache folder.
 ASSETS_VERSION=v1.36.3
@@ -212,6 +212,7 @@ assets_build() {
 	traefik) assets_compile "$name" "$folder/traefik" github.com/traefik/traefik/v3/cmd/traefik "$new" ;;
 	kwok) assets_compile "$name" "$folder/kwok" sigs.k8s.io/kwok/cmd/kwok "$new" ;;
 	gateway-api) assets_copy "$name" "$folder/traefik" sigs.k8s.io/gateway-api "$new" 'config/crd/standard/*.yaml' ;;
+	istio-crds) assets_copy "$name" "$folder/istio" istio.io/api "$new" kubernetes/customresourcedefinitions.gen.yaml ;;
 	kwok-stages) assets_copy "$name" "$folder/kwok" sigs.k8s.io/kwok "$new" 'kustomize/stage/node/fast/node-*.yaml' 'kustomize/stage/pod/fast/pod-*.yaml' ;;
 	*) rm -rf "$new" && die "there is no program or manifest called $name" ;;
 	esac && assets_keep "$name" "$new/content" && rm -rf "$new" && return
