@@ -5,7 +5,7 @@ BUILD     ?= build
 CC        ?= gcc
 SAN       ?=
 # Lowest layer first; a module may include only what stands before it (tests/tools/layers.sh).
-MODULES   := base net kube api rollout judge schedule signal traffic reconcile serve cli
+MODULES   := base net kube api rollout judge schedule signal traffic reconcile sim serve cli
 LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
 
 VERSION   := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
@@ -68,6 +68,17 @@ $(BUILD)/bed/$(1): $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/bed/$(1)/*.c
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $$@ $$^ $(LIBS)
 endef
 $(foreach b,$(notdir $(BED)),$(eval $(call bed_rules,$(b))))
+
+# Simulated releases: SEEDS of them, from seed FROM on.
+SEEDS     ?= 200
+FROM      ?= 1
+.PHONY: sim
+sim: $(BUILD)/sim
+	@$(BUILD)/sim --from $(FROM) --seeds $(SEEDS)
+$(BUILD)/sim: $(BUILD)/obj/tests/sim/main.o $(call archives,sim)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
 
 # --- tests -----------------------------------------------------------------------------------
 # tests/unit/<module>/test_*.c, each a cmocka program linked with its module and the layers below.

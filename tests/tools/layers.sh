@@ -15,6 +15,7 @@ api
 rollout judge schedule
 signal traffic
 reconcile
+sim
 serve
 cli'
 pure='rollout judge schedule'

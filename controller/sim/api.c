@@ -1,0 +1,391 @@
+#include "internal.h"
+
+#include <string.h>
+
+#include "tidegate/base/clock.h"
+
+#define LATENCY_MS 3
+
+/* A request's path taken apart. */
+struct target {
+	enum sim_resource resource;
+	char *ns, *name, *sub;
+	const char *query;
+};
+
+static void target_release(struct target *t)
+{
+	free(t->ns);
+	free(t->name);
+	free(t->sub);
+}
+
+static char *take_part(const char **p)
+{
+	size_t n = strcspn(*p, "/?");
+	char *part = n ? xstrndup(*p, n) : NULL;
+
+	*p += n;
+	if (**p == '/')
+		++*p;
+	return part;
+}
+
+static bool find_resource(const char *api, size_t n, const char *name, enum sim_resource *r)
+{
+	for (int i = 0; i < SIM_RESOURCES; i++)
+		if (strlen(sim_kinds[i].api) == n && !strncmp(sim_kinds[i].api, api, n) &&
+		    str_eq(sim_kinds[i].resource, name)) {
+			*r = (enum sim_resource)i;
+			return true;
+		}
+	return false;
+}
+
+/* "/api/v1/..." and "/apis/GROUP/VERSION/...": 2 or 3 parts before the resource. */
+static bool parse_target(const char *path, struct target *t)
+{
+	const char *p = path + 1;
+	int parts = str_starts(path, "/apis/") ? 3 : 2;
+	cleanup_free char *name = NULL;
+	size_t api;
+
+	*t = (struct target){.query = strchr(path, '?') ? strchr(path, '?') + 1 : ""};
+	for (; parts; parts--)
+		free(take_part(&p));
+	api = (size_t)(p - path) - 1;
+	name = take_part(&p);
+	if (str_eq(name, "namespaces")) {
+		t->ns = take_part(&p);
+		free(name);
+		name = take_part(&p);
+	}
+	t->name = take_part(&p);
+	t->sub = take_part(&p);
+	return find_resource(path, api, name, &t->resource);
+}
+
+static void answer(struct sim_call *c, int status, const char *text)
+{
+	http_answer_head(c->http, status, status == 429 ? 1000 : 0);
+	if (http_answer_data(c->http, text, strlen(text)))
+		http_answer_end(c->http, NULL);
+}
+
+static void refuse(struct sim_call *c, int status, const char *reason)
+{
+	cleanup_free char *text = xasprintf(
+		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":"
+		"\"simulated: %s\",\"reason\":\"%s\",\"code\":%d}",
+		reason, reason, status);
+
+	answer(c, status, text);
+}
+
+/* --- writes -------------------------------------------------------------------------------- */
+
+/* What a write came to; `status` 2xx with the object's text, or the refusal. */
+struct outcome {
+	int status;
+	const char *reason;
+	struct sim_object *object;
+	char *text;
+};
+
+static struct outcome refusal(int status, const char *reason)
+{
+	return (struct outcome){.status = status, .reason = reason};
+}
+
+static struct outcome done(int status, struct sim_object *o)
+{
+	return (struct outcome){.status = status, .object = o, .text = xstrdup(o->text)};
+}
+
+/* The version or uid that a body names must be the object's. */
+static bool stale(const struct sim_object *o, const struct cJSON *meta)
+{
+	const char *rv = json_str(meta, "resourceVersion"), *uid = json_str(meta, "uid");
+	uint64_t n;
+
+	return (uid && !str_eq(uid, o->uid)) || (rv && str_to_u64(rv, &n) && n != o->rv);
+}
+
+static struct outcome create(struct sim_api *s, const struct target *t, const struct cJSON *body)
+{
+	const char *name = json_str(json_get(body, "metadata"), "name");
+
+	if (!name)
+		return refusal(422, "Invalid");
+	if (sim_get(s, t->resource, t->ns, name))
+		return refusal(409, "AlreadyExists");
+	return done(201, store_write(s, t->resource, NULL, body, STORE_MERGE, false, t->ns));
+}
+
+static struct outcome bind_pod(struct sim_api *s, struct sim_object *o, const struct cJSON *body)
+{
+	const char *node = json_str(json_get(body, "target"), "name");
+	cleanup_free char *patch = NULL;
+	struct outcome r = {.status = 201};
+
+	if (json_str(json_get(o->json, "spec"), "nodeName") || stale(o, json_get(body, "metadata")))
+		return refusal(409, "Conflict");
+	patch = xasprintf("{\"spec\":{\"nodeName\":\"%s\"},\"status\":{\"conditions\":[{\"type\":"
+	                  "\"PodScheduled\",\"status\":\"True\"}]}}",
+	                  node);
+	r.object = sim_patch(s, o, patch);
+	r.text = xstrdup("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}");
+	return r;
+}
+
+/* Pod conditions merge by type; nothing else is patched strategically by us. */
+static struct outcome patch_conditions(struct sim_api *s, struct sim_object *o,
+                                       const struct cJSON *body)
+{
+	const struct cJSON *over = json_path(body, "status", "conditions", NULL), *it, *have;
+	cleanup_buf struct buf b;
+	struct json_writer w;
+
+	if (stale(o, json_get(body, "metadata")))
+		return refusal(409, "Conflict");
+	buf_init(&b, SIM_TEXT_MAX);
+	jw_init(&w, &b);
+	jw_object(&w, NULL);
+	jw_object(&w, "status");
+	jw_array(&w, "conditions");
+	json_for_each (have, json_path(o->json, "status", "conditions", NULL)) {
+		bool replaced = false;
+
+		json_for_each (it, over)
+			replaced |= str_eq(json_str(it, "type"), json_str(have, "type"));
+		if (!replaced)
+			jw_value(&w, NULL, have);
+	}
+	json_for_each (it, over)
+		jw_value(&w, NULL, it);
+	jw_end_array(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	jw_end(&w);
+	return done(200, sim_patch(s, o, b.data));
+}
+
+static struct outcome patch(struct sim_api *s, const struct target *t, const struct http_sent *q,
+                            struct sim_object *o, const struct cJSON *body)
+{
+	bool status = str_eq(t->sub, "status");
+
+	if (str_eq(q->content_type, "application/strategic-merge-patch+json"))
+		return o ? patch_conditions(s, o, body) : refusal(404, "NotFound");
+	if (str_starts(str_or(q->content_type, ""), "application/apply-patch"))
+		return o || !status ? done(o ? 200 : 201, store_write(s, t->resource, o, body,
+		                                                      STORE_APPLY, status, t->ns))
+		                    : refusal(404, "NotFound");
+	if (!str_eq(q->content_type, "application/merge-patch+json"))
+		return refusal(415, "UnsupportedMediaType");
+	if (!o)
+		return refusal(404, "NotFound");
+	if (stale(o, json_get(body, "metadata")))
+		return refusal(409, "Conflict");
+	return done(200, store_write(s, t->resource, o, body, STORE_MERGE, status, t->ns));
+}
+
+static struct outcome delete_object(struct sim_api *s, struct sim_object *o,
+                                    const struct cJSON *body)
+{
+	if (!o)
+		return refusal(404, "NotFound");
+	if (stale(o, json_get(body, "preconditions")))
+		return refusal(409, "Conflict");
+	sim_delete(s, o);
+	return (struct outcome){
+		.status = 200,
+		.text = xstrdup(
+			"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}")};
+}
+
+static struct outcome perform(struct sim_api *s, const struct target *t, const struct http_sent *q)
+{
+	struct sim_object *o = t->name ? sim_get(s, t->resource, t->ns, t->name) : NULL;
+	cleanup_arena struct arena a;
+	const struct cJSON *body;
+
+	arena_init(&a, 16384);
+	body = json_parse(&a, q->body, q->body_len, NULL);
+	if (str_eq(q->method, "DELETE"))
+		return delete_object(s, o, body);
+	if (!body)
+		return refusal(400, "BadRequest");
+	if (str_eq(q->method, "PATCH"))
+		return patch(s, t, q, o, body);
+	if (str_eq(q->method, "POST") && !t->name)
+		return create(s, t, body);
+	if (!o)
+		return refusal(404, "NotFound");
+	if (str_eq(t->sub, "binding"))
+		return bind_pod(s, o, body);
+	if (stale(o, json_get(body, "metadata")))
+		return refusal(409, "Conflict");
+	return done(200, store_write(s, t->resource, o, body, STORE_REPLACE, false, t->ns));
+}
+
+static void cut(struct sim_call *c)
+{
+	struct err err = ERR_INIT;
+
+	err_set(&err, ERR_TRANSPORT, "connection reset by peer");
+	http_answer_end(c->http, &err);
+}
+
+static void perform_and_answer(struct sim_call *c, const struct target *t, enum sim_fault fate)
+{
+	struct sim_api *s = c->api;
+	cleanup_free char *agent = xstrdup(c->sent.user_agent);
+	struct outcome r = perform(s, t, &c->sent);
+
+	if (r.status < 300 && r.object)
+		s->hooks.written(s->hooks.arg, agent, r.object);
+	if (fate == SIM_CRASH_AFTER)
+		s->hooks.crash(s->hooks.arg, agent);
+	if (fate == SIM_LOST_AFTER || fate == SIM_CRASH_AFTER)
+		cut(c);
+	else if (r.status < 300)
+		answer(c, r.status, r.text);
+	else
+		refuse(c, r.status, r.reason);
+	free(r.text);
+}
+
+static void write_request(struct sim_call *c, const struct target *t)
+{
+	struct sim_api *s = c->api;
+	bool spared = t->resource == SIM_LEASE || t->resource == SIM_EVENT;
+	enum sim_fault fate = spared ? SIM_OK : s->hooks.fate(s->hooks.arg, c->sent.user_agent);
+
+	switch (fate) {
+	case SIM_CONFLICT:
+		refuse(c, 409, "Conflict");
+		return;
+	case SIM_THROTTLE:
+		refuse(c, 429, "TooManyRequests");
+		return;
+	case SIM_SERVER_ERROR:
+		refuse(c, 500, "InternalError");
+		return;
+	case SIM_CRASH_BEFORE:
+		s->hooks.crash(s->hooks.arg, c->sent.user_agent);
+		cut(c);
+		return;
+	case SIM_LOST_BEFORE:
+		cut(c);
+		return;
+	case SIM_STALL:
+		return;
+	default:
+		perform_and_answer(c, t, fate);
+	}
+}
+
+/* --- requests ------------------------------------------------------------------------------ */
+
+static void ask_pod(struct sim_call *c)
+{
+	cleanup_buf struct buf b;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	if (c->api->hooks.pod_request(c->api->hooks.arg, c->sent.url, &b))
+		answer(c, 200, b.data);
+	else
+		cut(c);
+}
+
+static void on_request(void *arg)
+{
+	struct sim_call *c = arg;
+	const char *path = c->sent.url + strlen(SIM_SERVER_URL);
+	struct sim_object *o;
+	struct target t;
+
+	if (!str_starts(c->sent.url, SIM_SERVER_URL "/")) {
+		ask_pod(c);
+		return;
+	}
+	if (!parse_target(path, &t)) {
+		refuse(c, 404, "NotFound");
+	} else if (!str_eq(c->sent.method, "GET")) {
+		write_request(c, &t);
+	} else if (t.name) {
+		o = sim_get(c->api, t.resource, t.ns, t.name);
+		if (o)
+			answer(c, 200, o->text);
+		else
+			refuse(c, 404, "NotFound");
+	} else if (strstr(path, "watch=1")) {
+		watch_open(c, t.resource, t.query);
+	} else {
+		watch_list(c, t.resource, t.query);
+	}
+	target_release(&t);
+}
+
+static void on_start(void *arg, struct http_call *http, const struct http_sent *sent)
+{
+	struct sim_api *s = arg;
+	struct sim_call *c = xcalloc(1, sizeof(*c));
+
+	c->api = s;
+	c->http = http;
+	c->sent = *sent;
+	timer_init(&c->timer, s->loop, on_request, c);
+	timer_start(&c->timer, LATENCY_MS);
+	list_push_back(&s->calls, &c->link);
+}
+
+static void on_gone(void *arg, struct http_call *http)
+{
+	struct sim_api *s = arg;
+	struct list *it, *tmp;
+
+	list_for_each_safe (it, tmp, &s->calls) {
+		struct sim_call *c = list_entry(it, struct sim_call, link);
+
+		if (c->http != http)
+			continue;
+		timer_release(&c->timer);
+		list_remove(&c->link);
+		free(c->selector);
+		free(c);
+		return;
+	}
+}
+
+const struct http_transport *sim_api_transport(struct sim_api *s)
+{
+	return &s->transport;
+}
+
+struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
+{
+	struct sim_api *s = xcalloc(1, sizeof(*s));
+
+	s->loop = l;
+	s->hooks = *h;
+	s->rv = s->floor = 100;
+	s->transport = (struct http_transport){on_start, on_gone, s};
+	list_init(&s->calls);
+	for (int r = 0; r < SIM_RESOURCES; r++)
+		list_init(&s->objects[r]);
+	return s;
+}
+
+void sim_api_free(struct sim_api *s)
+{
+	if (!s)
+		return;
+	for (int r = 0; r < SIM_RESOURCES; r++)
+		while (!list_empty(&s->objects[r]))
+			store_free_object(list_entry(s->objects[r].next, struct sim_object, link));
+	sim_compact(s);
+	free(s->history);
+	free(s);
+}

@@ -1,0 +1,75 @@
+/*
+ * What the files of sim/ share.
+ *
+ * store.c   objects, versions, history, owners
+ * api.c     requests: parsing, writes, answers, faults
+ * watch.c   lists and watches
+ * world.c   ReplicaSet controller, kubelet, gateway, traffic
+ * run.c     one seed: controllers, faults, script, invariants on the server's truth
+ */
+#ifndef SIM_INTERNAL_H
+#define SIM_INTERNAL_H
+
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/buf.h"
+#include "tidegate/base/str.h"
+#include "tidegate/sim/api.h"
+
+#define SIM_TEXT_MAX ((size_t)4 << 20)
+
+struct sim_kind {
+	const char *api, *resource, *kind, *version;
+	bool cluster_scoped;
+};
+extern const struct sim_kind sim_kinds[SIM_RESOURCES];
+
+/* One change, as watches tell it. */
+struct sim_change {
+	uint64_t rv;
+	enum sim_resource resource;
+	const char *type; /* ADDED, MODIFIED, DELETED */
+	char *text;
+};
+
+struct sim_call {
+	struct list link;
+	struct sim_api *api;
+	struct http_call *http;
+	struct http_sent sent;
+	struct timer timer;
+	/* A watch: what it was told up to. */
+	bool watching;
+	enum sim_resource resource;
+	uint64_t cursor;
+	char *selector; /* "key=value", NULL = all */
+	int64_t ends_ms, bookmark_ms;
+	bool initial;
+};
+
+struct sim_api {
+	struct loop *loop;
+	struct sim_hooks hooks;
+	struct http_transport transport;
+	struct list objects[SIM_RESOURCES];
+	struct list calls;
+	uint64_t rv, floor; /* newest version; oldest that a watch may resume from */
+	struct sim_change *history;
+	size_t nhistory, cap;
+	unsigned serial;
+};
+
+/* store.c */
+enum store_how { STORE_MERGE, STORE_REPLACE, STORE_APPLY };
+/* Writes `over` into `old` (NULL: a new object); status_only: the status subresource. */
+struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct sim_object *old,
+                               const struct cJSON *over, enum store_how how, bool status_only,
+                               const char *ns);
+void store_free_object(struct sim_object *o);
+
+/* watch.c */
+void watch_list(struct sim_call *c, enum sim_resource r, const char *query);
+void watch_open(struct sim_call *c, enum sim_resource r, const char *query);
+void watch_wake_all(struct sim_api *s, enum sim_resource r);
+char *query_value(const char *query, const char *name);
+
+#endif

@@ -1,0 +1,304 @@
+#include "internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "merge_patch.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+
+const struct sim_kind sim_kinds[SIM_RESOURCES] = {
+	[SIM_MDEP] = {TG_API_PATH, "modeldeployments", "ModelDeployment", TG_API_VERSION, false},
+	[SIM_POD] = {"/api/v1", "pods", "Pod", "v1", false},
+	[SIM_NODE] = {"/api/v1", "nodes", "Node", "v1", true},
+	[SIM_REPLICASET] = {"/apis/apps/v1", "replicasets", "ReplicaSet", "apps/v1", false},
+	[SIM_SERVICE] = {"/api/v1", "services", "Service", "v1", false},
+	[SIM_ROUTE] = {"/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute",
+                       "gateway.networking.k8s.io/v1", false},
+	[SIM_LEASE] = {"/apis/coordination.k8s.io/v1", "leases", "Lease", "coordination.k8s.io/v1",
+                       false},
+	[SIM_EVENT] = {"/apis/events.k8s.io/v1", "events", "Event", "events.k8s.io/v1", false},
+};
+
+static void remember(struct sim_api *s, const struct sim_object *o, const char *type)
+{
+	if (s->nhistory == s->cap) {
+		s->cap = s->cap ? 2 * s->cap : 256;
+		s->history = xreallocarray(s->history, s->cap, sizeof(*s->history));
+	}
+	s->history[s->nhistory++] = (struct sim_change){s->rv, o->resource, type, xstrdup(o->text)};
+	watch_wake_all(s, o->resource);
+}
+
+void sim_compact(struct sim_api *s)
+{
+	for (size_t i = 0; i < s->nhistory; i++)
+		free(s->history[i].text);
+	s->nhistory = 0;
+	s->floor = s->rv;
+}
+
+void store_free_object(struct sim_object *o)
+{
+	list_remove(&o->link);
+	arena_release(&o->arena);
+	free(o->ns);
+	free(o->name);
+	free(o->uid);
+	free(o->text);
+	free(o);
+}
+
+static bool is_servers(const char *key)
+{
+	static const char *const keys[] = {"uid", "resourceVersion", "generation", "managedFields",
+	                                   "creationTimestamp"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (str_eq(key, keys[i]))
+			return true;
+	return false;
+}
+
+static void write_meta(struct json_writer *w, const struct sim_object *o, const struct cJSON *meta)
+{
+	const struct cJSON *it;
+	char stamp[CLOCK_RFC3339_MAX];
+
+	jw_object(w, "metadata");
+	json_for_each (it, meta)
+		if (!is_servers(json_key(it)) && !str_eq(json_key(it), "namespace"))
+			jw_value(w, json_key(it), it);
+	jw_str(w, "namespace", o->ns);
+	jw_str(w, "uid", o->uid);
+	jw_strf(w, "resourceVersion", "%" PRIu64, o->rv);
+	jw_i64(w, "generation", o->generation);
+	jw_str(w, "creationTimestamp", clock_format(o->created_ms, stamp));
+	jw_end_object(w);
+}
+
+static char *stamp_object(const struct sim_object *o, const struct cJSON *merged)
+{
+	cleanup_buf struct buf b;
+	struct json_writer w;
+	const struct cJSON *it;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	jw_init(&w, &b);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", sim_kinds[o->resource].version);
+	jw_str(&w, "kind", sim_kinds[o->resource].kind);
+	write_meta(&w, o, json_get(merged, "metadata"));
+	json_for_each (it, merged)
+		if (!str_eq(json_key(it), "apiVersion") && !str_eq(json_key(it), "kind") &&
+		    !str_eq(json_key(it), "metadata"))
+			jw_value(&w, json_key(it), it);
+	jw_end_object(&w);
+	jw_end(&w);
+	return buf_detach(&b);
+}
+
+/* Which part of an object a write to it, or to its status, may touch. */
+static bool writes_key(const char *key, bool status_only)
+{
+	if (str_eq(key, "metadata"))
+		return true;
+	return str_eq(key, "status") == status_only;
+}
+
+static void merge_member(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
+                         enum store_how how)
+{
+	const char *key = json_key(over);
+
+	if (how == STORE_MERGE || str_eq(key, "metadata"))
+		merge_patch(w, key, json_get(old, key), over);
+	else
+		jw_value(w, key, over);
+}
+
+static void merge_whole(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
+                        enum store_how how, bool status_only)
+{
+	const struct cJSON *it;
+
+	jw_object(w, NULL);
+	json_for_each (it, old)
+		if (!json_has(over, json_key(it)) || !writes_key(json_key(it), status_only))
+			jw_value(w, json_key(it), it);
+	json_for_each (it, over)
+		if (json_has(over, json_key(it)) && (!old || writes_key(json_key(it), status_only)))
+			merge_member(w, old, it, how);
+	jw_end_object(w);
+}
+
+static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
+{
+	cleanup_buf struct buf x, y;
+
+	buf_init(&x, SIM_TEXT_MAX);
+	buf_init(&y, SIM_TEXT_MAX);
+	a = json_get(a, "spec");
+	b = json_get(b, "spec");
+	if (!a || !b)
+		return a != b;
+	json_write_value(&x, a);
+	json_write_value(&y, b);
+	return strcmp(x.data, y.data) != 0;
+}
+
+static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, const char *ns,
+                                     const char *name)
+{
+	struct sim_object *o = xcalloc(1, sizeof(*o));
+
+	o->resource = r;
+	o->ns = sim_kinds[r].cluster_scoped ? NULL : xstrdup(str_or(ns, "default"));
+	o->name = xstrdup(name);
+	o->uid = xasprintf("uid-%06u", ++s->serial);
+	o->created_ms = clock_wall_ms();
+	o->generation = 1;
+	arena_init(&o->arena, 4096);
+	list_push_back(&s->objects[r], &o->link);
+	return o;
+}
+
+struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct sim_object *old,
+                               const struct cJSON *over, enum store_how how, bool status_only,
+                               const char *ns)
+{
+	cleanup_buf struct buf b;
+	cleanup_arena struct arena a;
+	struct json_writer w;
+	const struct cJSON *merged;
+	struct sim_object *o = old;
+	char *text;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	arena_init(&a, 16384);
+	jw_init(&w, &b);
+	merge_whole(&w, old ? old->json : NULL, over, how, status_only);
+	jw_end(&w);
+	merged = json_parse(&a, b.data, b.len, NULL);
+	if (!o)
+		o = object_new(s, r, ns, json_str(json_get(merged, "metadata"), "name"));
+	text = stamp_object(o, merged);
+	if (old && str_eq(text, old->text)) {
+		free(text);
+		return old;
+	}
+	free(text);
+	if (old && spec_differs(old->json, merged))
+		o->generation++;
+	o->rv = ++s->rv;
+	free(o->text);
+	o->text = stamp_object(o, merged);
+	arena_reset(&o->arena);
+	o->json = json_parse(&o->arena, o->text, strlen(o->text), NULL);
+	remember(s, o, old ? "MODIFIED" : "ADDED");
+	return o;
+}
+
+/* --- for the world ------------------------------------------------------------------------- */
+
+struct sim_object *sim_put(struct sim_api *s, enum sim_resource r, const char *text,
+                           struct err *err)
+{
+	cleanup_arena struct arena a;
+	const struct cJSON *json, *meta;
+
+	arena_init(&a, 16384);
+	json = json_parse(&a, text, strlen(text), err);
+	meta = json_get(json, "metadata");
+	if (json && !json_str(meta, "name"))
+		err_set(err, ERR_INVALID, "metadata.name: missing");
+	if (!json_str(meta, "name"))
+		return NULL;
+	return store_write(s, r, sim_get(s, r, json_str(meta, "namespace"), json_str(meta, "name")),
+	                   json, STORE_APPLY, false, json_str(meta, "namespace"));
+}
+
+struct sim_object *sim_patch(struct sim_api *s, struct sim_object *o, const char *patch)
+{
+	cleanup_arena struct arena a;
+	const struct cJSON *json;
+
+	arena_init(&a, 4096);
+	json = json_parse(&a, patch, strlen(patch), NULL);
+	o = store_write(s, o->resource, o, json, STORE_MERGE, false, o->ns);
+	return json_has(json, "status")
+	               ? store_write(s, o->resource, o, json, STORE_MERGE, true, o->ns)
+	               : o;
+}
+
+static bool owned_by(const struct sim_object *o, const char *uid)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_path(o->json, "metadata", "ownerReferences", NULL))
+		if (str_eq(json_str(it, "uid"), uid))
+			return true;
+	return false;
+}
+
+void sim_remove(struct sim_api *s, struct sim_object *o)
+{
+	cleanup_free char *uid = xstrdup(o->uid);
+	bool again = true;
+
+	o->rv = ++s->rv;
+	free(o->text);
+	o->text = stamp_object(o, o->json);
+	remember(s, o, "DELETED");
+	store_free_object(o);
+	while (again) {
+		again = false;
+		for (int r = 0; r < SIM_RESOURCES && !again; r++)
+			for (struct sim_object *c = sim_next(s, (enum sim_resource)r, NULL); c;
+			     c = sim_next(s, (enum sim_resource)r, c))
+				if (owned_by(c, uid) &&
+				    !json_has(json_get(c->json, "metadata"), "deletionTimestamp")) {
+					sim_delete(s, c);
+					again = true;
+					break;
+				}
+	}
+}
+
+void sim_delete(struct sim_api *s, struct sim_object *o)
+{
+	char stamp[CLOCK_RFC3339_MAX];
+	cleanup_free char *patch = NULL;
+
+	if (o->resource != SIM_POD || !json_str(json_get(o->json, "spec"), "nodeName")) {
+		sim_remove(s, o);
+		return;
+	}
+	if (json_has(json_get(o->json, "metadata"), "deletionTimestamp"))
+		return;
+	patch = xasprintf("{\"metadata\":{\"deletionTimestamp\":\"%s\"}}",
+	                  clock_format(clock_wall_ms(), stamp));
+	o->world.due_ms = 0;
+	sim_patch(s, o, patch);
+}
+
+struct sim_object *sim_get(struct sim_api *s, enum sim_resource r, const char *ns, const char *name)
+{
+	struct list *it;
+
+	list_for_each (it, &s->objects[r]) {
+		struct sim_object *o = list_entry(it, struct sim_object, link);
+
+		if (str_eq(o->name, name) &&
+		    (sim_kinds[r].cluster_scoped || str_eq(o->ns, str_or(ns, "default"))))
+			return o;
+	}
+	return NULL;
+}
+
+struct sim_object *sim_next(struct sim_api *s, enum sim_resource r, struct sim_object *o)
+{
+	struct list *next = o ? o->link.next : s->objects[r].next;
+
+	return next == &s->objects[r] ? NULL : list_entry(next, struct sim_object, link);
+}

@@ -1,0 +1,201 @@
+#include "internal.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "tidegate/base/clock.h"
+
+#define BOOKMARK_MS 60000
+
+/* Undoes the percent-encoding that selectors are sent with. */
+static char *decode(const char *s, size_t n)
+{
+	char *out = xmalloc(n + 1);
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (s[i] == '%' && i + 2 < n) {
+			const char *hex = "0123456789ABCDEF";
+			const char *hi = strchr(hex, s[i + 1]), *lo = strchr(hex, s[i + 2]);
+
+			if (hi && lo) {
+				out[len++] = (char)((hi - hex) * 16 + (lo - hex));
+				i += 2;
+				continue;
+			}
+		}
+		out[len++] = s[i];
+	}
+	out[len] = '\0';
+	return out;
+}
+
+char *query_value(const char *query, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *p = query; p && *p; p = strchr(p, '&') ? strchr(p, '&') + 1 : NULL)
+		if (!strncmp(p, name, n) && p[n] == '=')
+			return decode(p + n + 1, strcspn(p + n + 1, "&"));
+	return NULL;
+}
+
+static bool selected(const struct cJSON *json, const char *selector)
+{
+	const char *eq = selector ? strchr(selector, '=') : NULL;
+	cleanup_free char *key = eq ? xstrndup(selector, (size_t)(eq - selector)) : NULL;
+
+	return !eq || str_eq(json_str(json_path(json, "metadata", "labels", NULL), key), eq + 1);
+}
+
+void watch_list(struct sim_call *c, enum sim_resource r, const char *query)
+{
+	struct sim_api *s = c->api;
+	cleanup_free char *selector = query_value(query, "labelSelector");
+	cleanup_buf struct buf b;
+	bool first = true;
+
+	buf_init(&b, 8 * SIM_TEXT_MAX);
+	buf_addf(&b,
+	         "{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":"
+	         "\"%" PRIu64 "\"},\"items\":[",
+	         sim_kinds[r].kind, sim_kinds[r].version, s->rv);
+	for (struct sim_object *o = sim_next(s, r, NULL); o; o = sim_next(s, r, o)) {
+		if (!selected(o->json, selector))
+			continue;
+		buf_addstr(&b, first ? "" : ",");
+		buf_addstr(&b, o->text);
+		first = false;
+	}
+	buf_addstr(&b, "]}");
+	http_answer_head(c->http, 200, 0);
+	if (http_answer_data(c->http, b.data, b.len))
+		http_answer_end(c->http, NULL);
+}
+
+static void add_event(struct buf *b, const char *type, const char *text)
+{
+	buf_addf(b, "{\"type\":\"%s\",\"object\":%s}\n", type, text);
+}
+
+static void add_bookmark(struct buf *b, const struct sim_call *c, bool end)
+{
+	const struct sim_kind *k = &sim_kinds[c->resource];
+
+	buf_addf(b,
+	         "{\"type\":\"BOOKMARK\",\"object\":{\"kind\":\"%s\",\"apiVersion\":\"%s\","
+	         "\"metadata\":{\"resourceVersion\":\"%" PRIu64 "\"%s}}}\n",
+	         k->kind, k->version, c->cursor,
+	         end ? ",\"annotations\":{\"k8s.io/initial-events-end\":\"true\"}" : "");
+}
+
+static void add_initial(struct sim_call *c, struct buf *b)
+{
+	struct sim_api *s = c->api;
+
+	for (struct sim_object *o = sim_next(s, c->resource, NULL); o;
+	     o = sim_next(s, c->resource, o))
+		if (selected(o->json, c->selector))
+			add_event(b, "ADDED", o->text);
+	c->cursor = s->rv;
+	add_bookmark(b, c, true);
+	c->initial = false;
+}
+
+static bool text_selected(const struct sim_call *c, const char *text)
+{
+	cleanup_arena struct arena a;
+
+	arena_init(&a, 16384);
+	return !c->selector || selected(json_parse(&a, text, strlen(text), NULL), c->selector);
+}
+
+static void add_changes(struct sim_call *c, struct buf *b)
+{
+	struct sim_api *s = c->api;
+	size_t i = s->nhistory;
+
+	while (i && s->history[i - 1].rv > c->cursor)
+		i--;
+	for (; i < s->nhistory; i++)
+		if (s->history[i].resource == c->resource && text_selected(c, s->history[i].text))
+			add_event(b, s->history[i].type, s->history[i].text);
+	c->cursor = s->rv;
+}
+
+static void rearm(struct sim_call *c)
+{
+	int64_t next = c->bookmark_ms < c->ends_ms ? c->bookmark_ms : c->ends_ms;
+
+	timer_start(&c->timer, next - clock_mono_ms());
+}
+
+static void on_deliver(void *arg)
+{
+	struct sim_call *c = arg;
+	struct sim_api *s = c->api;
+	struct http_call *http = c->http;
+	cleanup_buf struct buf b;
+	struct err err = ERR_INIT;
+
+	buf_init(&b, 8 * SIM_TEXT_MAX);
+	if (s->hooks.cut(s->hooks.arg)) {
+		err_set(&err, ERR_TRANSPORT, "connection reset by peer");
+		http_answer_end(http, &err);
+		return;
+	}
+	if (c->initial) {
+		add_initial(c, &b);
+	} else if (c->cursor < s->floor) {
+		buf_addstr(&b, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":"
+		               "\"v1\",\"status\":\"Failure\",\"message\":\"too old resource "
+		               "version\",\"reason\":\"Expired\",\"code\":410}}\n");
+		c->ends_ms = 0;
+	} else {
+		add_changes(c, &b);
+	}
+	if (clock_mono_ms() >= c->bookmark_ms) {
+		add_bookmark(&b, c, false);
+		c->bookmark_ms = clock_mono_ms() + BOOKMARK_MS;
+	}
+	if (b.len && !http_answer_data(http, b.data, b.len))
+		return;
+	if (clock_mono_ms() >= c->ends_ms)
+		http_answer_end(http, NULL);
+	else
+		rearm(c);
+}
+
+void watch_open(struct sim_call *c, enum sim_resource r, const char *query)
+{
+	cleanup_free char *rv = query_value(query, "resourceVersion");
+	cleanup_free char *initial = query_value(query, "sendInitialEvents");
+	cleanup_free char *seconds = query_value(query, "timeoutSeconds");
+	int64_t s = 300;
+
+	c->watching = true;
+	c->resource = r;
+	c->selector = query_value(query, "labelSelector");
+	c->initial = str_eq(initial, "true");
+	str_to_i64(str_or(seconds, ""), &s);
+	c->ends_ms = clock_mono_ms() + s * 1000;
+	c->bookmark_ms = clock_mono_ms() + BOOKMARK_MS;
+	str_to_u64(str_or(rv, ""), &c->cursor);
+	http_answer_head(c->http, 200, 0);
+	timer_release(&c->timer);
+	timer_init(&c->timer, c->api->loop, on_deliver, c);
+	timer_start(&c->timer, 1);
+}
+
+void watch_wake_all(struct sim_api *s, enum sim_resource r)
+{
+	struct list *it;
+
+	list_for_each (it, &s->calls) {
+		struct sim_call *c = list_entry(it, struct sim_call, link);
+
+		/* One delivery is under way at most: a later one carries what came meanwhile. */
+		if (c->watching && c->resource == r && !c->initial)
+			timer_start(&c->timer, s->hooks.lag(s->hooks.arg));
+	}
+}

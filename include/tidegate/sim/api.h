@@ -1,0 +1,105 @@
+/*
+ * An API server in memory, behind the virtual transport (net/http_virtual.h): what the operator
+ * needs of one, and honest in that. LIST, WATCH and WatchList with bookmarks and 410; POST, PUT,
+ * merge and apply patches, DELETE with a uid precondition and collection of what is owned; the
+ * status and binding subresources. Every manager applies whole objects here, so an apply replaces
+ * spec (or status) as a whole: fields of several managers in one object are not told apart.
+ *
+ * Ownership: sim_api_free() frees the objects; pointers to an object are valid until it is
+ * deleted, its JSON until it is written. Times: virtual (base/clock.h).
+ */
+#ifndef TIDEGATE_SIM_API_H
+#define TIDEGATE_SIM_API_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tidegate/base/arena.h"
+#include "tidegate/base/json.h"
+#include "tidegate/base/list.h"
+#include "tidegate/base/random.h"
+#include "tidegate/net/http_virtual.h"
+
+enum sim_resource {
+	SIM_MDEP,
+	SIM_POD,
+	SIM_NODE,
+	SIM_REPLICASET,
+	SIM_SERVICE,
+	SIM_ROUTE,
+	SIM_LEASE,
+	SIM_EVENT,
+	SIM_RESOURCES,
+};
+
+/* What the world keeps with an object, on top of its JSON. */
+struct sim_attached {
+	int64_t due_ms;          /* next step of a pod or route, 0 = none */
+	double requests, errors; /* of a pod, as its model server counts them */
+	unsigned number;         /* of a pod: what its address is made of */
+	unsigned seen, in_force; /* generations of a route, as the gateway has them */
+};
+
+struct sim_object {
+	struct list link;
+	enum sim_resource resource;
+	char *ns, *name, *uid;
+	uint64_t rv;
+	int64_t generation;
+	int64_t created_ms;
+	struct arena arena; /* of json */
+	const struct cJSON *json;
+	char *text;
+	struct sim_attached world;
+};
+
+/* What happens to a request. */
+enum sim_fault {
+	SIM_OK,
+	SIM_CONFLICT,     /* 409 */
+	SIM_THROTTLE,     /* 429 with Retry-After */
+	SIM_SERVER_ERROR, /* 500 */
+	SIM_LOST_BEFORE,  /* the connection is cut and nothing was done */
+	SIM_LOST_AFTER,   /* it was done, but the answer is lost */
+	SIM_STALL,        /* no answer ever */
+	SIM_CRASH_BEFORE, /* the writer dies, nothing was done */
+	SIM_CRASH_AFTER,  /* it was done, then the writer dies */
+};
+
+struct sim_api;
+
+struct sim_hooks {
+	/* The fate of a write, and whether a watch is cut before its next delivery. */
+	enum sim_fault (*fate)(void *arg, const char *agent);
+	bool (*cut)(void *arg);
+	/* Delay of the next watch delivery, ms. */
+	int64_t (*lag)(void *arg);
+	/* After every accepted write of a client. */
+	void (*written)(void *arg, const char *agent, const struct sim_object *o);
+	void (*crash)(void *arg, const char *agent);
+	/* A request that is not for the API server: false = nobody listens there. */
+	bool (*pod_request)(void *arg, const char *url, struct buf *answer);
+	void *arg;
+};
+
+struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h);
+void sim_api_free(struct sim_api *s);
+const struct http_transport *sim_api_transport(struct sim_api *s);
+#define SIM_SERVER_URL "http://api.sim"
+
+/* For the world: no faults, no limits. NULL and *err when the text is no object. */
+struct sim_object *sim_put(struct sim_api *s, enum sim_resource r, const char *text,
+                           struct err *err);
+struct sim_object *sim_patch(struct sim_api *s, struct sim_object *o, const char *merge_patch);
+/* Asks for deletion: a bound pod gets its deletionTimestamp, anything else goes at once. */
+void sim_delete(struct sim_api *s, struct sim_object *o);
+/* Takes the object away now. */
+void sim_remove(struct sim_api *s, struct sim_object *o);
+struct sim_object *sim_get(struct sim_api *s, enum sim_resource r, const char *ns,
+                           const char *name);
+/* NULL starts; the next one is taken before the present one may go. */
+struct sim_object *sim_next(struct sim_api *s, enum sim_resource r, struct sim_object *o);
+/* Versions up to now are forgotten: a watch that resumes before them gets 410. */
+void sim_compact(struct sim_api *s);
+
+#endif

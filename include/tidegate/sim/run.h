@@ -1,0 +1,31 @@
+/*
+ * One simulated release: the whole operator, unmodified, on a virtual clock against sim/api.h, in
+ * a world whose shape, faults and crashes the seed determines. After every write the
+ * invariants are checked on the server's truth.
+ *
+ * One run at a time in a process: the clock, the randomness and the transport are the process's.
+ */
+#ifndef TIDEGATE_SIM_RUN_H
+#define TIDEGATE_SIM_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sim_options {
+	uint64_t seed;
+	/* Faults beyond this many do not happen; < 0 = no limit. For making a failure small. */
+	int64_t max_faults;
+};
+
+struct sim_result {
+	bool failed;
+	char violation[512]; /* what does not hold, with the instant */
+	int64_t virtual_ms;  /* virtual time that passed */
+	uint64_t faults, crashes, writes;
+	double requests, lost;
+	bool promoted, rolled_back;
+};
+
+void sim_run(const struct sim_options *o, struct sim_result *r);
+
+#endif
