@@ -152,11 +152,21 @@ void plan_progress(struct planner *p);
 void plan_moved(struct planner *p, int64_t at_ms);
 bool plan_rollback_finish(struct planner *p);
 
+/* plan_return.c: back to a kept revision while spec names another. */
+bool plan_has_replicasets(const struct planner *p, const char *revision);
+/* Revision with ReplicaSets that a word names, as revision or model version; NULL = none. */
+const char *plan_kept_revision(const struct planner *p, const char *word);
+const char *plan_kept_text(struct planner *p);
+/* What stands in the way; NULL when nothing does. */
+const char *plan_cannot_return_to(const struct planner *p, const char *revision);
+/* Begins the way back and says what becomes of it. */
+const char *plan_return_ordered(struct planner *p, const char *revision);
+bool plan_returning(const struct planner *p); /* by order, or because objectives were missed */
+void plan_return_forget(struct planner *p);
+void plan_returned(struct planner *p);
+
 /* plan_slo.c */
 void plan_slo(struct planner *p);
-/* Going back from a stable revision that missed its objectives. */
-bool plan_returning(const struct planner *p);
-void plan_returned(struct planner *p);
 void plan_slo_condition(struct planner *p);
 
 /* plan_weight.c */

@@ -94,6 +94,9 @@ static const char *cannot_return(const struct planner *p)
 		       "version instead";
 	if (!plan_releasing(p))
 		return "nothing is being released";
+	if (plan_returning(p) && !str_eq(p->st->stable, p->m->revision))
+		return "a return to a kept revision is under way, and neither spec's revision nor "
+		       "the stable one is what it is about: change spec";
 	return plan_first(p) ? "this is the first release, there is nothing to return to" : NULL;
 }
 
@@ -147,20 +150,38 @@ static void order_resume(struct planner *p, struct order *o)
 	}
 }
 
-static void order_rollback_to(struct planner *p, struct order *o)
+static void rollback_to_stable(struct planner *p, struct order *o)
 {
 	const char *why = cannot_return(p);
 
-	if (!names(p, o, p->st->stable))
-		ignored(p, o,
-		        "only the stable revision, and only while another is being released, is "
-		        "supported by this version");
-	else if (why)
+	if (why && !plan_releasing(p))
+		why = "it is the stable revision, and nothing is being released";
+	if (why)
 		ignored(p, o, why);
 	else {
 		return_to_stable(p, "RollbackOrdered", "rollback-to");
 		done(p, o, "traffic returns to the stable revision");
 	}
+}
+
+static void order_rollback_to(struct planner *p, struct order *o)
+{
+	const char *to =
+		names(p, o, p->st->stable) ? p->st->stable : plan_kept_revision(p, o->word);
+	const char *why = to ? plan_cannot_return_to(p, to) : NULL;
+
+	if (!to)
+		ignored(p, o,
+		        arena_printf(p->arena, "no ReplicaSet of \"%s\" is kept; there are: %s",
+		                     o->word, plan_kept_text(p)));
+	else if (str_eq(to, p->st->stable))
+		rollback_to_stable(p, o);
+	else if (why)
+		ignored(p, o, why);
+	else if (p->st->phase == ROLLOUT_ROLLING_BACK)
+		settle(p, o, "Pending", "takes effect when the rollback has finished");
+	else
+		done(p, o, plan_return_ordered(p, to));
 }
 
 static void order_retry(struct planner *p, struct order *o)

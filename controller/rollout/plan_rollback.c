@@ -11,6 +11,7 @@ void plan_rollback(struct planner *p, const char *result, const char *reason, co
 	if (r)
 		r->result = result;
 	st->phase = ROLLOUT_ROLLING_BACK;
+	plan_return_forget(p);
 	st->paused_from = ROLLOUT_IDLE;
 	st->hold_until_ms = 0;
 	st->progress_ms = p->now;
@@ -97,7 +98,7 @@ static void check_deadline(struct planner *p)
 		return;
 	}
 	if (plan_first(p) || p->st->phase == ROLLOUT_ROLLING_BACK ||
-	    p->st->phase == ROLLOUT_COMPLETING) {
+	    p->st->phase == ROLLOUT_COMPLETING || !str_empty(p->st->return_to)) {
 		p->deadline = true;
 		return;
 	}

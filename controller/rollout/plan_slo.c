@@ -14,14 +14,6 @@ static struct mdep_revision_status *stable_record(const struct planner *p)
 	return mdep_revision_find(p->st, p->st->stable);
 }
 
-bool plan_returning(const struct planner *p)
-{
-	const struct mdep_revision_status *r = stable_record(p);
-
-	return r && str_eq(r->result, "RolledBack") && str_eq(p->st->stable, p->m->revision) &&
-	       !str_eq(p->st->target, p->st->stable) && plan_releasing(p);
-}
-
 /* Told once: it did not hold the pass before. */
 static bool is_news(const struct planner *p)
 {
@@ -70,15 +62,6 @@ static void target_breach(struct planner *p)
 
 /* --- after a promotion ------------------------------------------------------------------- */
 
-/* Its pods can be made again only from ReplicaSets that are still there. */
-static bool has_replicasets(const struct planner *p, const char *revision)
-{
-	for (unsigned i = 0; i < p->s->ncells; i++)
-		if (p->s->cells[i].exists && str_eq(p->s->cells[i].revision, revision))
-			return true;
-	return false;
-}
-
 /* What stands in the way of going back, NULL when nothing does. */
 static const char *no_way_back(struct planner *p)
 {
@@ -95,7 +78,7 @@ static const char *no_way_back(struct planner *p)
 		return "no revision was stable before it, nothing is done";
 	if (!r || !str_eq(r->result, "Promoted"))
 		return "the revision before it failed itself or is forgotten, nothing is done";
-	if (!has_replicasets(p, st->previous))
+	if (!plan_has_replicasets(p, st->previous))
 		return "the revision before it has no ReplicaSets any more, nothing is done";
 	return NULL;
 }
@@ -126,29 +109,6 @@ static void stable_breach(struct planner *p)
 		tell(p, why);
 	else
 		return_to_previous(p);
-}
-
-void plan_returned(struct planner *p)
-{
-	const struct mdep_condition *c = mdep_condition_get(p->st, "ReleaseFailed");
-	struct mdep_status *st = p->st;
-	const char *failed = st->stable;
-
-	st->stable = st->target;
-	st->target = failed;
-	st->phase = ROLLOUT_ROLLED_BACK;
-	st->step = 0;
-	st->weight = st->verified_weight = 0;
-	st->hold_until_ms = 0;
-	st->finished_ms = st->returned_ms = p->now;
-	/* One way back a promotion: from here on a human decides. */
-	st->previous = NULL;
-	st->reason = SLO_REASON;
-	st->message = c && str_eq(c->status, "True") ? c->message : "objectives were missed";
-	plan_event(p, true, "RolledBack",
-	           arena_printf(p->arena, "revision %s carries all traffic again, %s has no pods",
-	                        st->stable, failed));
-	plan_tracks(p);
 }
 
 void plan_slo(struct planner *p)

@@ -136,9 +136,19 @@ static void supersede(struct planner *p)
 	                        p->m->revision));
 }
 
+/* It served until a moment ago, and nobody found fault with it. */
+static bool within_undo_window(const struct planner *p)
+{
+	const struct mdep_revision_status *r = mdep_revision_find(p->st, p->m->revision);
+
+	return r && p->m->undo_window_ms > 0 && r->retired_ms && str_eq(r->result, "Promoted") &&
+	       p->now - r->retired_ms <= p->m->undo_window_ms;
+}
+
 static void start_release(struct planner *p)
 {
 	bool running = p->st->target && (plan_releasing(p) || p->st->phase == ROLLOUT_ROLLING_BACK);
+	bool undo = within_undo_window(p);
 
 	record_revision(p);
 	if (running)
@@ -151,7 +161,14 @@ static void start_release(struct planner *p)
 	}
 	p->st->target = p->m->revision;
 	begin(p);
-	plan_event(p, false, "ReleaseStarted", began_text(p));
+	if (undo)
+		plan_step_enter(p, (int)p->m->nsteps);
+	plan_event(p, false, "ReleaseStarted",
+	           undo ? arena_printf(p->arena,
+	                               "%s without steps: it was stable within "
+	                               "undoWindow",
+	                               began_text(p))
+	                : began_text(p));
 }
 
 void plan_restart(struct planner *p)
@@ -166,6 +183,7 @@ void plan_restart(struct planner *p)
 
 void plan_return_to(struct planner *p, const char *revision)
 {
+	take_traffic_back(p);
 	p->st->target = revision;
 	begin(p);
 	plan_step_enter(p, (int)p->m->nsteps);
@@ -202,13 +220,14 @@ static void follow_steps(struct planner *p)
 {
 	struct mdep_status *st = p->st;
 	int weight = st->weight > st->verified_weight ? st->weight : st->verified_weight;
-	bool paused = st->phase == ROLLOUT_PAUSED;
+	bool paused = st->phase == ROLLOUT_PAUSED, past;
 
 	if (str_eq(st->steps_hash, str_or(p->m->steps_hash, "")))
 		return;
 	st->steps_hash = str_or(p->m->steps_hash, "");
+	past = st->step >= st->nsteps;
 	st->nsteps = (int)p->m->nsteps;
-	if (plan_first(p) || st->phase == ROLLOUT_COMPLETING) {
+	if (plan_first(p) || past || st->phase == ROLLOUT_COMPLETING) {
 		st->step = (int)p->m->nsteps;
 		return;
 	}
@@ -239,6 +258,8 @@ void plan_detect(struct planner *p)
 	struct mdep_status *st = p->st;
 	const char *wish = p->m->revision;
 
+	if (!str_empty(st->return_to) && !str_eq(st->return_from, wish))
+		plan_return_forget(p);
 	if (plan_returning(p))
 		return;
 	if (st->phase == ROLLOUT_COMPLETING && !str_eq(wish, st->target)) {
@@ -264,8 +285,13 @@ void plan_promote(struct planner *p)
 		plan_returned(p);
 		return;
 	}
-	if (r)
+	if (r) {
 		r->result = "Promoted";
+		r->retired_ms = 0;
+	}
+	r = mdep_revision_find(st, st->stable);
+	if (r)
+		r->retired_ms = p->now;
 	st->previous = st->stable;
 	st->promoted_ms = p->now;
 	st->stable = st->target;

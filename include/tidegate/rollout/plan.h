@@ -70,7 +70,13 @@
  * taking the annotation away forgets the value. abort, pause, resume, retry: revision, model
  * version, "true" or "now". promote: those two, "next" or "full"; given while Progressing or Paused
  * it is Pending. A pause does not stop the clock of a hold, nor the growth of pods towards the
- * step. rollback-to: stable in mid-release only. abort in Completing is refused.
+ * step. abort in Completing is refused. rollback-to: stable in mid-release is an
+ * abort; any other revision whose ReplicaSets are kept is released without steps and without a
+ * judge, and not given up (Stalled, trying on). It ends as phase RolledBack with the spec's
+ * revision as target, and stays until spec names another revision or `retry`; a spec that names the
+ * very revision on the way simply goes on with it. Zones without a ReplicaSet of it get no pods,
+ * which the order's message tells. undo_window_ms: a release back to what was stable within it, and
+ * did not fail, has no steps either, but is judged.
  *
  * spec.paused and fatal findings: no wish at all, only status; the judge goes on.
  * Replica ratio (traffic.managed false): the same arithmetic with nothing held; a weight is

@@ -246,6 +246,14 @@ struct world_pod *world_pod_of(struct world *w, const char *revision, unsigned n
 	return NULL;
 }
 
+bool world_cell_exists(const struct world *w, const char *revision)
+{
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w->cells[i].used && str_eq(w->cells[i].revision, revision))
+			return true;
+	return false;
+}
+
 static int find_cell(const struct world *w, const char *revision, const char *zone)
 {
 	for (int i = 0; i < WORLD_CELLS; i++)

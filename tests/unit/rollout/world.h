@@ -126,6 +126,7 @@ bool world_saw(const struct world *w, const char *reason); /* an event so far */
 unsigned world_count(const struct world *w, const char *reason);
 const struct mdep_condition *world_condition(const struct world *w, const char *type);
 struct world_pod *world_pod_of(struct world *w, const char *revision, unsigned nth);
+bool world_cell_exists(const struct world *w, const char *revision);
 void world_kill(struct world *w, struct world_pod *p);
 
 #endif
