@@ -29,7 +29,7 @@ static void remove_at(struct mdep_status *s, const struct mdep_condition *c)
 /* kstatus: these two mean something only while they are True. */
 static bool abnormal_true(const char *type)
 {
-	return str_eq(type, "Reconciling") || str_eq(type, "Stalled");
+	return str_eq(type, "Reconciling") || str_eq(type, "Stalled") || str_eq(type, "Waiting");
 }
 
 void mdep_condition_set(struct mdep_status *s, const char *type, const char *status,

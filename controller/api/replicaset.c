@@ -1,5 +1,7 @@
 #include "project.h"
 
+#include <limits.h>
+
 #include "tidegate/api/names.h"
 #include "tidegate/base/str.h"
 
@@ -34,6 +36,14 @@ static int64_t revision_number(const struct cJSON *json)
 	return s && str_to_i64(s, &n) && n > 0 ? n : 0;
 }
 
+static int asked_replicas(const struct cJSON *json)
+{
+	const char *s = json_annotation(json, TG_ANN_ASKED);
+	int64_t n;
+
+	return s && str_to_i64(s, &n) && n >= 0 && n <= INT_MAX ? (int)n : -1;
+}
+
 static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
 {
 	const struct draft *d = ctx;
@@ -62,6 +72,7 @@ static struct object *replicaset_decode(const struct cJSON *json, struct arena *
 	d.rs.revision_no = revision_number(json);
 	d.rs.apply_hash = json_apply_hash(json);
 	d.rs.replicas = json_int(json_get(json, "spec"), "replicas", 1);
+	d.rs.asked = asked_replicas(json);
 	read_status(json_get(json, "status"), scratch, &d.rs);
 	return object_pack(sizeof(d.rs), replicaset_fill, &d);
 }
@@ -75,8 +86,8 @@ static bool replicaset_same(const struct object *a, const struct object *b)
 	       str_eq(x->revision, y->revision) && str_eq(x->zone, y->zone) &&
 	       str_eq(x->model_version, y->model_version) && str_eq(x->failure, y->failure) &&
 	       x->revision_no == y->revision_no && x->apply_hash == y->apply_hash &&
-	       x->replicas == y->replicas && x->status_replicas == y->status_replicas &&
-	       x->ready_replicas == y->ready_replicas &&
+	       x->replicas == y->replicas && x->asked == y->asked &&
+	       x->status_replicas == y->status_replicas && x->ready_replicas == y->ready_replicas &&
 	       x->available_replicas == y->available_replicas &&
 	       x->observed_generation == y->observed_generation;
 }

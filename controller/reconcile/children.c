@@ -60,6 +60,7 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 	jw_object(&w, "annotations");
 	jw_str(&w, TG_ANN_MODEL_VERSION, m->model.version);
 	jw_strf(&w, TG_ANN_REVISION_NO, "%" PRId64, revision_no);
+	jw_strf(&w, TG_ANN_ASKED, "%d", replicas);
 	jw_end_object(&w);
 	mdep_owner_write(&w, m);
 	jw_end_object(&w);

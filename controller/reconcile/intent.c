@@ -240,7 +240,10 @@ static void collect_scale(struct intents *t, const struct mdep *m, const char *n
 	i->patch = KUBE_PATCH_MERGE;
 	i->manager = TG_FM_WORKLOAD;
 	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, name, "");
-	i->body = arena_printf(t->arena, "{\"spec\":{\"replicas\":%d}}", replicas);
+	i->body = arena_printf(t->arena,
+	                       "{\"metadata\":{\"annotations\":{\"%s\":\"%d\"}},"
+	                       "\"spec\":{\"replicas\":%d}}",
+	                       TG_ANN_ASKED, replicas, replicas);
 	i->body_len = strlen(i->body);
 }
 
@@ -292,7 +295,7 @@ static int collect_cell(struct mdep_operator *op, struct intents *t, const struc
 		collect_stale_services(op, t, m, plan, c);
 		return 0;
 	}
-	if (rs && rs->replicas != c->replicas)
+	if (rs && (rs->replicas != c->replicas || (rs->asked >= 0 && rs->asked != c->replicas)))
 		collect_scale(t, m, name, c->replicas);
 	/* Only the spec's own revision can be made: the pod template of another is not known. */
 	if (!rs && c->replicas > 0 && str_eq(c->revision, m->revision))

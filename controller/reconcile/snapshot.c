@@ -43,6 +43,7 @@ static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, 
 		.revision_no = rs->revision_no,
 		.created_ms = rs->meta.created_ms,
 		.spec = rs->replicas,
+		.asked = rs->asked,
 		.exists = true,
 		.failure = rs->failure,
 	};

@@ -134,8 +134,8 @@ void plan_message(struct planner *p)
 
 /* --- conditions -------------------------------------------------------------------------- */
 
-static void set(struct planner *p, const char *type, const char *status, const char *reason,
-                const char *message)
+void plan_condition(struct planner *p, const char *type, const char *status, const char *reason,
+                    const char *message)
 {
 	mdep_condition_set(p->st, type, status, reason, message, p->m->meta.generation, p->now);
 }
@@ -167,14 +167,17 @@ static void traffic_condition(struct planner *p)
 	const struct rollout_traffic *t = &p->s->traffic;
 
 	if (!t->managed)
-		set(p, "TrafficInForce", "True", "ReplicaRatio", "shares follow the pods");
+		plan_condition(p, "TrafficInForce", "True", "ReplicaRatio",
+		               "shares follow the pods");
 	else if (traffic_failing(p))
-		set(p, "TrafficInForce", "False", t->exists ? "NotAccepted" : "NoRoute",
-		    traffic_problem(p));
+		plan_condition(p, "TrafficInForce", "False", t->exists ? "NotAccepted" : "NoRoute",
+		               traffic_problem(p));
 	else if (t->exists && t->in_force)
-		set(p, "TrafficInForce", "True", "Accepted", "the gateway accepts the route");
+		plan_condition(p, "TrafficInForce", "True", "Accepted",
+		               "the gateway accepts the route");
 	else if (!mdep_condition_get(p->st, "TrafficInForce"))
-		set(p, "TrafficInForce", "Unknown", "Pending", "the route was not answered yet");
+		plan_condition(p, "TrafficInForce", "Unknown", "Pending",
+		               "the route was not answered yet");
 	if (t->managed && !traffic_failing(p) && !(t->exists && t->in_force))
 		plan_wake(p, plan_route_changed_ms(p) + PLAN_TRAFFIC_GRACE_MS);
 }
@@ -186,20 +189,20 @@ static void ready_condition(struct planner *p)
 	int floor = p->m->replicas - p->unavailable;
 
 	if (plan_first(p))
-		set(p, "Ready", "False", "FirstRelease",
-		    arena_printf(p->arena, "first release: %s", pods_text(p)));
+		plan_condition(p, "Ready", "False", "FirstRelease",
+		               arena_printf(p->arena, "first release: %s", pods_text(p)));
 	else if (p->m->replicas <= 0)
-		set(p, "Ready", "True", PLAN_SCALED_TO_ZERO, "spec.replicas is 0");
+		plan_condition(p, "Ready", "True", PLAN_SCALED_TO_ZERO, "spec.replicas is 0");
 	else if (ready < floor || ready <= 0)
-		set(p, "Ready", "False", "PodsNotReady",
-		    arena_printf(p->arena, "%d of %d pods ready, at least %d are needed", ready,
-		                 p->m->replicas, floor > 0 ? floor : 1));
+		plan_condition(p, "Ready", "False", "PodsNotReady",
+		               arena_printf(p->arena, "%d of %d pods ready, at least %d are needed",
+		                            ready, p->m->replicas, floor > 0 ? floor : 1));
 	else if (traffic_failing(p))
-		set(p, "Ready", "False", "TrafficNotInForce", traffic_problem(p));
+		plan_condition(p, "Ready", "False", "TrafficNotInForce", traffic_problem(p));
 	else
-		set(p, "Ready", "True", "Available",
-		    arena_printf(p->arena, "revision %s, model version %s, serves", p->st->stable,
-		                 plan_model_version(p, p->st->stable)));
+		plan_condition(p, "Ready", "True", "Available",
+		               arena_printf(p->arena, "revision %s, model version %s, serves",
+		                            p->st->stable, plan_model_version(p, p->st->stable)));
 }
 
 static bool at_spec(const struct planner *p)
@@ -218,25 +221,26 @@ static void reconciling_condition(struct planner *p)
 	enum rollout_phase ph = p->st->phase;
 
 	if (plan_releasing(p) || ph == ROLLOUT_ROLLING_BACK)
-		set(p, "Reconciling", "True", rollout_phase_name(ph), p->st->message);
+		plan_condition(p, "Reconciling", "True", rollout_phase_name(ph), p->st->message);
 	else if (!at_spec(p))
-		set(p, "Reconciling", "True", "Scaling",
-		    failure(p) ? failure(p) : "pods are on the way to what spec asks for");
+		plan_condition(p, "Reconciling", "True", "Scaling",
+		               failure(p) ? failure(p)
+		                          : "pods are on the way to what spec asks for");
 	else
-		set(p, "Reconciling", "False", "", "");
+		plan_condition(p, "Reconciling", "False", "", "");
 }
 
 static void stalled_condition(struct planner *p)
 {
 	if (!p->deadline) {
-		set(p, "Stalled", "False", "", "");
+		plan_condition(p, "Stalled", "False", "", "");
 		return;
 	}
 	if (!mdep_condition_get(p->before, "Stalled"))
 		plan_event(p, true, "ProgressDeadlineExceeded", p->st->message);
-	set(p, "Stalled", "True", "ProgressDeadlineExceeded",
-	    arena_printf(p->arena, "nothing has moved for %" PRId64 " s, trying on",
-	                 p->m->progress_deadline_ms / 1000));
+	plan_condition(p, "Stalled", "True", "ProgressDeadlineExceeded",
+	               arena_printf(p->arena, "nothing has moved for %" PRId64 " s, trying on",
+	                            p->m->progress_deadline_ms / 1000));
 }
 
 static void failed_condition(struct planner *p)
@@ -248,10 +252,10 @@ static void failed_condition(struct planner *p)
 		return; /* plan_slo() said why when it began */
 	if (ph == ROLLOUT_ROLLED_BACK || ph == ROLLOUT_ABORTED ||
 	    (ph == ROLLOUT_ROLLING_BACK && !(r && str_eq(r->result, "Superseded"))))
-		set(p, "ReleaseFailed", "True", str_or(p->st->reason, "RolledBack"),
-		    str_or(p->st->message, ""));
+		plan_condition(p, "ReleaseFailed", "True", str_or(p->st->reason, "RolledBack"),
+		               str_or(p->st->message, ""));
 	else
-		set(p, "ReleaseFailed", "False", "None", "");
+		plan_condition(p, "ReleaseFailed", "False", "None", "");
 }
 
 static void honored_condition(struct planner *p)
@@ -259,10 +263,12 @@ static void honored_condition(struct planner *p)
 	const struct mdep_finding *f = p->m->findings;
 
 	if (!p->m->nfindings)
-		set(p, "SpecHonored", "True", "AllFields", "every field of spec is acted on");
+		plan_condition(p, "SpecHonored", "True", "AllFields",
+		               "every field of spec is acted on");
 	else
-		set(p, "SpecHonored", "False", f->fatal ? "InvalidSpec" : "UnsupportedField",
-		    arena_printf(p->arena, "%s: %s", f->path, f->message));
+		plan_condition(p, "SpecHonored", "False",
+		               f->fatal ? "InvalidSpec" : "UnsupportedField",
+		               arena_printf(p->arena, "%s: %s", f->path, f->message));
 }
 
 void plan_conditions(struct planner *p)
@@ -274,6 +280,7 @@ void plan_conditions(struct planner *p)
 	failed_condition(p);
 	honored_condition(p);
 	plan_slo_condition(p);
+	plan_wait_condition(p);
 }
 
 /* Hands off: what runs goes on running, and only this is said. */
@@ -287,14 +294,14 @@ void plan_conditions_frozen(struct planner *p, const struct mdep_finding *fatal)
 	failed_condition(p);
 	honored_condition(p);
 	if (!fatal) {
-		set(p, "Stalled", "False", "", "");
-		set(p, "Reconciling", "True", "Paused",
-		    "spec.paused is set: nothing is changed until it is taken away");
+		plan_condition(p, "Stalled", "False", "", "");
+		plan_condition(p, "Reconciling", "True", "Paused",
+		               "spec.paused is set: nothing is changed until it is taken away");
 		return;
 	}
 	text = arena_printf(p->arena, "%s: %s", fatal->path, fatal->message);
 	if (!old || !str_eq(old->reason, "InvalidSpec") || !str_eq(old->message, text))
 		plan_event(p, true, "SpecInvalid", text);
-	set(p, "Reconciling", "False", "", "");
-	set(p, "Stalled", "True", "InvalidSpec", text);
+	plan_condition(p, "Reconciling", "False", "", "");
+	plan_condition(p, "Stalled", "True", "InvalidSpec", text);
 }

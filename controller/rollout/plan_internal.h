@@ -185,7 +185,12 @@ void plan_matrix(struct planner *p);
 void plan_arithmetic(struct planner *p);
 void plan_pods(struct planner *p);
 
+/* plan_wait.c */
+void plan_wait_condition(struct planner *p);
+
 /* plan_condition.c */
+void plan_condition(struct planner *p, const char *type, const char *status, const char *reason,
+                    const char *message);
 void plan_counts(struct planner *p);
 void plan_message(struct planner *p);
 void plan_conditions(struct planner *p);

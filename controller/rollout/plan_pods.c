@@ -384,6 +384,21 @@ static int wish_pods(struct planner *p, const struct cell_view *c)
 	return deletable;
 }
 
+/* Somebody else has scaled it: it is put back, by the same rules as any other surplus or lack. */
+static void tell_edited(struct planner *p, const struct cell_view *c, int replicas)
+{
+	const struct rollout_cell *cell = c->cell;
+
+	if (!cell || !cell->exists || cell->asked < 0 || cell->asked == cell->spec)
+		return;
+	plan_event(p, true, "ReplicaSetEdited",
+	           arena_printf(p->arena,
+	                        "somebody scaled the ReplicaSet of revision %s%s%s from %d to %d; "
+	                        "it goes to %d",
+	                        c->revision, *c->zone ? " in zone " : "", c->zone, cell->asked,
+	                        cell->spec, replicas));
+}
+
 static void wish_cell(struct planner *p, const struct cell_view *c)
 {
 	int deletable = wish_pods(p, c);
@@ -395,6 +410,7 @@ static void wish_cell(struct planner *p, const struct cell_view *c)
 		replicas = c->spec;
 	if (c->track == TRACK_STRAY ? c->spec == 0 : !c->cell && replicas == 0)
 		return;
+	tell_edited(p, c, replicas);
 	p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){
 		.revision = c->revision, .zone = c->zone, .replicas = replicas};
 }

@@ -157,23 +157,32 @@ static int next_spec(const struct replicas_track *t, int goal, int remove, int *
 	return grow > 0 ? replicas_count(t) + grow : t->spec;
 }
 
-static const char *waiting_for(const struct replicas_input *in, const struct replicas_plan *plan)
+static void say(struct replicas_plan *plan, const char *reason, const char *what)
+{
+	plan->waiting_reason = reason;
+	plan->waiting_for = what;
+}
+
+static void say_waiting(const struct replicas_input *in, struct replicas_plan *plan)
 {
 	const struct replicas_track *n = &in->new_track, *o = &in->old_track;
+	bool no_place = replicas_count(n) < plan->new_goal && plan->new_spec <= replicas_count(n);
 
-	if (n->ready < plan->new_goal)
-		return replicas_count(n) < plan->new_goal && plan->new_spec <= replicas_count(n)
-		               ? "a free place: pods are at replicas + maxSurge"
-		               : "new pods to become ready";
-	if (o->ready < plan->old_goal)
-		return "stable pods to become ready";
-	if (replicas_count(n) > plan->new_goal)
-		return in->held_new > in->target_weight ? "traffic to leave the new pods"
-		                                        : "surplus new pods to leave";
-	if (replicas_count(o) > plan->old_goal)
-		return in->held_old > 100 - in->target_weight ? "traffic to leave the old pods"
-		                                              : "surplus old pods to leave";
-	return NULL;
+	say(plan, NULL, NULL);
+	if (n->ready < plan->new_goal && no_place)
+		say(plan, "NoPlace", "a free place: pods are at replicas + maxSurge");
+	else if (n->ready < plan->new_goal)
+		say(plan, "NewPodsNotReady", "new pods to become ready");
+	else if (o->ready < plan->old_goal)
+		say(plan, "StablePodsNotReady", "stable pods to become ready");
+	else if (replicas_count(n) > plan->new_goal && in->held_new > in->target_weight)
+		say(plan, "TrafficNotMoved", "traffic to leave the new pods");
+	else if (replicas_count(n) > plan->new_goal)
+		say(plan, "PodsLeaving", "surplus new pods to leave");
+	else if (replicas_count(o) > plan->old_goal && in->held_old > 100 - in->target_weight)
+		say(plan, "TrafficNotMoved", "traffic to leave the old pods");
+	else if (replicas_count(o) > plan->old_goal)
+		say(plan, "PodsLeaving", "surplus old pods to leave");
 }
 
 void replicas_plan(const struct replicas_input *in, struct replicas_plan *out)
@@ -192,5 +201,5 @@ void replicas_plan(const struct replicas_input *in, struct replicas_plan *out)
 	/* Old first: what serves is made whole before anything new is tried. */
 	out->old_spec = next_spec(&in->old_track, out->old_goal, remove_old, &lim.room);
 	out->new_spec = next_spec(&in->new_track, out->new_goal, remove_new, &lim.room);
-	out->waiting_for = waiting_for(in, out);
+	say_waiting(in, out);
 }

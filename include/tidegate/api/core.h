@@ -129,6 +129,7 @@ struct replicaset {
 	const char *model_version;          /* annotation */
 	int64_t revision_no;
 	int replicas; /* spec */
+	int asked;    /* annotation: replicas as we last wrote them, -1 = unknown */
 	int status_replicas, ready_replicas, available_replicas;
 	int64_t observed_generation;
 	uint64_t apply_hash; /* annotation, 0 when absent */

@@ -342,7 +342,7 @@ void mdep_status_decode(const struct cJSON *status, struct mdep_status *out);
 
 /*
  * Sets a condition in s: transition time changes only when status does (now_ms). The strings must
- * outlive s. Conditions named Reconciling and Stalled are removed instead of set False.
+ * outlive s. Conditions named Reconciling, Stalled and Waiting are removed instead of set False.
  */
 void mdep_condition_set(struct mdep_status *s, const char *type, const char *status,
                         const char *reason, const char *message, int64_t generation,

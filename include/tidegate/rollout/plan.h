@@ -78,6 +78,10 @@
  * which the order's message tells. undo_window_ms: a release back to what was stable within it, and
  * did not fail, has no steps either, but is judged.
  *
+ * Told, not acted on: condition Waiting (plan_wait.c) with figures, when pods get no node for 30 s
+ * or nothing has moved for 60 s. A ReplicaSet whose replicas are not what we last wrote was edited
+ * by somebody: an event, and back it goes by the same rules as any surplus or lack.
+ *
  * spec.paused and fatal findings: no wish at all, only status; the judge goes on.
  * Replica ratio (traffic.managed false): the same arithmetic with nothing held; a weight is
  * verified when both sides' pods are there; audiences are not acted on. Ownership: the output's
@@ -101,7 +105,8 @@ struct rollout_cell {
 	const char *model_version;
 	int64_t revision_no;
 	int64_t created_ms;
-	int spec; /* 0 and exists=false when there is no ReplicaSet yet */
+	int spec;  /* 0 and exists=false when there is no ReplicaSet yet */
+	int asked; /* what we last wrote as spec; another value is somebody else's. -1 = unknown */
 	bool exists;
 	const char *failure;           /* the ReplicaSet cannot create pods: why */
 	const struct pod *const *pods; /* its pods, terminating ones too, sorted by name */

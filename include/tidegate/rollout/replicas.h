@@ -57,7 +57,8 @@ struct replicas_plan {
 	int new_spec, old_spec; /* what to ask for now */
 	/* Largest new share (<= target) that ready pods of both sides can carry now. */
 	int weight_now;
-	const char *waiting_for; /* what holds progress up, plain words; NULL at the goal */
+	const char *waiting_for;    /* what holds progress up, plain words; NULL at the goal */
+	const char *waiting_reason; /* the same as a condition's reason */
 };
 
 /* Pods that carry `weight` percent of R pods' load; a tenth of a pod is tolerated as rounding. */

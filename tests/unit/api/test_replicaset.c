@@ -8,7 +8,8 @@ static void test_ours(void **state)
 		"'labels':{'serving.tidegate.io/name':'ranker','serving.tidegate.io/revision':'r1',"
 		"'serving.tidegate.io/zone':'hz-a'},'annotations':{'serving.tidegate.io/"
 		"model-version':"
-		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/apply-hash':"
+		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/"
+	        "asked-replicas':'3','serving.tidegate.io/apply-hash':"
 		"'00ff00ff00ff00ff'}",
 		"'spec':{'replicas':4},'status':{'replicas':3,'readyReplicas':2,'availableReplicas'"
 		":1,"
@@ -23,6 +24,7 @@ static void test_ours(void **state)
 	assert_int_equal(rs->revision_no, 12);
 	assert_true(rs->apply_hash == 0x00ff00ff00ff00ffULL);
 	assert_int_equal(rs->replicas, 4);
+	assert_int_equal(rs->asked, 3);
 	assert_int_equal(rs->status_replicas, 3);
 	assert_int_equal(rs->ready_replicas, 2);
 	assert_int_equal(rs->available_replicas, 1);
@@ -45,6 +47,7 @@ static void test_not_ours(void **state)
 	assert_null(rs->failure);
 	assert_int_equal(rs->revision_no, 0);
 	assert_int_equal(rs->replicas, 1);
+	assert_int_equal(rs->asked, -1);
 	free(rs);
 }
 

@@ -297,6 +297,7 @@ static void create_pod(struct world *w, int cell)
 	p->pod.labels = &p->label;
 	p->pod.nlabels = 1;
 	p->pod.phase = POD_PENDING;
+	p->pod.meta.created_ms = w->now / 1000 * 1000;
 	p->runs_ms = w->now + TICK_MS;
 	if (!str_eq(w->cells[cell].revision, w->broken))
 		p->ready_ms = p->runs_ms + w->load_ms +
@@ -360,6 +361,27 @@ static void replicaset_controller(struct world *w)
 	}
 }
 
+static bool has_card(const struct world *w)
+{
+	int bound = 0;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		bound += w->pods[i].used && w->pods[i].pod.scheduled;
+	return !w->cards || bound < w->cards;
+}
+
+static void run_pod(struct world *w, struct world_pod *p)
+{
+	if (!has_card(w))
+		return;
+	/* Loading begins now, however long it waited for its card. */
+	if (p->ready_ms)
+		p->ready_ms += w->now - p->runs_ms;
+	p->pod.phase = POD_RUNNING;
+	p->pod.scheduled = true;
+	w->dirty = true;
+}
+
 static void kubelets(struct world *w)
 {
 	for (unsigned i = 0; i < WORLD_PODS; i++) {
@@ -371,8 +393,7 @@ static void kubelets(struct world *w)
 			p->used = false;
 			w->dirty = true;
 		} else if (p->pod.phase == POD_PENDING && w->now >= p->runs_ms) {
-			p->pod.phase = POD_RUNNING;
-			w->dirty = true;
+			run_pod(w, p);
 		} else if (p->ready_ms && !p->pod.ready && w->now >= p->ready_ms && !p->gone_ms) {
 			p->pod.ready = true;
 			p->pod.ready_since_ms = w->now;
@@ -522,6 +543,7 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 		                             .revision_no = c->number,
 		                             .created_ms = c->created_ms,
 		                             .spec = c->spec,
+		                             .asked = c->asked,
 		                             .exists = true,
 		                             .pods = pods};
 		for (unsigned j = 0; j < WORLD_PODS; j++)

@@ -30,7 +30,7 @@ struct world_pod {
 struct world_cell {
 	char revision[MDEP_REVISION_LEN + 1], zone[16], version[16];
 	int64_t number, created_ms;
-	int spec;
+	int spec, asked;
 	bool used;
 };
 
@@ -64,6 +64,7 @@ struct world {
 
 	/* character */
 	int64_t load_ms, load_jitter_ms, end_ms, accept_ms, follow_ms;
+	int cards;             /* pods that find a node; 0 = any number */
 	const char *broken;    /* revision whose pods never become ready */
 	double requests_per_s; /* 0: no counters */
 	int forced_permille;   /* share the pods count whatever the route says; -1 = honest */

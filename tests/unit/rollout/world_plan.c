@@ -168,6 +168,7 @@ static void create_cell(struct world *w, const struct rollout_cell_wish *wish)
 	CHECK(w, c, "no room for another cell");
 	*c = (struct world_cell){.used = true,
 	                         .spec = wish->replicas,
+	                         .asked = wish->replicas,
 	                         .number = revision_number(w, wish->revision),
 	                         .created_ms = w->now};
 	CHECK(w, c->number > 0, "a ReplicaSet without a revision number");
@@ -191,8 +192,9 @@ static void apply_cell(struct world *w, const struct rollout_cell_wish *wish)
 	}
 	if (i < 0 && wish->replicas > 0)
 		create_cell(w, wish);
-	else if (i >= 0 && w->cells[i].spec != wish->replicas) {
-		w->cells[i].spec = wish->replicas;
+	else if (i >= 0 &&
+	         (w->cells[i].spec != wish->replicas || w->cells[i].asked != wish->replicas)) {
+		w->cells[i].spec = w->cells[i].asked = wish->replicas;
 		w->dirty = true;
 	}
 }

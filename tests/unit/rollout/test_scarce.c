@@ -1,0 +1,209 @@
+/* Few cards, and hands that are not ours: nothing dead-locks, and what is waited for is told. */
+#include "scene.h"
+
+static const struct mdep_step straight[] = {{.weight = 25}, {.weight = 50}, {.weight = 100}};
+
+/* Six pods on exactly six cards. */
+static void six_on_six(struct world *w, int surge)
+{
+	world_init(w, 11);
+	w->m.replicas = w->cards = 6;
+	w->m.gpu.count = 1;
+	w->requests_per_s = 100;
+	w->m.max_surge.value = surge;
+	world_first_release(w);
+	world_steps(w, straight, 3);
+	world_spec(w, NEW, "v2");
+	world_settle(w);
+}
+
+static void test_maxSurge_0_swaps_in_place_on_the_cards_that_are_there(void **state)
+{
+	struct world w;
+
+	(void)state;
+	six_on_six(&w, 0);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	assert_true(w.min_ready >= 5 && w.max_pods <= 6);
+	world_release(&w);
+}
+
+static void test_surge_without_a_spare_card_says_what_it_waits_for(void **state)
+{
+	const struct mdep_condition *c;
+	struct world w;
+	unsigned writes;
+
+	(void)state;
+	six_on_six(&w, 1);
+	world_run(&w, 60000);
+	c = world_condition(&w, "Waiting");
+	assert_non_null(c);
+	assert_string_equal(c->reason, "NoFreeCard");
+	assert_non_null(strstr(c->message, "revision " NEW " that get no node: 1"));
+	assert_non_null(strstr(c->message, "7 of 7 places (replicas 6 + maxSurge 1)"));
+	assert_non_null(strstr(c->message, "with maxSurge 0"));
+	writes = w.status_writes;
+	world_run(&w, 60000);
+	assert_int_equal(w.status_writes, writes);
+	/* The advice is good. */
+	w.m.max_surge.value = 0;
+	world_touch(&w);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	assert_null(world_condition(&w, "Waiting"));
+	assert_true(w.min_ready >= 5);
+	world_release(&w);
+}
+
+static void test_without_a_card_the_deadline_ends_it_and_stable_is_untouched(void **state)
+{
+	struct world w;
+
+	(void)state;
+	six_on_six(&w, 1);
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	assert_string_equal(w.m.status.reason, "ProgressDeadlineExceeded");
+	assert_int_equal(world_ready(&w, OLD), 6);
+	assert_int_equal(w.min_ready, 6);
+	world_release(&w);
+}
+
+static void test_new_pods_that_do_not_come_up_are_waited_for_by_name(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_stable(&w);
+	w.broken = NEW;
+	world_steps(&w, straight, 3);
+	world_spec(&w, NEW, "v2");
+	world_run(&w, 90000);
+	assert_string_equal(scene_reason(&w, "Waiting"), "NewPodsNotReady");
+	assert_non_null(
+		strstr(world_condition(&w, "Waiting")->message,
+	               "new pods: 0 of 1 ready, old pods: 4 ready, 3 needed; 5 of 5 places"));
+	world_release(&w);
+}
+
+static void test_nothing_is_said_while_things_move(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, straight, 3);
+	for (int i = 0; i < 400 && w.m.status.phase != ROLLOUT_IDLE; i++) {
+		world_run(&w, 500);
+		assert_null(world_condition(&w, "Waiting"));
+	}
+	world_release(&w);
+}
+
+/* As many cards as pods, of any number, over any steps: it always gets there. */
+static void test_any_release_on_just_enough_cards_completes(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 150; seed++) {
+		struct mdep_step steps[3] = {{.weight = 1 + (int)(seed % 40)},
+		                             {.weight = 41 + (int)(seed % 30)},
+		                             {.weight = 100}};
+		struct world w;
+
+		world_init(&w, seed);
+		w.m.replicas = w.cards = 1 + (int)world_random(&w, 16);
+		w.m.max_surge.value = 0;
+		w.m.max_unavailable.value = (int)world_random(&w, 4);
+		w.load_jitter_ms = (int64_t)world_random(&w, 5000);
+		w.end_ms = 500 + (int64_t)world_random(&w, 8000);
+		w.requests_per_s = world_random(&w, 2) ? 50 : 0;
+		steps[0].capacity.value = (int)world_random(&w, 6);
+		world_zones(&w, (unsigned)world_random(&w, 4));
+		world_first_release(&w);
+		world_steps(&w, steps, 3);
+		world_spec(&w, NEW, "v2");
+		world_settle(&w);
+		scene_until(&w, ROLLOUT_IDLE);
+		assert_string_equal(w.m.status.stable, NEW);
+		assert_true(w.max_pods <= w.m.replicas);
+		world_release(&w);
+	}
+}
+
+/* --- hands that are not ours ------------------------------------------------------------- */
+
+static struct world_cell *cell_of(struct world *w, const char *revision)
+{
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w->cells[i].used && str_eq(w->cells[i].revision, revision))
+			return &w->cells[i];
+	return NULL;
+}
+
+static void hand_scales(struct world *w, const char *revision, int replicas)
+{
+	cell_of(w, revision)->spec = replicas;
+	w->dirty = true;
+}
+
+static void test_a_replicaset_scaled_up_by_hand_is_put_back_with_an_event(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_stable(&w);
+	hand_scales(&w, OLD, 7);
+	world_run(&w, 60000);
+	assert_int_equal(world_pods(&w, OLD), 4);
+	assert_int_equal(world_count(&w, "ReplicaSetEdited"), 1);
+	world_release(&w);
+}
+
+static void test_a_replicaset_scaled_down_by_hand_is_put_back_with_an_event(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_stable(&w);
+	world_pod_of(&w, OLD, 0)->pod.leaving_since_ms = w.now - 60000; /* kill what may be */
+	hand_scales(&w, OLD, 3);
+	world_run(&w, 30000);
+	assert_int_equal(world_ready(&w, OLD), 4);
+	assert_int_equal(world_count(&w, "ReplicaSetEdited"), 1);
+	world_release(&w);
+}
+
+static void test_old_history_scaled_up_by_hand_gets_no_traffic_and_goes(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, straight, 3);
+	scene_until(&w, ROLLOUT_IDLE);
+	world_run(&w, 10000);
+	hand_scales(&w, OLD, 2);
+	for (int i = 0; i < 120; i++) {
+		world_run(&w, 500);
+		assert_int_equal(world_share(&w, OLD), 0);
+	}
+	assert_int_equal(world_pods(&w, OLD), 0);
+	assert_int_equal(world_count(&w, "ReplicaSetEdited"), 1);
+	world_release(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_maxSurge_0_swaps_in_place_on_the_cards_that_are_there),
+		cmocka_unit_test(test_surge_without_a_spare_card_says_what_it_waits_for),
+		cmocka_unit_test(test_without_a_card_the_deadline_ends_it_and_stable_is_untouched),
+		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
+		cmocka_unit_test(test_nothing_is_said_while_things_move),
+		cmocka_unit_test(test_any_release_on_just_enough_cards_completes),
+		cmocka_unit_test(test_a_replicaset_scaled_up_by_hand_is_put_back_with_an_event),
+		cmocka_unit_test(test_a_replicaset_scaled_down_by_hand_is_put_back_with_an_event),
+		cmocka_unit_test(test_old_history_scaled_up_by_hand_gets_no_traffic_and_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
