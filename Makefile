@@ -11,7 +11,7 @@ LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
 VERSION   := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 WARN      := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \
              -Wpointer-arith -Wwrite-strings -Werror
-HARDEN    := -fstack-protector-strong -fPIE -fno-strict-aliasing
+HARDEN    := -fstack-protector-strong -fPIE -fno-strict-aliasing -ffp-contract=off
 ifeq ($(SAN),1)
 OPT       := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDOPT     := -fsanitize=address,undefined

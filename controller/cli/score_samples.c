@@ -1,0 +1,324 @@
+/* `tidegate score` on streams of counts: reads line by line, judges every stream by itself. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli.h"
+#include "score.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/map.h"
+#include "tidegate/base/str.h"
+#include "tidegate/judge/sequential.h"
+
+#define LINE_MAX_BYTES 65536
+#define STREAMS_MAX    100000
+#define OUTPUT_MAX     65536
+/* A line that is so much older than its stream is not in time order. */
+#define DISORDER_MAX_S 60.0
+
+struct stream {
+	char *name;
+	struct sequential *judge;
+	double last_t;
+};
+
+struct session {
+	const struct score_options *o;
+	struct sequential_options options;
+	struct map by_name;
+	struct stream **streams; /* in order of appearance */
+	size_t nstreams, cap;
+	struct stream *recent; /* of the line before: most lines stay with their stream */
+	struct arena arena;    /* of one line */
+};
+
+/* --- one observation --------------------------------------------------------------------- */
+
+static int wrong(struct err *err, const char *field, const char *what)
+{
+	return err_set(err, ERR_INVALID, "%s: %s", field, what);
+}
+
+static int read_count(const struct cJSON *o, const char *key, double *out, struct err *err)
+{
+	double v = json_double(o, key, NAN);
+
+	*out = 0;
+	if (!json_has(o, key))
+		return 0;
+	if (!(v >= 0 && v <= 1e15))
+		return wrong(err, key, "must be a number that is not negative");
+	*out = v;
+	return 0;
+}
+
+/* Ascending by bound, whatever the order of the keys. */
+static void insert_bucket(struct sequential_sample *x, double bound, double count)
+{
+	unsigned i = x->nbuckets++;
+
+	for (; i && x->bounds[i - 1] > bound; i--) {
+		x->bounds[i] = x->bounds[i - 1];
+		x->counts[i] = x->counts[i - 1];
+	}
+	x->bounds[i] = bound;
+	x->counts[i] = count;
+}
+
+static int check_buckets(struct sequential_sample *x, struct err *err)
+{
+	if (x->nbuckets && isfinite(x->bounds[x->nbuckets - 1])) {
+		if (x->nbuckets == JUDGE_BUCKETS_MAX)
+			return wrong(err, "buckets", "has too many bounds (at most 40)");
+		insert_bucket(x, INFINITY, x->requests);
+	}
+	for (unsigned i = 1; i < x->nbuckets; i++)
+		if (x->counts[i] < x->counts[i - 1] || x->bounds[i] == x->bounds[i - 1])
+			return wrong(err, "buckets",
+			             "must be cumulative: a count is lower than that of a smaller "
+			             "bound");
+	return 0;
+}
+
+static int read_buckets(const struct cJSON *o, struct sequential_sample *x, struct err *err)
+{
+	const struct cJSON *buckets = json_get(o, "buckets"), *it;
+	double bound, count;
+
+	x->nbuckets = 0;
+	if (!json_has(o, "buckets"))
+		return 0;
+	if (!json_is_object(buckets))
+		return wrong(err, "buckets", "must be an object of counts by upper bound");
+	json_for_each (it, buckets) {
+		count = json_value_double(it, NAN);
+		if (!str_to_double(json_key(it), &bound) || isnan(bound))
+			return err_set(err, ERR_INVALID,
+			               "buckets: \"%s\" is not an upper bound in seconds",
+			               json_key(it));
+		if (!json_is_number(it) || !(count >= 0))
+			return err_set(err, ERR_INVALID,
+			               "buckets.%s: must be a number that is not negative",
+			               json_key(it));
+		if (x->nbuckets == JUDGE_BUCKETS_MAX)
+			return wrong(err, "buckets", "has too many bounds (at most 40)");
+		insert_bucket(x, bound, count);
+	}
+	return check_buckets(x, err);
+}
+
+static int read_sample(const struct cJSON *o, struct sequential_sample *x, struct err *err)
+{
+	const char *track = json_str(o, "track");
+
+	if (!json_is_object(o))
+		return err_set(err, ERR_INVALID, "an observation is an object");
+	*x = (struct sequential_sample){.t = json_double(o, "t", NAN),
+	                                .stratum = str_or(json_str(o, "zone"), ""),
+	                                .pod = str_or(json_str(o, "pod"), ""),
+	                                .canary = str_eq(track, "canary")};
+	if (!isfinite(x->t))
+		return wrong(err, "t", "must be a number of seconds");
+	if (!x->canary && !str_eq(track, "stable"))
+		return wrong(err, "track", "must be stable or canary");
+	if (json_has(o, "stream") && !json_str(o, "stream"))
+		return wrong(err, "stream", "must be a text");
+	if (!json_has(o, "requests"))
+		return wrong(err, "requests", "is missing");
+	if (read_count(o, "requests", &x->requests, err) ||
+	    read_count(o, "errors", &x->errors, err) || read_buckets(o, x, err))
+		return -1;
+	if (x->errors > x->requests)
+		return wrong(err, "errors", "must not be more than requests");
+	return 0;
+}
+
+/* --- streams ----------------------------------------------------------------------------- */
+
+static struct stream *stream_get(struct session *s, const char *name, struct err *err)
+{
+	struct stream *st = s->recent;
+
+	if (st && str_eq(st->name, name))
+		return st;
+	st = map_get(&s->by_name, name);
+	if (!st) {
+		if (s->nstreams == STREAMS_MAX) {
+			err_set(err, ERR_TOO_BIG, "stream: more than 100000 streams");
+			return NULL;
+		}
+		st = xcalloc(1, sizeof(*st));
+		st->name = xstrdup(name);
+		st->judge = sequential_new(&s->options);
+		st->last_t = -INFINITY;
+		map_set(&s->by_name, name, st);
+		if (s->nstreams == s->cap) {
+			s->cap = s->cap ? 2 * s->cap : 64;
+			s->streams = xreallocarray(s->streams, s->cap, sizeof(struct stream *));
+		}
+		s->streams[s->nstreams++] = st;
+	}
+	s->recent = st;
+	return st;
+}
+
+static void stream_free(void *arg)
+{
+	struct stream *st = arg;
+
+	sequential_free(st->judge);
+	free(st->name);
+	free(st);
+}
+
+static int take_line(struct session *s, const char *line, size_t len, struct err *err)
+{
+	struct sequential_sample x;
+	const struct cJSON *o;
+	struct stream *st;
+
+	arena_reset(&s->arena);
+	o = json_parse(&s->arena, line, len, err);
+	if (!o || read_sample(o, &x, err))
+		return -1;
+	st = stream_get(s, str_or(json_str(o, "stream"), ""), err);
+	if (!st)
+		return -1;
+	if (x.t < st->last_t - DISORDER_MAX_S)
+		return err_set(err, ERR_INVALID,
+		               "t: %g comes after %g: a stream must be in time order", x.t,
+		               st->last_t);
+	st->last_t = fmax(st->last_t, x.t);
+	sequential_observe(st->judge, &x);
+	return 0;
+}
+
+static bool is_blank(const char *line, size_t len)
+{
+	return strspn(line, " \t\r\n") >= len;
+}
+
+/* Memory is that of the streams and of one line. */
+static int read_lines(struct session *s, FILE *f, const char *name, struct err *err)
+{
+	static char line[LINE_MAX_BYTES + 1];
+	unsigned long number = 0;
+	size_t len;
+
+	while (fgets(line, sizeof(line), f)) {
+		number++;
+		len = strlen(line);
+		if (len == LINE_MAX_BYTES && line[len - 1] != '\n') {
+			err_set(err, ERR_TOO_BIG, "the line is longer than 64 KiB");
+			return err_wrap(err, "%s:%lu", name, number);
+		}
+		if (!is_blank(line, len) && take_line(s, line, len, err))
+			return err_wrap(err, "%s:%lu", name, number);
+	}
+	if (ferror(f))
+		return err_set_errno(err, ERR_IO, errno, "cannot read %s", name);
+	return 0;
+}
+
+static int read_samples(struct session *s, struct err *err)
+{
+	const char *path = s->o->samples;
+	FILE *f cleanup_file = NULL;
+
+	if (str_eq(path, "-"))
+		return read_lines(s, stdin, "standard input", err);
+	f = fopen(path, "re");
+	if (!f)
+		return err_set_errno(err, ERR_IO, errno, "cannot open %s", path);
+	return read_lines(s, f, path, err);
+}
+
+/* --- results ----------------------------------------------------------------------------- */
+
+static void write_time(struct json_writer *w, double t)
+{
+	if (isnan(t))
+		jw_null(w, "decidedAt");
+	else
+		jw_double(w, "decidedAt", t);
+}
+
+static void print_json(const struct stream *st, const struct sequential_result *r)
+{
+	struct buf cleanup_buf out;
+	struct json_writer w;
+
+	buf_init(&out, OUTPUT_MAX);
+	jw_init(&w, &out);
+	jw_object(&w, NULL);
+	jw_str(&w, "stream", st->name);
+	jw_str(&w, "verdict", judge_verdict_name(r->verdict));
+	write_time(&w, r->decided_at);
+	jw_i64(&w, "score", r->score);
+	jw_str(&w, "reason", r->text);
+	jw_array(&w, "metrics");
+	for (unsigned i = 0; i < r->nmetrics; i++) {
+		jw_object(&w, NULL);
+		jw_str(&w, "name", r->metrics[i].name);
+		jw_str(&w, "verdict", judge_verdict_name(r->metrics[i].verdict));
+		jw_double(&w, "evidence", r->metrics[i].log_evidence);
+		jw_double(&w, "effect", r->metrics[i].effect);
+		write_time(&w, r->metrics[i].decided_at);
+		jw_end_object(&w);
+	}
+	jw_end_array(&w);
+	jw_end_object(&w);
+	if (!jw_end(&w))
+		puts(out.data);
+}
+
+static void print_row(const struct stream *st, const struct sequential_result *r)
+{
+	char when[STR_DOUBLE_MAX] = "-";
+
+	if (!isnan(r->decided_at))
+		str_from_double(r->decided_at, when);
+	printf("%-24s %-7s %5d %10s  %s\n", *st->name ? st->name : "-",
+	       judge_verdict_name(r->verdict), r->score, when, r->text);
+}
+
+/* Exit code: every stream must pass. */
+static int print_results(struct session *s)
+{
+	struct sequential_result r;
+	int code = s->nstreams ? EXIT_OK : EXIT_NEGATIVE;
+
+	if (!s->o->json)
+		printf("%-24s %-7s %5s %10s  %s\n", "STREAM", "VERDICT", "SCORE", "DECIDED",
+		       "EVIDENCE");
+	for (size_t i = 0; i < s->nstreams; i++) {
+		struct stream *st = s->streams[i];
+
+		sequential_advance(st->judge, st->last_t + s->options.tick_s);
+		sequential_result(st->judge, st->last_t, &r);
+		if (r.verdict != JUDGE_PASS)
+			code = EXIT_NEGATIVE;
+		if (s->o->json)
+			print_json(st, &r);
+		else
+			print_row(st, &r);
+	}
+	return code;
+}
+
+int score_samples(const struct score_options *o)
+{
+	struct session s = {.o = o};
+	struct err err = ERR_INIT;
+	int code;
+
+	map_init(&s.by_name);
+	arena_init(&s.arena, 16384);
+	sequential_options_default(&s.options);
+	code = read_samples(&s, &err) ? cli_error(&cli_score, err.msg) : print_results(&s);
+	map_release(&s.by_name, stream_free);
+	free(s.streams);
+	arena_release(&s.arena);
+	return code;
+}
