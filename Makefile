@@ -5,7 +5,7 @@ BUILD     ?= build
 CC        ?= gcc
 SAN       ?=
 # Lowest layer first; a module may include only what stands before it (tests/tools/layers.sh).
-MODULES   := base net kube api rollout judge schedule signal traffic reconcile sim serve cli
+MODULES   := base net kube api rollout judge failover schedule signal traffic reconcile sim serve cli
 LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
 
 VERSION   := $(shell cat VERSION 2>/dev/null || echo 0.1.0)

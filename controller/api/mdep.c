@@ -175,6 +175,10 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 		to->orders[i].outcome = pack_name(p, from->orders[i].outcome);
 		to->orders[i].message = pack_name(p, from->orders[i].message);
 	}
+	for (unsigned i = 0; i < from->nzones; i++) {
+		to->zones[i].name = pack_name(p, from->zones[i].name);
+		to->zones[i].reason = pack_name(p, from->zones[i].reason);
+	}
 	for (unsigned i = 0; i < from->nconditions; i++) {
 		to->conditions[i].type = pack_name(p, from->conditions[i].type);
 		to->conditions[i].status = pack_name(p, from->conditions[i].status);

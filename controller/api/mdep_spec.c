@@ -18,15 +18,18 @@
 #include "tidegate/base/quantity.h"
 #include "tidegate/base/str.h"
 
-#define REPLICAS_MAX      10000
-#define HISTORY_DEFAULT   10
-#define DEADLINE_MS       (30 * 60 * 1000)
-#define DRAIN_MS          (10 * 1000)
-#define INTERVAL_MS       (5 * 1000)
-#define MIN_SCORE_DEFAULT 80
-#define BAKE_MS           (60 * 60 * 1000)
-#define COOL_DOWN_MS      (10 * 60 * 1000)
-#define JSON_TEXT_MAX     ((size_t)4 << 20)
+#define REPLICAS_MAX         10000
+#define HISTORY_DEFAULT      10
+#define DEADLINE_MS          (30 * 60 * 1000)
+#define DRAIN_MS             (10 * 1000)
+#define INTERVAL_MS          (5 * 1000)
+#define MIN_SCORE_DEFAULT    80
+#define MIN_CAPACITY_DEFAULT 70
+#define RECOVER_AFTER_MS     (60 * 1000)
+#define RAMP_MS              (60 * 1000)
+#define BAKE_MS              (60 * 60 * 1000)
+#define COOL_DOWN_MS         (10 * 60 * 1000)
+#define JSON_TEXT_MAX        ((size_t)4 << 20)
 
 struct reader {
 	struct mdep *m;
@@ -436,6 +439,31 @@ static void read_slo(struct reader *r, const struct cJSON *spec)
 	m->slo.cool_down_ms = read_duration(r, o, "coolDown", "spec.slo.coolDown", COOL_DOWN_MS);
 }
 
+static void read_failover(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const modes[] = {[FAILOVER_AUTOMATIC] = "Automatic",
+	                                    [FAILOVER_MANUAL] = "Manual",
+	                                    [FAILOVER_DISABLED] = "Disabled"};
+	static const char *const failbacks[] = {[FAILBACK_GRADUAL] = "Gradual",
+	                                        [FAILBACK_IMMEDIATE] = "Immediate",
+	                                        [FAILBACK_MANUAL] = "Manual"};
+	const struct cJSON *o = read_object(r, spec, "failover", "spec.failover");
+	struct mdep *m = r->m;
+	const char *capacity = read_str(r, o, "minCapacity", "spec.failover.minCapacity");
+
+	m->failover.mode = (enum mdep_failover)read_enum(r, o, "mode", "spec.failover.mode", modes,
+	                                                 ARRAY_SIZE(modes), FAILOVER_AUTOMATIC);
+	m->failover.failback =
+		(enum mdep_failback)read_enum(r, o, "failback", "spec.failover.failback", failbacks,
+	                                      ARRAY_SIZE(failbacks), FAILBACK_GRADUAL);
+	m->failover.min_capacity = MIN_CAPACITY_DEFAULT;
+	if (capacity && !parse_percent(capacity, &m->failover.min_capacity))
+		finding_add(r->f, true, "spec.failover.minCapacity", "must be a percentage");
+	m->failover.recover_after_ms =
+		read_duration(r, o, "recoverAfter", "spec.failover.recoverAfter", RECOVER_AFTER_MS);
+	m->failover.ramp_ms = read_duration(r, o, "ramp", "spec.failover.ramp", RAMP_MS);
+}
+
 static void read_traffic(struct reader *r, const struct cJSON *spec)
 {
 	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
@@ -531,6 +559,7 @@ void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings 
 	read_strategy(&r, spec);
 	read_canary(&r, spec);
 	read_slo(&r, spec);
+	read_failover(&r, spec);
 	read_traffic(&r, spec);
 	set_revision(&r, spec);
 	read_orders(&r, json);

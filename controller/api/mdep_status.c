@@ -266,6 +266,29 @@ static void write_conditions(struct json_writer *w, const struct mdep_status *s)
 	jw_end_array(w);
 }
 
+/* Zones that are simply healthy are not named, and without any other the list is left out. */
+static void write_zones(struct json_writer *w, const struct mdep_status *s)
+{
+	if (!s->nzones)
+		return;
+	jw_array(w, "zones");
+	for (unsigned i = 0; i < s->nzones; i++) {
+		const struct mdep_zone_status *z = &s->zones[i];
+
+		jw_object(w, NULL);
+		jw_str(w, "name", z->name);
+		jw_str(w, "state", zone_state_name(z->state));
+		write_text(w, "reason", z->reason, WORD_MAX);
+		jw_i64(w, "percent", z->percent);
+		write_time(w, "sinceTime", z->since_ms);
+		if (z->relapses)
+			jw_i64(w, "evacuations", z->relapses);
+		write_time(w, "evacuatedTime", z->relapse_ms);
+		jw_end_object(w);
+	}
+	jw_end_array(w);
+}
+
 static void write_status(struct json_writer *w, const struct mdep *m, const struct mdep_status *s)
 {
 	jw_object(w, "status");
@@ -284,6 +307,7 @@ static void write_status(struct json_writer *w, const struct mdep *m, const stru
 	write_slo(w, s);
 	write_revisions(w, s);
 	write_orders(w, s);
+	write_zones(w, s);
 	write_conditions(w, s);
 	jw_end_object(w);
 }
@@ -427,6 +451,24 @@ static void read_orders(const struct cJSON *list, struct mdep_status *s)
 	}
 }
 
+static void read_zones(const struct cJSON *list, struct mdep_status *s)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, list) {
+		if (s->nzones == MDEP_ZONES_MAX)
+			break;
+		s->zones[s->nzones++] =
+			(struct mdep_zone_status){.name = str_or(json_str(it, "name"), ""),
+		                                  .state = zone_state_parse(json_str(it, "state")),
+		                                  .reason = str_or(json_str(it, "reason"), ""),
+		                                  .percent = json_int(it, "percent", 100),
+		                                  .since_ms = json_time(it, "sinceTime"),
+		                                  .relapses = json_int(it, "evacuations", 0),
+		                                  .relapse_ms = json_time(it, "evacuatedTime")};
+	}
+}
+
 static void read_conditions(const struct cJSON *list, struct mdep_status *s)
 {
 	const struct cJSON *it;
@@ -464,5 +506,6 @@ void mdep_status_decode(const struct cJSON *status, struct mdep_status *out)
 	read_slo(json_get(status, "slo"), out);
 	read_revisions(json_get(status, "revisions"), out);
 	read_orders(json_get(status, "orders"), out);
+	read_zones(json_get(status, "zones"), out);
 	read_conditions(json_get(status, "conditions"), out);
 }

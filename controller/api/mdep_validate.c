@@ -142,7 +142,6 @@ static void warn_fields(const struct cJSON *spec, struct findings *f)
 		const char *section, *member, *message;
 	} fields[] = {
 		{"canary", "policyRef", "this version judges by its built-in policy"},
-		{"failover", NULL, "this version does not fail over by itself"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -177,6 +176,15 @@ static void warn_objectives(const struct cJSON *spec, const struct mdep *m, stru
 			            p->name);
 }
 
+static void warn_failover(const struct cJSON *spec, const struct mdep *m, struct findings *f)
+{
+	if (json_has(spec, "failover") && m->failover.mode != FAILOVER_DISABLED &&
+	    (m->nzones < 2 || m->traffic == TRAFFIC_NONE))
+		finding_add(f, false, "spec.failover",
+		            "zones are left by the route: give spec.traffic a driver and "
+		            "spec.zones two zones or more");
+}
+
 static void warn_values(const struct mdep *m, struct findings *f)
 {
 	if (m->model.uri && !str_starts(m->model.uri, "file:"))
@@ -202,6 +210,7 @@ void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct find
 	mdep_traffic_check(m, f);
 	warn_fields(spec, f);
 	warn_objectives(spec, m, f);
+	warn_failover(spec, m, f);
 	warn_values(m, f);
 	warn_annotations(json, f);
 }

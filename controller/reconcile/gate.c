@@ -12,8 +12,9 @@
 #include "tidegate/reconcile/children.h"
 #include "tidegate/signal/model_probe.h"
 
-#define PROBES_AT_ONCE  32
-#define PROBE_PERIOD_MS 10000
+/* A dark zone's probes each wait for their time-out: they must not hold up the others. */
+#define PROBES_AT_ONCE  512
+#define PROBE_PERIOD_MS 1000
 
 struct gate {
 	struct mdep_operator *op;
@@ -76,15 +77,23 @@ static void write_condition(struct gate *g, const struct pod *p, const struct po
 		write_free(w);
 }
 
-static void on_probe(void *arg, const char *pod, const char *uid, bool ready, const char *why)
+/* One lost packet is no reason to take a pod out of service. */
+static bool in_doubt(const struct pod *p, bool ready, unsigned failures)
+{
+	return !ready && p->gate_model_ready && failures < MODEL_PROBE_CONFIRM;
+}
+
+static void on_probe(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
+                     const char *why)
 {
 	struct gate *g = arg;
 	const struct pod *p = (const struct pod *)store_get_key(&g->op->stores[CACHE_POD], pod);
 
 	if (!g->op->working || !p || !str_eq(p->meta.uid, uid))
 		return;
+	failover_probed(g->op, p, failures);
 	/* A pod that nothing is said of yet gets the reason why it waits. */
-	if (p->gate_model_ready == ready && p->gate_model_told)
+	if ((p->gate_model_ready == ready && p->gate_model_told) || in_doubt(p, ready, failures))
 		return;
 	log_info(ready ? "model is served" : "model is not served",
 	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
@@ -141,6 +150,11 @@ void gate_start(struct gate *g)
 	g->started = true;
 	while ((o = store_next(pods, &it)))
 		look_at_pod(g, (const struct pod *)o);
+}
+
+bool gate_state(const struct gate *g, const struct pod *p, struct model_probe_state *out)
+{
+	return model_prober_state(g->prober, p->meta.key, out);
 }
 
 struct gate *gate_new(struct mdep_operator *op, struct err *err)

@@ -16,6 +16,7 @@
 #include "tidegate/kube/store.h"
 #include "tidegate/reconcile/operator.h"
 #include "tidegate/rollout/plan.h"
+#include "tidegate/signal/model_probe.h"
 
 /* The watched resources; also the slots of the read-your-writes floor. */
 enum cache {
@@ -180,6 +181,14 @@ struct gate *gate_new(struct mdep_operator *op, struct err *err);
 void gate_free(struct gate *g);
 void gate_pod(struct gate *g, const struct store_event *ev);
 void gate_start(struct gate *g);
+/* What the probes of a pod say; false when it is not probed. */
+bool gate_state(const struct gate *g, const struct pod *p, struct model_probe_state *out);
+
+/* --- zones (failover.c) ------------------------------------------------------------------ */
+/* A pod's probe failed, or passes again: its ModelDeployment is looked at soon. */
+void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);
+/* Next state of the zones, into s->zones; what is to be told, and when to look again. */
+void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s);
 
 /* --- judge and signals (observe.c) ------------------------------------------------------- */
 struct observer *observer_new(struct mdep_operator *op, struct err *err);

@@ -84,4 +84,5 @@ void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_s
 	}
 	out->traffic.canary_requests = out->traffic.total_requests = -1;
 	observer_read(op->observer, m->meta.key, a, out);
+	failover_read(op, a, out);
 }

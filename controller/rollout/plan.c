@@ -120,7 +120,7 @@ static void record_judgement(struct planner *p)
 
 static void plan_release(struct planner *p)
 {
-	if (was_frozen(p))
+	if (was_frozen(p) || plan_zone_out(p))
 		p->st->progress_ms = p->now;
 	plan_detect(p);
 	plan_orders(p);
@@ -153,6 +153,7 @@ void rollout_plan(const struct rollout_snapshot *s, struct arena *arena, struct 
 		return;
 	fatal = fatal_finding(s->mdep);
 	out->status.observed_generation = s->mdep->meta.generation;
+	plan_zones(&p);
 	plan_view(&p);
 	if (fatal || s->mdep->paused)
 		plan_frozen(&p, fatal);

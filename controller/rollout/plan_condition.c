@@ -210,7 +210,7 @@ static bool at_spec(const struct planner *p)
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *c = &p->cells[i];
 
-		if (c->count != c->goal || c->in_service < c->goal)
+		if (!c->out && (c->count != c->goal || c->in_service < c->goal))
 			return false;
 	}
 	return true;
@@ -271,8 +271,21 @@ static void honored_condition(struct planner *p)
 		               arena_printf(p->arena, "%s: %s", f->path, f->message));
 }
 
+/* Said from the first trouble on; without any the condition is not there. */
+static void zones_condition(struct planner *p)
+{
+	const struct rollout_zones *z = &p->s->zones;
+
+	if (z->known && !str_empty(z->text))
+		set(p, "ZonesHealthy", "False", plan_zone_out(p) ? "ZoneOut" : "ZoneInDoubt",
+		    z->text);
+	else if (mdep_condition_get(p->st, "ZonesHealthy"))
+		set(p, "ZonesHealthy", "True", "AllZones", "every zone answers");
+}
+
 void plan_conditions(struct planner *p)
 {
+	zones_condition(p);
 	traffic_condition(p);
 	ready_condition(p);
 	reconciling_condition(p);

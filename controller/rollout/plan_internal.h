@@ -74,6 +74,8 @@ struct cell_view {
 	int warming;      /* of in_service: not warm yet */
 	int route_weight; /* what the route object carries for it */
 	bool known;       /* the gateway has had time to hear of a pod of it */
+	bool out;         /* its zone was left: its pods stay, and count for nothing */
+	int percent;      /* of its part that the zone may have */
 	/* decisions */
 	int goal, surplus, grow, unseen_victims, keep;
 	bool blocked; /* its last pod waits for the route */
@@ -143,6 +145,11 @@ bool plan_capacity_first(const struct planner *p);
 const struct mdep_step *plan_audience(const struct planner *p);
 void plan_step_enter(struct planner *p, int step);
 void plan_steps(struct planner *p);
+
+/* plan_zone.c */
+void plan_zones(struct planner *p);
+/* A zone is out and not back in full: nothing is decided that could be the zone's fault. */
+bool plan_zone_out(const struct planner *p);
 
 /* plan_rollback.c */
 void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message);

@@ -29,10 +29,11 @@ static bool others_known(const struct planner *p, bool keep)
 	return false;
 }
 
-/* Weight for a Service whose first endpoint the gateway has not heard of is lost requests. */
+/* In hundredths of a pod. Weight for a Service whose first endpoint the gateway has not heard of is
+ * lost requests. */
 static int carriers(const struct planner *p, const struct cell_view *c, bool keep)
 {
-	return c->known || !others_known(p, keep) ? standing(c, keep) : 0;
+	return (c->known || !others_known(p, keep) ? standing(c, keep) : 0) * c->percent;
 }
 
 static int track_carriers(const struct planner *p, enum track_id track, bool keep)

@@ -107,7 +107,7 @@ static void spread(struct planner *p, enum track_id track)
 
 		if (c->track != track)
 			continue;
-		c->goal = 0;
+		c->goal = c->out ? c->count : 0;
 		if (c->zone_weight > 0) {
 			weights[n] = c->zone_weight;
 			cells[n++] = c;
@@ -120,7 +120,7 @@ static void spread(struct planner *p, enum track_id track)
 		struct cell_view *c = &p->cells[i];
 
 		if (c->track == track)
-			c->surplus = c->count > c->goal ? c->count - c->goal : 0;
+			c->surplus = !c->out && c->count > c->goal ? c->count - c->goal : 0;
 	}
 }
 
@@ -401,9 +401,12 @@ static void tell_edited(struct planner *p, const struct cell_view *c, int replic
 
 static void wish_cell(struct planner *p, const struct cell_view *c)
 {
-	int deletable = wish_pods(p, c);
-	int replicas = c->count - deletable;
+	int deletable, replicas;
 
+	if (c->out)
+		return;
+	deletable = wish_pods(p, c);
+	replicas = c->count - deletable;
 	if (c->count <= c->goal)
 		replicas = c->count + c->grow;
 	else if (replicas > c->spec)

@@ -296,6 +296,11 @@ static void count_watched(struct planner *p)
 
 static bool hold_over(struct planner *p)
 {
+	if (plan_zone_out(p)) {
+		plan_wake(p, p->now + PLAN_POLL_MS);
+		p->note = arena_printf(p->arena, "%s, held while a zone is out", step_name(p));
+		return false;
+	}
 	if (p->st->step < (int)p->m->nsteps && ended_by_pass(p))
 		return !doubtful(p);
 	if (p->st->hold_until_ms > p->now) {

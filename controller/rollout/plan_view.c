@@ -120,6 +120,16 @@ static int route_weight(const struct rollout_traffic *t, const char *revision, c
 	return sum;
 }
 
+static void view_zone(const struct planner *p, struct cell_view *c)
+{
+	const struct mdep_zone_status *z = mdep_zone_find(p->st, c->zone);
+
+	c->percent = z ? mdep_zone_percent(z) : 100;
+	c->out = z && mdep_zone_is_out(z);
+	if (c->out)
+		c->zone_weight = 0;
+}
+
 static void add_cell(struct planner *p, const struct rollout_cell *cell, const char *revision,
                      const char *zone)
 {
@@ -131,6 +141,7 @@ static void add_cell(struct planner *p, const struct rollout_cell *cell, const c
 	c->order = zone_order(p->m, zone);
 	c->zone_weight = zone_weight(p->m, c->order);
 	c->route_weight = route_weight(&p->s->traffic, revision, zone);
+	view_zone(p, c);
 	c->known = c->route_weight > 0;
 	if (cell)
 		view_pods(p, c);
@@ -188,7 +199,7 @@ static void keep_old_zones(struct planner *p, enum track_id track)
 		if (p->cells[i].track == track && p->cells[i].zone_weight > 0)
 			return;
 	for (unsigned i = 0; i < p->ncells; i++)
-		if (p->cells[i].track == track)
+		if (p->cells[i].track == track && !p->cells[i].out)
 			p->cells[i].zone_weight = 1;
 }
 
@@ -219,6 +230,8 @@ void plan_tracks(struct planner *p)
 
 		c->track = track_of(p, c->revision);
 		t = &p->tracks[c->track];
+		if (c->out)
+			continue;
 		t->count += c->count;
 		t->live += (int)c->npods;
 		t->ready += c->ready;

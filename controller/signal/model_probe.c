@@ -15,8 +15,13 @@
 
 #define RETRY_MS   1000
 #define FIRST_MS   50
-#define TIMEOUT_MS 2000
-#define BODY_MAX   (256u << 10)
+#define TIMEOUT_MS 1000
+/* After the first failure of one that passed: from start to start, and how long each may take. */
+#define AGAIN_MS          300
+#define DOUBT_TIMEOUT_MS  700
+#define GOLDEN_TIMEOUT_MS 2000
+#define GOLDEN_PERIOD_MS  10000
+#define BODY_MAX          (256u << 10)
 
 /* --- what an answer says (pure) ---------------------------------------------------------- */
 
@@ -81,7 +86,10 @@ struct probe {
 	char *pod, *uid, *ip, *version, *golden, *model;
 	char *status_url, *golden_url;
 	const struct preset *preset;
-	bool reported, passing;
+	bool reported;
+	struct model_probe_state state;
+	int64_t started_ms;
+	int64_t golden_ms; /* monotonic, next time that the golden request is sent */
 };
 
 struct model_prober {
@@ -93,7 +101,8 @@ struct model_prober {
 	struct list ready;
 	unsigned running, concurrency;
 	int64_t period_ms;
-	void (*fn)(void *arg, const char *pod, const char *uid, bool ready, const char *why);
+	void (*fn)(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
+	           const char *why);
 	void *arg;
 };
 
@@ -120,19 +129,50 @@ static void probe_free(void *arg)
 
 static void rearm(struct model_prober *m);
 
+/* True for a failure that is not confirmed yet, or is just now. */
+static bool note_result(struct probe *p, bool ready)
+{
+	struct model_probe_state *s = &p->state;
+
+	s->failures = ready ? 0 : s->failures + 1;
+	s->passed_once |= ready;
+	if (!ready)
+		s->good_since_ms = 0;
+	else if (!s->good_since_ms)
+		s->good_since_ms = loop_now(p->prober->loop);
+	return !ready && s->passed_once && s->failures <= MODEL_PROBE_CONFIRM;
+}
+
+static bool in_doubt(const struct probe *p)
+{
+	return p->state.passed_once && p->state.failures > 0 &&
+	       p->state.failures < MODEL_PROBE_CONFIRM;
+}
+
+static int64_t pause_after(const struct probe *p)
+{
+	int64_t took = loop_now(p->prober->loop) - p->started_ms;
+
+	if (!p->state.failures)
+		return p->prober->period_ms;
+	if (!in_doubt(p))
+		return RETRY_MS;
+	return took < AGAIN_MS ? AGAIN_MS - took : 0;
+}
+
 static void finish(struct probe *p, bool ready, const char *why)
 {
 	struct model_prober *m = p->prober;
-	bool changed = !p->reported || p->passing != ready;
+	bool passing = p->state.good_since_ms != 0;
+	bool tell = note_result(p, ready) || !p->reported || passing != ready;
 
 	m->running--;
 	p->reported = true;
-	p->passing = ready;
-	heap_set(&m->due, &p->due, loop_now(m->loop) + (ready ? m->period_ms : RETRY_MS));
+	heap_set(&m->due, &p->due, loop_now(m->loop) + pause_after(p));
 	rearm(m);
 	/* Last: the receiver may remove this very probe. */
-	if (changed)
-		m->fn(m->arg, p->pod, p->uid, ready, why);
+	if (tell)
+		m->fn(m->arg, p->pod, p->uid, ready, p->state.failures, why);
 }
 
 static void on_golden(void *arg, const struct http_result *r)
@@ -158,12 +198,20 @@ static void start_golden(struct probe *p)
 	                           .headers = headers,
 	                           .body = p->golden,
 	                           .body_len = strlen(p->golden),
-	                           .timeout_ms = TIMEOUT_MS,
+	                           .timeout_ms = GOLDEN_TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
 	                           .on_done = on_golden,
 	                           .arg = p};
 
+	p->golden_ms = loop_now(p->prober->loop) + GOLDEN_PERIOD_MS;
 	p->call = http_start(p->prober->http, &req);
+}
+
+/* One that failed is asked again until it passes. */
+static bool golden_due(const struct probe *p)
+{
+	return p->golden && (p->state.failures || !p->state.passed_once ||
+	                     loop_now(p->prober->loop) >= p->golden_ms);
 }
 
 static void on_status(void *arg, const struct http_result *r)
@@ -180,7 +228,7 @@ static void on_status(void *arg, const struct http_result *r)
 	if (!model_probe_answer(p->preset, p->version, r->status, r->body, r->body_len, why,
 	                        sizeof(why)))
 		finish(p, false, why);
-	else if (p->golden)
+	else if (golden_due(p))
 		start_golden(p);
 	else
 		finish(p, true, "serves the wanted version");
@@ -189,12 +237,13 @@ static void on_status(void *arg, const struct http_result *r)
 static void probe_start(struct probe *p)
 {
 	struct http_request req = {.url = p->status_url,
-	                           .timeout_ms = TIMEOUT_MS,
+	                           .timeout_ms = in_doubt(p) ? DOUBT_TIMEOUT_MS : TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
 	                           .on_done = on_status,
 	                           .arg = p};
 
 	p->prober->running++;
+	p->started_ms = loop_now(p->prober->loop);
 	p->call = http_start(p->prober->http, &req);
 }
 
@@ -309,9 +358,20 @@ void model_prober_repeat(struct model_prober *m, const char *pod)
 	rearm(m);
 }
 
+bool model_prober_state(const struct model_prober *m, const char *pod,
+                        struct model_probe_state *out)
+{
+	const struct probe *p = map_get(&m->probes, pod);
+
+	if (!p || (!p->state.failures && !p->state.good_since_ms))
+		return false;
+	*out = p->state;
+	return true;
+}
+
 struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int64_t period_ms,
                                       void (*fn)(void *arg, const char *pod, const char *uid,
-                                                 bool ready, const char *why),
+                                                 bool ready, unsigned failures, const char *why),
                                       void *arg, struct err *err)
 {
 	struct http_client_options o = {.user_agent = "tidegate-probe"};

@@ -12,13 +12,13 @@ layers='base
 net
 kube
 api
-rollout judge schedule
+rollout judge failover schedule
 signal traffic
 reconcile
 sim
 serve
 cli'
-pure='rollout judge schedule'
+pure='rollout judge failover schedule'
 
 files=$(find controller include/tidegate -name '*.[ch]' | sort)
 if [ -z "$files" ]; then

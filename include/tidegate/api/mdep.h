@@ -107,6 +107,34 @@ struct mdep_objective_status {
 	int burn_centi[MDEP_BURNS_MAX];  /* hundredths of a burn rate, by long window */
 };
 
+enum mdep_failover { FAILOVER_AUTOMATIC, FAILOVER_MANUAL, FAILOVER_DISABLED };
+enum mdep_failback { FAILBACK_GRADUAL, FAILBACK_IMMEDIATE, FAILBACK_MANUAL };
+
+/* Where a zone stands (failover/zone.h). Names as in status.zones[].state. */
+enum zone_state {
+	ZONE_HEALTHY,
+	ZONE_SUSPECT,
+	ZONE_IMPAIRED,
+	ZONE_EVACUATING,
+	ZONE_EVACUATED,
+	ZONE_RECOVERING,
+	ZONE_FAILBACK,
+	ZONE_DEGRADED,
+	ZONE_FROZEN,
+	ZONE_STATES,
+};
+const char *zone_state_name(enum zone_state s);
+
+struct mdep_zone_status {
+	const char *name;
+	enum zone_state state;
+	const char *reason;
+	int percent;        /* of its part of the traffic that it may have */
+	int64_t since_ms;   /* of state and percent */
+	int relapses;       /* times that it was left within the hour */
+	int64_t relapse_ms; /* the last time */
+};
+
 /* Human orders, in order of precedence when several arrive at once. */
 enum mdep_verb {
 	ORDER_ABORT,
@@ -219,6 +247,8 @@ struct mdep_status {
 	unsigned norders;
 	struct mdep_condition conditions[MDEP_CONDITIONS_MAX];
 	unsigned nconditions;
+	struct mdep_zone_status zones[MDEP_ZONES_MAX]; /* those that are not simply Healthy */
+	unsigned nzones;
 };
 
 struct mdep {
@@ -280,6 +310,14 @@ struct mdep {
 		int64_t bake_ms;      /* a promotion can be taken back for so long */
 		int64_t cool_down_ms; /* from one such return to the next, at least */
 	} slo;
+
+	struct {
+		enum mdep_failover mode;
+		enum mdep_failback failback;
+		int min_capacity;         /* percent of replicas */
+		int64_t recover_after_ms; /* good for so long before it comes back */
+		int64_t ramp_ms;          /* of the whole way back */
+	} failover;
 
 	enum mdep_traffic traffic;
 	const char *route_name;       /* the driver's object */
@@ -348,6 +386,14 @@ void mdep_condition_set(struct mdep_status *s, const char *type, const char *sta
                         const char *reason, const char *message, int64_t generation,
                         int64_t now_ms);
 const struct mdep_condition *mdep_condition_get(const struct mdep_status *s, const char *type);
+
+enum zone_state zone_state_parse(const char *name); /* Healthy when it is none */
+/* Percent of its part of the traffic that a zone in this state may have. */
+int mdep_zone_percent(const struct mdep_zone_status *z);
+/* Its pods do not count as capacity: others are made instead. */
+bool mdep_zone_is_out(const struct mdep_zone_status *z);
+/* Its record; NULL = Healthy. */
+const struct mdep_zone_status *mdep_zone_find(const struct mdep_status *s, const char *zone);
 
 /* Finds a revision's entry, NULL when it is not kept. */
 struct mdep_revision_status *mdep_revision_find(const struct mdep_status *s, const char *name);

@@ -153,6 +153,23 @@ struct rollout_slo {
 	unsigned nobjectives;
 };
 
+struct rollout_event {
+	bool warning;
+	const char *reason, *note;
+};
+
+/* The zones' next state, decided before the release: its events and its next look are the plan's.
+ */
+struct rollout_zones {
+	bool known; /* false: status.zones stays as it is */
+	const struct mdep_zone_status *v;
+	unsigned n;
+	const char *text; /* which zones are not healthy and why; "" = all are */
+	const struct rollout_event *events;
+	unsigned nevents;
+	int64_t wake_ms; /* wall; 0 = on change */
+};
+
 struct rollout_snapshot {
 	int64_t now_ms; /* wall */
 	const struct mdep *mdep;
@@ -161,6 +178,7 @@ struct rollout_snapshot {
 	struct rollout_traffic traffic;
 	struct rollout_judgement judgement;
 	struct rollout_slo slo;
+	struct rollout_zones zones;
 };
 
 /* Wishes. The reconciler turns them into intents; equal ones cost nothing. */
@@ -173,11 +191,6 @@ struct rollout_cell_wish {
 struct rollout_pod_wish {
 	const struct pod *pod;
 	bool leave; /* true: label out of service, cost down, leaving-since now; false: back in */
-};
-
-struct rollout_event {
-	bool warning;
-	const char *reason, *note;
 };
 
 #define ROLLOUT_EVENTS_MAX 8

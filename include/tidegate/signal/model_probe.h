@@ -4,7 +4,10 @@
  * readiness gate serving.tidegate.io/model-ready.
  *
  * A probe is started per pod and repeats every second (jittered) until it passes, then every
- * `period_ms`; it reports changes only. Bounded concurrency.
+ * `period_ms`. A probe that fails after one that passed is repeated at once: three in a row
+ * (MODEL_PROBE_CONFIRM) take 3.6 s at the most when packets vanish. The golden request is sent with
+ * the first probe that passes and every GOLDEN_PERIOD_MS after: it costs the card's time.
+ * Reported are changes, and each failure until it is confirmed. Bounded concurrency.
  */
 #ifndef TIDEGATE_SIGNAL_MODEL_PROBE_H
 #define TIDEGATE_SIGNAL_MODEL_PROBE_H
@@ -14,6 +17,8 @@
 
 #include "tidegate/api/preset.h"
 #include "tidegate/net/loop.h"
+
+#define MODEL_PROBE_CONFIRM 3
 
 struct model_probe_target {
 	const char *pod; /* "ns/name" */
@@ -26,10 +31,11 @@ struct model_probe_target {
 };
 
 struct model_prober;
-/* fn: ready or not, with a reason in plain words ("serves version 3, want 4"). */
+/* fn: ready or not, with a reason in plain words ("serves version 3, want 4"); failures in a row.
+ */
 struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int64_t period_ms,
                                       void (*fn)(void *arg, const char *pod, const char *uid,
-                                                 bool ready, const char *why),
+                                                 bool ready, unsigned failures, const char *why),
                                       void *arg, struct err *err);
 void model_prober_free(struct model_prober *p);
 /* Adds or keeps. Another uid or ip starts over. */
@@ -37,6 +43,15 @@ void model_prober_set(struct model_prober *p, const struct model_probe_target *t
 void model_prober_remove(struct model_prober *p, const char *pod);
 /* What was reported last got lost: it is asked and reported again, in a second. */
 void model_prober_repeat(struct model_prober *p, const char *pod);
+
+/* What is known of a pod; false when it is not probed or has not answered or failed yet. */
+struct model_probe_state {
+	unsigned failures; /* in a row; 0 = the last one passed */
+	bool passed_once;
+	int64_t good_since_ms; /* monotonic: first pass after the last failure; 0 = not passing */
+};
+bool model_prober_state(const struct model_prober *p, const char *pod,
+                        struct model_probe_state *out);
 
 /* Pure: does this answer say that `version` is served? `why` gets the reason when not. */
 bool model_probe_answer(const struct preset *preset, const char *version, int status,

@@ -129,6 +129,7 @@ world_mdep() {
 		    drain: 5s
 		    steps: $WORLD_STEPS
 		  canary: {interval: 1s}
+		  failover: {minCapacity: 60%, recoverAfter: 5s, ramp: 8s}
 		  traffic:
 		    httpRoute:
 		      name: ranker
@@ -158,6 +159,32 @@ mdep_ready() {
 	kubectl wait mdep/ranker -n shop --for=condition=Ready --timeout=0 && mdep_is .status.rollout.phase ""
 }
 
+# --- zones -------------------------------------------------------------------------------
+
+# zone_state ZONE: as in status; empty when it is simply healthy.
+zone_state() {
+	mdep ".status.zones[?(@.name==\"$1\")].state"
+}
+
+zone_is() {
+	[ "$(zone_state "$1")" = "$2" ]
+}
+
+# zone_well ZONE: healthy, whether or not its past is still remembered.
+zone_well() {
+	case "$(zone_state "$1")" in
+	"" | Healthy) true ;;
+	*) false ;;
+	esac
+}
+
+# zone_replaced ZONE N: so many pods serve in the other zones.
+zone_replaced() {
+	[ "$(kubectl get pods -n shop -l "serving.tidegate.io/zone!=$1" \
+		-o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' |
+		grep -c True)" -ge "$2" ]
+}
+
 # --- requests ----------------------------------------------------------------------------
 
 # world_start_load RATE: from now on until world_stop_load; every request is written down.
@@ -183,6 +210,18 @@ world_lost() {
 		own="$own"'\|"version":"'"$version"'"'
 	done
 	grep -v '"status":200[,}]' "$WORLD_RECORDS" | grep -vc "$own" || true
+}
+
+# world_lost_between MS MS: failed requests that were sent within this time.
+world_lost_between() {
+	grep -v '"status":200[,}]' "$WORLD_RECORDS" |
+		sed 's/.*"t":\([0-9]*\).*/\1/' | awk -v a="$1" -v b="$2" '$1 >= a && $1 <= b' | wc -l
+}
+
+# world_last_lost MS MS: when the last failed request of this time was sent.
+world_last_lost() {
+	grep -v '"status":200[,}]' "$WORLD_RECORDS" |
+		sed 's/.*"t":\([0-9]*\).*/\1/' | awk -v a="$1" -v b="$2" '$1 >= a && $1 <= b' | sort -n | tail -n 1
 }
 
 world_sent() {

@@ -95,6 +95,8 @@ static const struct {
 	{"failover.mode", "'failover':{'mode':'Manual'}"},
 	{"failover.minCapacity", "'failover':{'minCapacity':'1%'}"},
 	{"failover.failback", "'failover':{'failback':'Manual'}"},
+	{"failover.recoverAfter", "'failover':{'recoverAfter':'5s'}"},
+	{"failover.ramp", "'failover':{'ramp':'5s'}"},
 	{"traffic.servicePort", "'traffic':{'servicePort':81}"},
 	{"traffic.laneHeader",
          "'traffic':{'laneHeader':'h'},'strategy':{'steps':[{'audience':{'lane':'l'}}]}"},
@@ -283,6 +285,9 @@ static void describe(const struct mdep *m, struct buf *b)
 	for (unsigned i = 0; i < m->slo.n; i++)
 		buf_addf(b, "objective %s %g %d;", m->slo.objectives[i].name,
 		         m->slo.objectives[i].target, m->slo.objectives[i].threshold_ms);
+	buf_addf(b, "%d %d %d %lld %lld;", m->failover.mode, m->failover.failback,
+	         m->failover.min_capacity, (long long)m->failover.recover_after_ms,
+	         (long long)m->failover.ramp_ms);
 	for (unsigned i = 0; i < m->nfindings; i++)
 		buf_addf(b, "finding %s;", m->findings[i].path);
 }
@@ -302,10 +307,12 @@ static void describe_spec(const char *spec, struct buf *b)
 
 /* --- tests ------------------------------------------------------------------------------- */
 
-/* canary: {} alone switches judging on: what is compared with has the section, empty. */
+/* Some sections say something by being there: what is compared with has them, empty. */
 static void baseline(const char *path, struct buf *b)
 {
-	if (str_starts(path, "canary."))
+	if (str_starts(path, "failover."))
+		describe_spec("'failover':{}", b);
+	else if (str_starts(path, "canary."))
 		describe_spec("'canary':{}", b);
 	else if (str_starts(path, "gpu."))
 		describe_spec("'gpu':{}", b);
@@ -388,6 +395,8 @@ static void full_status(struct mdep_status *s)
 	                          .nrevisions = 1,
 	                          .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
 	                          .norders = 1,
+	                          .zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1}},
+	                          .nzones = 1,
 	                          .conditions = {{"Ready", "True", "R", "m", 1, 1}},
 	                          .nconditions = 1};
 }

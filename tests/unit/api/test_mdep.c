@@ -273,6 +273,12 @@ static const struct {
 	{"'traffic':{'ingress':{'name':'i'},'traefik':{'name':'t'}}", "spec.traffic", true},
 	{"'traffic':{'grpcRoute':{'name':'r','hostnames':['a']}}",
          "spec.traffic.grpcRoute.hostnames", true},
+	{"'failover':{'minCapacity':'much'}", "spec.failover.minCapacity", true},
+	{"'failover':{'mode':'Never'}", "spec.failover.mode", true},
+	{"'failover':{'ramp':'soon'}", "spec.failover.ramp", true},
+	{"'failover':{},'zones':[{'name':'a'},{'name':'b'}],"
+         "'traffic':{'httpRoute':{'name':'r'}}",
+         NULL, false},
 	{"'traffic':{'httpRoute':'r'}", "spec.traffic.httpRoute", true},
 	{"'traffic':{'httpRoute':{'name':'A B'}}", "spec.traffic.httpRoute.name", true},
 	{"'traffic':{'httpRoute':{'name':'r','hostnames':['a']}}",

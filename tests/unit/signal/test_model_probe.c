@@ -77,15 +77,17 @@ static void test_a_reason_is_cut_to_its_room(void **state)
 static struct world {
 	struct site site;
 	struct model_prober *prober;
-	unsigned reports;
+	unsigned reports, failures;
 	bool got, ready;
 	bool remove_in_callback;
 	char pod[32], uid[32], why[160];
 } w;
 
-static void on_report(void *arg, const char *pod, const char *uid, bool ready, const char *why)
+static void on_report(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
+                      const char *why)
 {
 	(void)arg;
+	w.failures = failures;
 	w.reports++;
 	w.got = true;
 	w.ready = ready;

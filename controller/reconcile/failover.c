@@ -1,0 +1,144 @@
+/*
+ * What the probes of a ModelDeployment's pods say about its zones, and what follows from it. The
+ * probes are those of the readiness gate (gate.c): the model's own answer, once a second.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/str.h"
+#include "tidegate/failover/zone.h"
+
+#define TEXT_MAX 512
+
+static const struct {
+	const char *reason, *note;
+} notes[] = {
+	{"ZoneImpaired", "its pods do not answer; spec.failover.mode is Manual"},
+	{"ZoneEvacuating", "its pods do not answer, traffic leaves it"},
+	{"ZoneEvacuated", "it gets no more traffic"},
+	{"ZonesFrozen", "it does not answer, and no other is healthy: weights stay as they are"},
+	{"AnotherZoneIsOut", "it does not answer, but another zone is out already"},
+	{"CapacityShortfall",
+         "it does not answer; the others cannot carry all of it yet, a part was taken away"},
+	{"ZoneRecovering", "it answers again"},
+	{"ZoneRelapsed", "it fails again, traffic leaves it"},
+	{"ZoneHealthy", "it has its whole part of the traffic again"},
+};
+
+void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures)
+{
+	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+	cleanup_free char *key = NULL;
+
+	if (!name || (failures && failures < MODEL_PROBE_CONFIRM))
+		return;
+	key = xasprintf("%s/%s", p->meta.namespace, name);
+	operator_enqueue(op, key);
+}
+
+/* Wall time of an instant of the monotonic clock, as far as it still matters. */
+static int64_t to_wall(int64_t mono_ms, int64_t now_ms)
+{
+	return mono_ms ? now_ms - (clock_mono_ms() - mono_ms) : 0;
+}
+
+static bool in_service(const struct pod *p)
+{
+	return p->ready && !p->leaving_since_ms &&
+	       str_eq(label_get(p->labels, p->nlabels, TG_LABEL_IN_SERVICE), "true");
+}
+
+/* A pod that never answered is not an outage but a start. */
+static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_ms,
+                    struct zone_facts *f)
+{
+	struct model_probe_state s;
+	int64_t good;
+
+	if (p->meta.deleted_ms || !gate_state(op->gate, p, &s) || !s.passed_once)
+		return;
+	good = to_wall(s.good_since_ms, now_ms);
+	f->pods++;
+	f->shaky += s.failures > 0;
+	f->failing += s.failures >= MODEL_PROBE_CONFIRM;
+	f->ready += !s.failures && in_service(p);
+	if (f->pods == 1 || !good || (f->good_since_ms && good > f->good_since_ms))
+		f->good_since_ms = good;
+}
+
+static bool in_route(const struct rollout_snapshot *s, const char *zone)
+{
+	const struct rollout_traffic *t = &s->traffic;
+
+	for (unsigned i = 0; i < t->nweights; i++)
+		if (str_eq(t->zones[i], zone) && t->weights[i] > 0)
+			return true;
+	return !t->in_force;
+}
+
+static void collect_facts(struct mdep_operator *op, const struct rollout_snapshot *s,
+                          struct zone_facts *facts)
+{
+	const struct mdep *m = s->mdep;
+
+	for (unsigned i = 0; i < m->nzones; i++) {
+		facts[i] = (struct zone_facts){.name = m->zones[i].name,
+		                               .in_route = in_route(s, m->zones[i].name)};
+		for (unsigned c = 0; c < s->ncells; c++)
+			for (unsigned j = 0;
+			     str_eq(s->cells[c].zone, facts[i].name) && j < s->cells[c].npods; j++)
+				add_pod(op, s->cells[c].pods[j], s->now_ms, &facts[i]);
+	}
+}
+
+static const char *note_of(struct arena *a, const struct failover_event *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(notes); i++)
+		if (str_eq(e->reason, notes[i].reason))
+			return arena_printf(a, "zone %s: %s", e->zone, notes[i].note);
+	return e->reason;
+}
+
+static void tell(struct arena *a, const struct failover_plan *plan, struct rollout_zones *out)
+{
+	struct rollout_event *events = arena_array(a, plan->nevents, sizeof(*events));
+
+	for (unsigned i = 0; i < plan->nevents; i++)
+		events[i] = (struct rollout_event){.warning = plan->events[i].warning,
+		                                   .reason = plan->events[i].reason,
+		                                   .note = note_of(a, &plan->events[i])};
+	out->events = events;
+	out->nevents = plan->nevents;
+}
+
+/* Without a route there is nothing that could leave a zone before its pods' readiness does. */
+static bool watches_zones(const struct rollout_snapshot *s)
+{
+	return s->mdep->nzones > 1 && s->traffic.managed &&
+	       s->mdep->failover.mode != FAILOVER_DISABLED;
+}
+
+void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s)
+{
+	struct zone_facts facts[MDEP_ZONES_MAX];
+	struct failover_input in = {
+		.now_ms = s->now_ms, .mdep = s->mdep, .zones = facts, .nzones = s->mdep->nzones};
+	struct failover_plan *plan;
+	char *text;
+
+	if (!watches_zones(s))
+		return;
+	plan = arena_alloc(a, sizeof(*plan));
+	text = arena_alloc(a, TEXT_MAX);
+	collect_facts(op, s, facts);
+	failover_step(&in, plan);
+	failover_describe(plan, text, TEXT_MAX);
+	s->zones = (struct rollout_zones){.known = true,
+	                                  .v = plan->zones,
+	                                  .n = plan->nzones,
+	                                  .text = text,
+	                                  .wake_ms = plan->wake_ms};
+	tell(a, plan, &s->zones);
+}
