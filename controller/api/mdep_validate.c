@@ -179,9 +179,10 @@ static void warn_objectives(const struct cJSON *spec, const struct mdep *m, stru
 static void warn_failover(const struct cJSON *spec, const struct mdep *m, struct findings *f)
 {
 	if (json_has(spec, "failover") && m->failover.mode != FAILOVER_DISABLED &&
-	    (m->nzones < 2 || m->traffic == TRAFFIC_NONE))
+	    (m->nzones < 2 || m->traffic == TRAFFIC_NONE || m->traffic == TRAFFIC_INGRESS))
 		finding_add(f, false, "spec.failover",
-		            "zones are left by the route: give spec.traffic a driver and "
+		            "zones are left by weights: give spec.traffic a driver that knows "
+		            "zones and "
 		            "spec.zones two zones or more");
 }
 

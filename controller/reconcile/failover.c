@@ -9,6 +9,7 @@
 #include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
 #include "tidegate/failover/zone.h"
+#include "tidegate/traffic/driver.h"
 
 #define TEXT_MAX 512
 
@@ -113,10 +114,14 @@ static void tell(struct arena *a, const struct failover_plan *plan, struct rollo
 	out->nevents = plan->nevents;
 }
 
-/* Without a route there is nothing that could leave a zone before its pods' readiness does. */
+/*
+ * Without weights by zone there is nothing that could leave a zone before its pods' readiness does.
+ */
 static bool watches_zones(const struct rollout_snapshot *s)
 {
-	return s->mdep->nzones > 1 && s->traffic.managed &&
+	const struct traffic_driver *driver = traffic_driver_of(s->mdep);
+
+	return s->mdep->nzones > 1 && driver && !driver->by_revision &&
 	       s->mdep->failover.mode != FAILOVER_DISABLED;
 }
 

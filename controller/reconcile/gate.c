@@ -147,9 +147,22 @@ void gate_start(struct gate *g)
 	const struct object *o;
 	size_t it = 0;
 
+	if (g->started)
+		return;
 	g->started = true;
 	while ((o = store_next(pods, &it)))
 		look_at_pod(g, (const struct pod *)o);
+}
+
+/* Whatever was found out on standby is reported again, for nobody has written it. */
+void gate_lead(struct gate *g)
+{
+	const struct store *pods = &g->op->stores[CACHE_POD];
+	const struct object *o;
+	size_t it = 0;
+
+	while ((o = store_next(pods, &it)))
+		model_prober_repeat(g->prober, o->key);
 }
 
 bool gate_state(const struct gate *g, const struct pod *p, struct model_probe_state *out)

@@ -128,24 +128,32 @@ static void caches_new(struct mdep_operator *op)
 	}
 }
 
-/* Nothing is decided on half a picture: a pod not seen yet would be placed over. */
-static void begin_when_synced(void *arg)
+static void begin_work(struct mdep_operator *op)
 {
-	struct mdep_operator *op = arg;
-
-	if (!op->leading || op->working)
-		return;
-	if (!operator_synced(op)) {
-		timer_start(&op->begin, SYNC_POLL_MS);
-		return;
-	}
 	op->working = true;
 	log_info("leading", LI("modeldeployments", store_len(&op->stores[CACHE_MDEP])),
 	         LI("pods", store_len(&op->stores[CACHE_POD])),
 	         LI("nodes", store_len(&op->stores[CACHE_NODE])));
-	gate_start(op->gate);
+	gate_lead(op->gate);
 	queue_start(op->queue);
 	binder_start(op->binder);
+}
+
+/*
+ * Nothing is decided on half a picture: a pod not seen yet would be placed over. A standby probes
+ * as the leader does, so that it knows the zones when it takes over.
+ */
+static void begin_when_synced(void *arg)
+{
+	struct mdep_operator *op = arg;
+
+	if (!operator_synced(op)) {
+		timer_start(&op->begin, SYNC_POLL_MS);
+		return;
+	}
+	gate_start(op->gate);
+	if (op->leading && !op->working)
+		begin_work(op);
 }
 
 struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
@@ -182,6 +190,7 @@ void operator_start(struct mdep_operator *op)
 		op->started[i] = true;
 		reflector_start(op->reflectors[i]);
 	}
+	begin_when_synced(op);
 }
 
 void operator_lead(struct mdep_operator *op)

@@ -108,13 +108,44 @@ story() {
 	story_bad 3 ERROR_RATE 0.3 "30 % errors"
 	story_bad 4 LATENCY_MS 60 "60 ms slower"
 	wait_until 60 "all pods are of version 2 again" mdep_pods_of_stable || fail "pods of the bad version stayed"
+	story_zone 3
 	world_phase "after"
 	sleep 2
 	world_stop_load
-	lost=$(world_lost 3 4)
+	lost=$(($(world_lost 3 4) - dark_lost))
 	n=$(world_sent)
 	story_table "$n" "$lost"
 	[ "$lost" -eq 0 ] || fail "$lost of $n requests were lost"
+}
+
+# story_zone N: zone N goes dark and comes back.
+story_zone() {
+	local zone=${WORLD_ZONES[$1 - 1]} began seen replaced last back
+	world_phase "zone $zone dark"
+	tell "4. zone $zone goes dark: its packets vanish in both directions"
+	began=$(now_ms)
+	bed zone-dark "$1"
+	wait_until 30 "traffic has left $zone" zone_is "$zone" Evacuated || fail "zone $zone was not left"
+	seen=$(time_ms ".status.zones[?(@.name==\"$zone\")].evacuatedTime")
+	tell "    $zone is evacuated: $(mdep ".status.traffic.weights[*].zone") carry the traffic"
+	wait_until 40 "six pods serve elsewhere" zone_replaced "$zone" 6 || fail "the pods of $zone were not replaced"
+	replaced=$(now_ms)
+	sleep 6
+	last=$(world_last_lost "$began" "$(now_ms)")
+	dark_lost=$(world_lost_between "$began" "$(now_ms)")
+	world_phase "zone $zone back"
+	tell "    $zone answers again"
+	back=$(now_ms)
+	bed zone-light "$1"
+	wait_until 60 "$zone has its whole part again" zone_well "$zone" || fail "zone $zone did not come back"
+	tell "    $zone has its whole part again, $(seconds_since "$back") s later, in steps of 5, 25, 50 and 100 %"
+	wait_until 60 "the extra pods have left" world_pods 6 || fail "the pods did not settle"
+	outage=$(
+		printf '  %-44s %6s s\n' "detection of the dark zone" "$(awk -v a="$began" -v b="$seen" 'BEGIN {printf "%.1f", (b - a) / 1000}')" \
+			"traffic RTO (last request lost to it)" "$(awk -v a="$began" -v b="${last:-$began}" 'BEGIN {printf "%.1f", (b - a) / 1000}')" \
+			"capacity RTO (six pods serve elsewhere)" "$(awk -v a="$began" -v b="$replaced" 'BEGIN {printf "%.1f", (b - a) / 1000}')"
+		printf '  %-44s %6d\n' "requests lost in the dark seconds" "$dark_lost"
+	)
 }
 
 world_answers() {
@@ -133,8 +164,8 @@ story_table() {
 	m=$(bed metrics "$(program_pid operator)")
 	printf '\n'
 	"$WORLD_BIN/load" report "$WORLD_RECORDS" --phases "$WORLD_PHASES"
-	printf '\n%s' "$rollbacks"
-	printf '  %-44s %6d of %d\n' "requests lost (bad versions' own errors aside)" "$2" "$1"
+	printf '\n%s%s\n' "$rollbacks" "$outage"
+	printf '  %-44s %6d of %d\n' "requests lost outside of these" "$2" "$1"
 	printf '  %-44s %6s MiB, %s CPU-s\n' "operator" \
 		"$(sed 's/rss_kb=\([0-9]*\).*/\1/' <<<"$m" | awk '{printf "%.1f", $1 / 1024}')" \
 		"$(sed 's/.*cpu_ms=\([0-9]*\).*/\1/' <<<"$m" | awk '{printf "%.2f", $1 / 1000}')"

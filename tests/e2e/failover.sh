@@ -46,11 +46,7 @@ light() {
 	tell "$zone is back after $(seconds_since "$began") s"
 	sleep $SETTLE
 	equal "$zone: requests lost on its way back" "$(world_lost_between $((began + 1000)) "$(now_ms)")" 0
-	wait_until 60 "six pods, two in each zone" settled || give_up "pods did not settle"
-}
-
-settled() {
-	[ "$(kubectl get pods -n shop --no-headers | grep -c Running)" -eq 6 ] && mdep_ready
+	wait_until 60 "the extra pods have left" world_pods 6 || give_up "pods did not settle"
 }
 
 other_than() {

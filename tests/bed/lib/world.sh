@@ -185,6 +185,12 @@ zone_replaced() {
 		grep -c True)" -ge "$2" ]
 }
 
+# world_pods N: so many pods are there, and all of them run.
+world_pods() {
+	[ "$(kubectl get pods -n shop --no-headers | wc -l)" -eq "$1" ] &&
+		[ "$(kubectl get pods -n shop --no-headers | grep -c ' Running ')" -eq "$1" ]
+}
+
 # --- requests ----------------------------------------------------------------------------
 
 # world_start_load RATE: from now on until world_stop_load; every request is written down.
@@ -192,7 +198,7 @@ world_start_load() {
 	: >"$WORLD_PHASES"
 	echo '{"instances": [[1, 2, 3]]}' >"$BED_DIR/request.json"
 	program_start load "$WORLD_BIN/load" --url "$BED_GATEWAY_URL/v1/models/ranker:predict" \
-		--host "$WORLD_HOST" --rate "$1" --until-signal --out "$WORLD_RECORDS" --timeout 5s --body "$BED_DIR/request.json"
+		--host "$WORLD_HOST" --rate "$1" --until-signal --max-connections 4000 --out "$WORLD_RECORDS" --timeout 5s --body "$BED_DIR/request.json"
 }
 
 world_stop_load() {
