@@ -277,10 +277,10 @@ static void zones_condition(struct planner *p)
 	const struct rollout_zones *z = &p->s->zones;
 
 	if (z->known && !str_empty(z->text))
-		set(p, "ZonesHealthy", "False", plan_zone_out(p) ? "ZoneOut" : "ZoneInDoubt",
-		    z->text);
+		plan_condition(p, "ZonesHealthy", "False",
+		               plan_zone_out(p) ? "ZoneOut" : "ZoneInDoubt", z->text);
 	else if (mdep_condition_get(p->st, "ZonesHealthy"))
-		set(p, "ZonesHealthy", "True", "AllZones", "every zone answers");
+		plan_condition(p, "ZonesHealthy", "True", "AllZones", "every zone answers");
 }
 
 void plan_conditions(struct planner *p)
