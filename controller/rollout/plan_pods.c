@@ -48,7 +48,7 @@ static void held_shares(struct planner *p)
 	int low = p->st->weight, high = p->st->weight;
 
 	p->in.held_new = p->in.held_old = 0;
-	if (!p->s->traffic.managed)
+	if (!p->s->traffic.managed || plan_first(p))
 		return; /* a pod that leaves takes its share along */
 	if (p->st->verified_weight < low)
 		low = p->st->verified_weight;

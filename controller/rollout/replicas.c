@@ -118,6 +118,12 @@ static int held_pods(const struct replicas_input *in, int share)
 	return max_int(pods_held(in->replicas, share) - unavailable(in), can_split(in) ? 1 : 0);
 }
 
+/* What carries traffic now is made whole first, whatever the step will leave to it. */
+static void make_whole(const struct replicas_input *in, struct replicas_plan *out)
+{
+	out->old_goal = max_int(out->old_goal, held_pods(in, in->held_old));
+}
+
 void replicas_limits(const struct replicas_input *in, struct replicas_limits *out)
 {
 	const struct replicas_track *n = &in->new_track, *o = &in->old_track;
@@ -192,6 +198,7 @@ void replicas_plan(const struct replicas_input *in, struct replicas_plan *out)
 
 	goals(in, out);
 	add_capacity(in, out);
+	make_whole(in, out);
 	out->weight_now = weight_now(in, out);
 	replicas_limits(in, &lim);
 	remove_old =

@@ -21,7 +21,9 @@
  * that came to be above the limit by others' doing are not cut on the side that grows.
  *
  * What is less obvious:
- *   - stable is made whole before new pods get a place;
+ *   - stable is made whole before new pods get a place: for the share that it may get now, not for
+ *     the one that the step will leave to it (a superseded release, replicas raised by an
+ * autoscaler);
  *   - stable pods that are not ready leave at the pace at which new ones become ready: they
  *     may recover; new pods that are not ready leave at once when they are not wanted;
  *   - while a side may still get traffic it keeps a ready pod, even where maxUnavailable would

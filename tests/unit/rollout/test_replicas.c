@@ -241,6 +241,10 @@ static void test_steps_with_held_shares(void **state)
 		/* Never the last pod that may have traffic, unless there is one place only. */
 		{2, 100, 0, 2, 2, 2, 0, 0, 0, 0, 100, 1, 0},
 		{1, 100, 0, 1, 1, 1, 0, 0, 0, 0, 100, 0, 0},
+		/* All is stable's, of which there are too few: it is made whole, then comes the
+	           new. */
+		{10, 50, 1, 0, 6, 6, 0, 0, 0, 0, 100, 10, 1},
+		{10, 50, 0, 1, 6, 6, 0, 0, 0, 0, 100, 9, 1},
 		/* Scaling while nothing is released. */
 		{6, 0, 1, 0, 10, 10, 0, 0, 0, 0, 100, 6, 0},
 		{10, 0, 0, 1, 6, 6, 0, 0, 0, 0, 100, 10, 0},

@@ -83,7 +83,7 @@ static void test_new_pods_that_do_not_come_up_are_waited_for_by_name(void **stat
 	assert_string_equal(scene_reason(&w, "Waiting"), "NewPodsNotReady");
 	assert_non_null(
 		strstr(world_condition(&w, "Waiting")->message,
-	               "new pods: 0 of 1 ready, old pods: 4 ready, 3 needed; 5 of 5 places"));
+	               "new pods: 0 of 1 ready, old pods: 4 ready, 4 needed; 5 of 5 places"));
 	world_release(&w);
 }
 
