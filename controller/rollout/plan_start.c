@@ -82,9 +82,6 @@ static void record_revision(struct planner *p)
 	                                   .number = number,
 	                                   .created_ms = p->now,
 	                                   .result = ""};
-	plan_event(p, false, "RevisionDetected",
-	           arena_printf(p->arena, "revision %" PRId64 " is %s, model version %s", number,
-	                        r->name, r->model_version));
 }
 
 /* The weight of the new target is 0, but the route may still hold what the old one had. */
@@ -116,13 +113,19 @@ static void begin(struct planner *p)
 
 static const char *began_text(struct planner *p)
 {
+	const struct mdep_revision_status *r = mdep_revision_find(p->st, p->st->target);
 	const char *v = plan_model_version(p, p->st->target);
+	int64_t number = r ? r->number : 0;
 
 	if (plan_first(p))
-		return arena_printf(p->arena, "first release: revision %s, model version %s",
-		                    p->st->target, v);
-	return arena_printf(p->arena, "releasing revision %s, model version %s, over %s (%s)",
-	                    p->st->target, v, p->st->stable, plan_model_version(p, p->st->stable));
+		return arena_printf(p->arena,
+		                    "first release: revision %s (number %" PRId64
+		                    "), model version %s",
+		                    p->st->target, number, v);
+	return arena_printf(
+		p->arena,
+		"releasing revision %s (number %" PRId64 "), model version %s, over %s (%s)",
+		p->st->target, number, v, p->st->stable, plan_model_version(p, p->st->stable));
 }
 
 static void supersede(struct planner *p)

@@ -330,8 +330,18 @@ static bool hold_over(struct planner *p)
 	return true;
 }
 
+/* A step that is reached and waits in the same pass is told of once: each event is a write. */
+static void absorb_step_reached(struct planner *p)
+{
+	struct rollout_plan *o = p->out;
+
+	if (o->nevents && str_eq(o->events[o->nevents - 1].reason, "StepReached"))
+		o->nevents--;
+}
+
 static bool wait_for_approval(struct planner *p, const char *why)
 {
+	absorb_step_reached(p);
 	p->st->phase = ROLLOUT_APPROVAL;
 	p->st->hold_until_ms = p->st->watched_ms = 0;
 	plan_event(p, false, "AwaitingApproval",

@@ -215,7 +215,7 @@ static void test_events_of_a_release_in_their_order(void **state)
 	scene_until(&w, ROLLOUT_APPROVAL);
 	world_order(&w, ORDER_PROMOTE, "next");
 	scene_until(&w, ROLLOUT_IDLE);
-	assert_string_equal(w.story, "RevisionDetected ReleaseStarted WeightChanged StepReached "
+	assert_string_equal(w.story, "ReleaseStarted WeightChanged "
 	                             "AwaitingApproval OrderAccepted WeightChanged WeightChanged "
 	                             "WeightChanged Promoted ");
 	world_release(&w);
