@@ -205,11 +205,11 @@ refused "gateways on a VirtualService that is not ours" 'gateways need hosts' 't
 refused "Ingress of an unknown controller" 'dialect: Unsupported value' 'traffic: {ingress: {name: web, dialect: f5}}'
 refused "digest of another kind" 'digest.*should match' 'model: {name: m, version: "1", digest: "md5:0"}'
 NAME=1st
-refused "name that no Service can have" 'metadata.name is also the name of a Service' ''
+refused "name that no Service can have" 'metadata.name.*should match' ''
 NAME=a.b
-refused "name with a dot" 'metadata.name is also the name of a Service' ''
+refused "name with a dot" 'metadata.name.*should match' ''
 NAME=n12345678901234567890123456789012345678901234567890123456789012345
-refused "name of 66 characters" 'at most 63' ''
+refused "name of 66 characters" 'metadata.name: Too long' ''
 unset NAME
 
 # --- how it reads ----------------------------------------------------------------------------
