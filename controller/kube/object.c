@@ -137,6 +137,77 @@ void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *js
 	o->deleted_ms = instant(meta, "deletionTimestamp");
 }
 
+/* One past the closing quote of the string that s stands in, NULL when it has none. */
+static const char *string_end(const char *s, const char *end)
+{
+	for (; s < end; s++) {
+		if (*s == '"')
+			return s + 1;
+		if (*s == '\\')
+			s++;
+	}
+	return NULL;
+}
+
+static const char *skip_blank(const char *s, const char *end)
+{
+	while (s < end && strchr(" \t\r\n", *s))
+		s++;
+	return s;
+}
+
+static bool named(const char *from, const char *past, const char *name)
+{
+	size_t n = strlen(name);
+
+	return (size_t)(past - from) == n + 1 && !memcmp(from, name, n);
+}
+
+/* The string that stands at s, without its quotes; s is behind a key's colon. */
+static bool take_string(const char *s, const char *end, char *out, size_t size)
+{
+	const char *past;
+	size_t n;
+
+	s = skip_blank(s, end);
+	if (s == end || *s != '"' || !(past = string_end(s + 1, end)))
+		return false;
+	n = (size_t)(past - 1 - (s + 1));
+	if (n >= size)
+		n = size - 1;
+	memcpy(out, s + 1, n);
+	out[n] = '\0';
+	return true;
+}
+
+bool object_scan_rv(const char *json, size_t len, char *rv, size_t size)
+{
+	const char *end = json + len, *past, *next;
+	bool in_meta = false;
+	int depth = 0;
+
+	for (const char *s = json; s < end; s++) {
+		if (*s == '{' || *s == '[')
+			depth++;
+		else if (*s == '}' || *s == ']')
+			depth--;
+		if (*s != '"')
+			continue;
+		past = string_end(s + 1, end);
+		if (!past)
+			return false;
+		next = skip_blank(past, end);
+		if (next < end && *next == ':') {
+			if (depth == 1)
+				in_meta = named(s + 1, past, "metadata");
+			else if (depth == 2 && in_meta && named(s + 1, past, "resourceVersion"))
+				return take_string(next + 1, end, rv, size);
+		}
+		s = past - 1;
+	}
+	return false;
+}
+
 int rv_cmp(const char *a, const char *b)
 {
 	size_t la = a ? strlen(a) : 0, lb = b ? strlen(b) : 0;

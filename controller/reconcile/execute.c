@@ -7,7 +7,6 @@
 
 #include "internal.h"
 #include "tidegate/base/clock.h"
-#include "tidegate/base/json.h"
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 
@@ -81,14 +80,10 @@ static void pass_go_on(struct pass *p)
 static void note_written(struct pass *p, const struct intent *i, const struct kube_response *r)
 {
 	struct key_state *ks = operator_key(p->op, p->key);
-	cleanup_arena struct arena a;
-	const struct cJSON *meta;
-	const char *rv;
+	char rv[RV_MAX];
 
-	arena_init(&a, 16384);
-	meta = json_get(json_parse(&a, r->body, r->body_len, NULL), "metadata");
-	rv = json_str(meta, "resourceVersion");
-	if (rv && strcmp(i->method, "DELETE") && rv_cmp(rv, ks->floor[i->cache]) > 0) {
+	if (strcmp(i->method, "DELETE") && object_scan_rv(r->body, r->body_len, rv, sizeof(rv)) &&
+	    rv_cmp(rv, ks->floor[i->cache]) > 0) {
 		str_copy(ks->floor[i->cache], RV_MAX, rv);
 		ks->floor_ms = clock_mono_ms();
 	}

@@ -76,6 +76,11 @@ void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const v
 int object_meta_check(const struct cJSON *json, struct err *err);
 void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *json);
 
+/*
+ * metadata.resourceVersion in an object's JSON, cut to `size`, without building a tree: answers to
+ * writes are read for nothing else. False when there is none. Text that is no JSON is safe to read.
+ */
+bool object_scan_rv(const char *json, size_t len, char *rv, size_t size);
 /* Compare resource versions (KEP-5504): longer is greater, else strcmp. NULL or "" is smallest. */
 int rv_cmp(const char *a, const char *b);
 

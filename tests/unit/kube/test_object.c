@@ -152,12 +152,58 @@ static void test_rv_cmp(void **state)
 	}
 }
 
+static void test_scan_rv(void **state)
+{
+	static const struct {
+		const char *json, *want; /* NULL: none */
+	} rows[] = {
+		{"{\"metadata\":{\"resourceVersion\":\"17\"}}", "17"},
+		{" { \"kind\" : \"Pod\",\n\"metadata\" :\t{ \"name\":\"a\", \"resourceVersion\" : "
+	         "\"18\" } }",
+	         "18"},
+		/* the same names elsewhere */
+		{"{\"spec\":{\"resourceVersion\":\"1\",\"metadata\":{\"resourceVersion\":\"2\"}},"
+	         "\"metadata\":{\"ownerReferences\":[{\"resourceVersion\":\"3\"}],"
+	         "\"labels\":{\"resourceVersion\":\"4\"},\"resourceVersion\":\"5\"}}",
+	         "5"},
+		{"{\"resourceVersion\":\"6\",\"metadata\":{\"name\":\"resourceVersion\"}}", NULL},
+		{"{\"metadata\":{\"a\":\"\\\"resourceVersion\\\":\\\\\",\"resourceVersion\":\"7\"}"
+	         "}",
+	         "7"},
+		{"{\"metadata\":{},\"status\":{\"resourceVersion\":\"8\"}}", NULL},
+		{"[{\"metadata\":{\"resourceVersion\":\"9\"}}]", NULL},
+		{"{\"metadata\":{\"resourceVersion\":10}}", NULL},
+		{"{\"metadata\":{\"resourceVersion\":\"12345678901234567890\"}}", "1234567"},
+		/* cut off, and not JSON at all */
+		{"{\"metadata\":{\"resourceVersion\":\"11", NULL},
+		{"{\"metadata\":{\"resourceVersion\":", NULL},
+		{"{\"metadata\":{\"resourceVersion\"", NULL},
+		{"{\"meta\\", NULL},
+		{"]]]}}}\"\":", NULL},
+		{"", NULL},
+	};
+	char rv[8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		size_t len = strlen(rows[i].json);
+		char *exact = malloc(len ? len : 1); /* so that a sanitizer sees a read behind it */
+		bool found;
+
+		memcpy(exact, rows[i].json, len);
+		found = object_scan_rv(exact, len, rv, sizeof(rv));
+		free(exact);
+		if (found != !!rows[i].want || (found && strcmp(rv, rows[i].want)))
+			fail_msg("row %zu: %s", i, found ? rv : "none");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_meta),         cmocka_unit_test(test_meta_sparse),
 		cmocka_unit_test(test_meta_missing), cmocka_unit_test(test_pack_alignment),
-		cmocka_unit_test(test_rv_cmp),
+		cmocka_unit_test(test_rv_cmp),       cmocka_unit_test(test_scan_rv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
