@@ -225,8 +225,8 @@ void event_recorder_free(struct event_recorder *r)
 	free(r);
 }
 
-void event_emit(struct event_recorder *r, bool warning, const struct event_ref *about,
-                const char *reason, const char *action, const char *note)
+static void emit(struct event_recorder *r, bool warning, bool once, const struct event_ref *about,
+                 const char *reason, const char *action, const char *note)
 {
 	char *key = series_key(warning, about, reason, action);
 	struct event_series *s = map_get(&r->series, key);
@@ -242,6 +242,7 @@ void event_emit(struct event_recorder *r, bool warning, const struct event_ref *
 	make_room(r);
 	s = series_new(r, key, warning, about, reason, action, note);
 	series_touch(s);
+	s->ended = once;
 	if (!event_enqueue(s)) {
 		event_series_free(s);
 		event_count("dropped");
@@ -250,6 +251,18 @@ void event_emit(struct event_recorder *r, bool warning, const struct event_ref *
 	if (!timer_active(&r->sweep))
 		timer_start(&r->sweep, EVENT_SWEEP_MS);
 	event_pump(r);
+}
+
+void event_emit(struct event_recorder *r, bool warning, const struct event_ref *about,
+                const char *reason, const char *action, const char *note)
+{
+	emit(r, warning, false, about, reason, action, note);
+}
+
+void event_emit_once(struct event_recorder *r, const struct event_ref *about, const char *reason,
+                     const char *action, const char *note)
+{
+	emit(r, false, true, about, reason, action, note);
 }
 
 void event_flush(struct event_recorder *r, void (*done)(void *arg), void *arg)

@@ -90,7 +90,7 @@ static void bind_done(void *arg, const struct kube_response *r)
 
 	if (r->err.class == ERR_NONE) {
 		note = xasprintf("Successfully assigned %s to %s", i->key, i->node);
-		event_emit(b->op->events, false, &i->about, "Scheduled", "Binding", note);
+		event_emit_once(b->op->events, &i->about, "Scheduled", "Binding", note);
 		queue_forget(b->queue, i->key);
 	} else {
 		schedule_forget(b->schedule, i->key);

@@ -26,6 +26,9 @@ void event_recorder_free(struct event_recorder *r);
 /* warning: type Warning, else Normal. note is cut at 1024 bytes. */
 void event_emit(struct event_recorder *r, bool warning, const struct event_ref *about,
                 const char *reason, const char *action, const char *note);
+/* The same for what happens to an object once: no series is kept when it is written. */
+void event_emit_once(struct event_recorder *r, const struct event_ref *about, const char *reason,
+                     const char *action, const char *note);
 /* Writes pending series counts; done is called when all are written or failed. */
 void event_flush(struct event_recorder *r, void (*done)(void *arg), void *arg);
 

@@ -174,6 +174,27 @@ static void test_series(void **state)
 	event_recorder_free(r);
 }
 
+/* What happens once is forgotten when it is written, unless it happens again before that. */
+static void test_once(void **state)
+{
+	struct bed *b = *state;
+	struct event_recorder *r = recorder(b);
+
+	event_emit_once(r, &pod, "Scheduled", "Binding", "to n1");
+	assert_int_equal(r->series.len, 1);
+	fake_api_idle(b->loop, 10);
+	assert_int_equal(posts(b), 1);
+	assert_string_equal(body_at(b, "POST", 0, "type", NULL), "Normal");
+	assert_int_equal(r->series.len, 0);
+	event_emit_once(r, &pod, "Scheduled", "Binding", "to n1");
+	event_emit_once(r, &pod, "Scheduled", "Binding", "to n1");
+	fake_api_idle(b->loop, 30);
+	assert_int_equal(posts(b), 2);
+	assert_int_equal(patches(b), 1);
+	assert_string_equal(body_at(b, "PATCH", 0, "series", "count"), "2");
+	event_recorder_free(r);
+}
+
 /* Occurrences during the POST: one PATCH after it. */
 static void test_burst(void **state)
 {
@@ -341,9 +362,11 @@ static void test_flush(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_first_is_a_post), T(test_series),           T(test_burst),
-		T(test_failures),        T(test_expired_event),    T(test_note_bound),
-		T(test_names),           T(test_queue_is_bounded), T(test_flush),
+		T(test_first_is_a_post), T(test_series),
+		T(test_burst),           T(test_failures),
+		T(test_expired_event),   T(test_note_bound),
+		T(test_names),           T(test_queue_is_bounded),
+		T(test_flush),           T(test_once),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);
