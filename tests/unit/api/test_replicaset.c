@@ -9,7 +9,7 @@ static void test_ours(void **state)
 		"'serving.tidegate.io/zone':'hz-a'},'annotations':{'serving.tidegate.io/"
 		"model-version':"
 		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/"
-	        "asked-replicas':'3','serving.tidegate.io/apply-hash':"
+		"asked-replicas':'3','serving.tidegate.io/apply-hash':"
 		"'00ff00ff00ff00ff'}",
 		"'spec':{'replicas':4},'status':{'replicas':3,'readyReplicas':2,'availableReplicas'"
 		":1,"
