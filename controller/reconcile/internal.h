@@ -30,6 +30,7 @@ enum cache {
 	CACHE_VIRTUALSERVICE,
 	CACHE_INGRESS,
 	CACHE_TRAEFIKSERVICE,
+	CACHE_ENDPOINT,
 	CACHES,
 };
 
@@ -49,6 +50,7 @@ struct key_state {
 };
 
 struct binder;
+struct endpoints;
 struct gate;
 struct observer;
 
@@ -65,6 +67,7 @@ struct mdep_operator {
 	struct binder *binder;
 	struct gate *gate;
 	struct observer *observer;
+	struct endpoints *endpoints;
 	struct map passes; /* key -> struct pass being executed */
 	struct timer begin;
 	bool leading; /* elected */
@@ -192,9 +195,22 @@ void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned fai
 /* Next state of the zones, into s->zones; what is to be told, and when to look again. */
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s);
 
+/* --- what is seen of pods from outside (endpoint.c) --------------------------------------- */
+struct endpoints *endpoints_new(struct mdep_operator *op, struct err *err);
+void endpoints_free(struct endpoints *e);
+void endpoints_slice(struct endpoints *e, const struct store_event *ev);
+/* Fills cell->facts, unless slices cannot be read. */
+void endpoints_read(struct endpoints *e, struct arena *a, struct rollout_cell *cell);
+/* Watches the leaving pods of a ModelDeployment for their last requests; others no more. */
+void endpoints_watch(struct endpoints *e, const char *key, const struct rollout_snapshot *s);
+void endpoints_forget(struct endpoints *e, const char *key);
+
 /* --- judge and signals (observe.c) ------------------------------------------------------- */
 struct observer *observer_new(struct mdep_operator *op, struct err *err);
 void observer_free(struct observer *o);
+/* The runtime tells its requests; where. */
+bool observer_can_scrape(const struct mdep *m);
+const char *observer_metrics_url(struct arena *a, const struct mdep *m, const struct pod *p);
 /* Starts, keeps or ends the comparison that the plan asks for. */
 void observer_set(struct observer *o, const char *key, const struct rollout_snapshot *s,
                   const struct rollout_plan *plan);

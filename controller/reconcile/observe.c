@@ -249,7 +249,7 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 
 /* --- targets ----------------------------------------------------------------------------- */
 
-static const char *metrics_url(struct arena *a, const struct mdep *m, const struct pod *p)
+const char *observer_metrics_url(struct arena *a, const struct mdep *m, const struct pod *p)
 {
 	const struct preset *preset = preset_get(m->runtime);
 	int port = preset->metrics_port ? preset->metrics_port : child_port(m);
@@ -306,7 +306,7 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 			str_copy(w->zone, sizeof(w->zone), c->zone);
 			targets[n++] = (struct scrape_target){.pod = p->meta.key,
 			                                      .uid = p->meta.uid,
-			                                      .url = metrics_url(a, m, p)};
+			                                      .url = observer_metrics_url(a, m, p)};
 		}
 	}
 	sweep_pods(o);
@@ -314,7 +314,7 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 	            targets, n);
 }
 
-static bool can_be_scraped(const struct mdep *m)
+bool observer_can_scrape(const struct mdep *m)
 {
 	const struct preset *p = preset_get(m->runtime);
 
@@ -361,7 +361,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	bool other_pair;
 
 	arena_init(&a, 8192);
-	if (!st->stable || !st->target || !can_be_scraped(s->mdep) ||
+	if (!st->stable || !st->target || !observer_can_scrape(s->mdep) ||
 	    (!plan->judge && !s->mdep->slo.n)) {
 		observer_forget(ob, key);
 		return;
@@ -460,7 +460,7 @@ void observer_read(struct observer *ob, const char *key, struct arena *a,
 {
 	struct observation *o = map_get(&ob->observations, key);
 
-	s->judgement.can_judge = can_be_scraped(s->mdep);
+	s->judgement.can_judge = observer_can_scrape(s->mdep);
 	if (!o)
 		return;
 	if (o->judge)

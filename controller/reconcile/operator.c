@@ -24,6 +24,10 @@ static const struct {
 	[CACHE_VIRTUALSERVICE] = {&virtualservice_kind, NULL, NULL, true},
 	[CACHE_INGRESS] = {&ingress_kind, NULL, NULL, true},
 	[CACHE_TRAEFIKSERVICE] = {&traefikservice_kind, NULL, NULL, true},
+	/* The slices of the cells' Services, whose labels they repeat. */
+	[CACHE_ENDPOINT] = {&endpointslice_kind,
+                            TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY "," TG_LABEL_REVISION, NULL,
+                            true},
 };
 
 /* --- events of the caches to keys -------------------------------------------------------- */
@@ -97,12 +101,26 @@ static void on_route(void *arg, const struct store_event *ev)
 	}
 }
 
+static void on_slice(void *arg, const struct store_event *ev)
+{
+	struct mdep_operator *op = arg;
+	const struct object *service = NULL;
+
+	endpoints_slice(op->endpoints, ev);
+	if (ev->object->owner_name)
+		service = store_get(&op->stores[CACHE_SERVICE], ev->object->namespace,
+		                    ev->object->owner_name);
+	if (service)
+		enqueue_named(op, service->namespace, service->owner_name, ev->initial);
+}
+
 static const store_handler handlers[CACHES] = {
 	[CACHE_MDEP] = on_mdep,       [CACHE_POD] = on_pod,
 	[CACHE_NODE] = on_node,       [CACHE_REPLICASET] = on_replicaset,
 	[CACHE_SERVICE] = on_owned,   [CACHE_ROUTE] = on_route,
 	[CACHE_GRPCROUTE] = on_route, [CACHE_VIRTUALSERVICE] = on_route,
 	[CACHE_INGRESS] = on_route,   [CACHE_TRAEFIKSERVICE] = on_route,
+	[CACHE_ENDPOINT] = on_slice,
 };
 
 /* --- lifecycle --------------------------------------------------------------------------- */
@@ -175,7 +193,8 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	op->binder = binder_new(op);
 	op->gate = gate_new(op, err);
 	op->observer = op->gate ? observer_new(op, err) : NULL;
-	if (!op->observer) {
+	op->endpoints = op->observer ? endpoints_new(op, err) : NULL;
+	if (!op->endpoints) {
 		operator_free(op);
 		return NULL;
 	}
@@ -242,6 +261,7 @@ void operator_free(struct mdep_operator *op)
 		reflector_free(op->reflectors[i]);
 	execute_cancel_all(op);
 	map_release(&op->passes, NULL);
+	endpoints_free(op->endpoints);
 	observer_free(op->observer);
 	gate_free(op->gate);
 	binder_free(op->binder);

@@ -39,6 +39,7 @@ struct key_state *operator_key(struct mdep_operator *op, const char *key)
 void operator_forget_key(struct mdep_operator *op, const char *key)
 {
 	observer_forget(op->observer, key);
+	endpoints_forget(op->endpoints, key);
 	free(map_del(&op->keys, key));
 }
 
@@ -159,6 +160,7 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 	plan = arena_alloc(&arena, sizeof(*plan));
 	rollout_plan(&snap, &arena, plan);
 	observer_set(op->observer, key, &snap, plan);
+	endpoints_watch(op->endpoints, key, &snap);
 	intents.arena = &arena;
 	if (intents_collect(op, &snap, plan, ks, &intents, &err)) {
 		arena_release(&arena);

@@ -18,14 +18,23 @@ enum cache route_cache(const struct mdep *m)
 	return of[m->traffic];
 }
 
+static void start(struct mdep_operator *op, enum cache cache)
+{
+	if (op->started[cache])
+		return;
+	op->started[cache] = true;
+	reflector_start(op->reflectors[cache]);
+}
+
+/* The cells' endpoints matter where shares go to cells. */
 void route_cache_start(struct mdep_operator *op, const struct mdep *m)
 {
 	enum cache cache = route_cache(m);
 
-	if (cache == CACHES || op->started[cache])
+	if (cache == CACHES)
 		return;
-	op->started[cache] = true;
-	reflector_start(op->reflectors[cache]);
+	start(op, cache);
+	start(op, CACHE_ENDPOINT);
 }
 
 bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m, const char **trouble)

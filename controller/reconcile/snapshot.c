@@ -48,6 +48,9 @@ static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, 
 		.failure = rs->failure,
 	};
 	collect_pods(&op->stores[CACHE_POD], rs->meta.uid, a, cell);
+	/* A cell's Service has the name of its ReplicaSet. */
+	if (store_get(&op->stores[CACHE_SERVICE], rs->meta.namespace, rs->meta.name))
+		endpoints_read(op->endpoints, a, cell);
 }
 
 static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct arena *a,

@@ -140,6 +140,30 @@ void plan_condition(struct planner *p, const char *type, const char *status, con
 	mdep_condition_set(p->st, type, status, reason, message, p->m->meta.generation, p->now);
 }
 
+/* When the first pod in service became ready; now, when none is. */
+static int64_t first_ready_ms(const struct planner *p)
+{
+	int64_t first = p->now;
+
+	for (unsigned i = 0; i < p->ncells; i++)
+		for (unsigned j = 0; j < p->cells[i].npods; j++) {
+			const struct pod_view *v = &p->cells[i].pods[j];
+
+			if (v->class == CLASS_READY && v->pod->ready_since_ms < first)
+				first = v->pod->ready_since_ms;
+		}
+	return first;
+}
+
+/* From when on the route should be in force: nobody asks for one before a pod is ready. */
+static int64_t traffic_due_ms(const struct planner *p)
+{
+	int64_t changed = plan_route_changed_ms(p);
+	int64_t ready = p->s->traffic.exists ? 0 : first_ready_ms(p);
+
+	return (changed > ready ? changed : ready) + PLAN_TRAFFIC_GRACE_MS;
+}
+
 /* A route is out of force for a moment after each change of ours: only longer is worth a word. */
 static bool traffic_failing(const struct planner *p)
 {
@@ -149,8 +173,7 @@ static bool traffic_failing(const struct planner *p)
 		return false;
 	if (t->problem)
 		return true;
-	return !(t->exists && t->in_force) &&
-	       p->now >= plan_route_changed_ms(p) + PLAN_TRAFFIC_GRACE_MS;
+	return !(t->exists && t->in_force) && p->now >= traffic_due_ms(p);
 }
 
 static const char *traffic_problem(const struct planner *p)
@@ -179,7 +202,7 @@ static void traffic_condition(struct planner *p)
 		plan_condition(p, "TrafficInForce", "Unknown", "Pending",
 		               "the route was not answered yet");
 	if (t->managed && !traffic_failing(p) && !(t->exists && t->in_force))
-		plan_wake(p, plan_route_changed_ms(p) + PLAN_TRAFFIC_GRACE_MS);
+		plan_wake(p, traffic_due_ms(p));
 }
 
 static void ready_condition(struct planner *p)

@@ -14,11 +14,14 @@
 /* Endpoints and gateways need a moment after the API server has a change. */
 #define PLAN_SETTLE_MS 2000
 /*
- * From Ready until the gateway knows the endpoint; the time of Ready is in whole seconds, so this
- * is half a second at least. Shorter than PLAN_SETTLE_MS: a weight is never taken for in force
- * before.
+ * From the moment a slice shows an endpoint to us until the gateway, which reads the same watch,
+ * has it too. Shorter than PLAN_SETTLE_MS: a weight is never taken for in force before.
  */
-#define PLAN_ENDPOINT_MS  1500
+#define PLAN_ENDPOINT_MS 500
+/* The same from Ready on, where slices are not watched; Ready is told in whole seconds. */
+#define PLAN_ENDPOINT_BLIND_MS 1500
+/* Longest wait, beyond the drain, for the endpoint of a pod that was taken out of service to go. */
+#define PLAN_UNLIST_MS    30000
 #define PLAN_DRAIN_MIN_MS 3000
 /* leaving-since is written in whole seconds, rounded down. */
 #define PLAN_STAMP_MS 1000

@@ -21,15 +21,27 @@ static enum pod_class class_of(const struct pod *pod, bool left)
 	return left ? CLASS_BROKEN_LEFT : CLASS_BROKEN;
 }
 
-static void view_pod(const struct planner *p, const struct pod *pod, struct pod_view *v)
+static int64_t drained_ms(const struct planner *p, const struct pod *pod,
+                          const struct rollout_pod_fact *fact)
 {
 	int64_t drain = p->m->drain_ms > PLAN_DRAIN_MIN_MS ? p->m->drain_ms : PLAN_DRAIN_MIN_MS;
+
+	if (fact && fact->listed_ms)
+		drain += PLAN_UNLIST_MS;
+	else if (fact && fact->idle)
+		drain = PLAN_DRAIN_MIN_MS;
+	return pod->leaving_since_ms + PLAN_STAMP_MS + drain;
+}
+
+static void view_pod(const struct planner *p, const struct pod *pod,
+                     const struct rollout_pod_fact *fact, struct pod_view *v)
+{
 	bool left = pod->leaving_since_ms != 0;
 
 	v->pod = pod;
 	v->labelled = str_eq(label_get(pod->labels, pod->nlabels, TG_LABEL_IN_SERVICE), "true");
 	v->class = class_of(pod, left || !v->labelled);
-	v->gone_ms = left ? pod->leaving_since_ms + PLAN_STAMP_MS + drain : 0;
+	v->gone_ms = left ? drained_ms(p, pod, fact) : 0;
 }
 
 /* What serves already needs no warm-up, and in a first release there is nobody else to serve. */
@@ -49,11 +61,15 @@ static bool warm(struct planner *p, const struct pod *pod, int64_t warmup)
 }
 
 /* A Ready time that lies ahead is another clock's and says nothing. */
-static bool endpoint_known(struct planner *p, const struct pod *pod)
+static bool endpoint_known(struct planner *p, const struct pod *pod,
+                           const struct rollout_pod_fact *fact)
 {
-	int64_t known_ms = pod->ready_since_ms + PLAN_ENDPOINT_MS;
+	int64_t since = fact ? fact->listed_ms : pod->ready_since_ms;
+	int64_t known_ms = since + (fact ? PLAN_ENDPOINT_MS : PLAN_ENDPOINT_BLIND_MS);
 
-	if (pod->ready_since_ms > p->now || p->now >= known_ms)
+	if (fact && !fact->listed_ms)
+		return false;
+	if (since > p->now || p->now >= known_ms)
 		return true;
 	if (p->s->traffic.managed)
 		plan_wake(p, known_ms);
@@ -69,6 +85,7 @@ static void view_pods(struct planner *p, struct cell_view *c)
 	c->pods = arena_array(p->arena, cell->npods, sizeof(*c->pods));
 	for (unsigned i = 0; i < cell->npods; i++) {
 		const struct pod *pod = cell->pods[i];
+		const struct rollout_pod_fact *fact = cell->facts ? &cell->facts[i] : NULL;
 		struct pod_view *v = &c->pods[c->npods];
 
 		if (pod_ended(pod))
@@ -77,7 +94,7 @@ static void view_pods(struct planner *p, struct cell_view *c)
 			c->terminating += p->now < pod->meta.deleted_ms + PLAN_DEAD_MS;
 			continue;
 		}
-		view_pod(p, pod, v);
+		view_pod(p, pod, fact, v);
 		if (v->gone_ms > p->drain_ms)
 			p->drain_ms = v->gone_ms;
 		c->ready += v->class == CLASS_READY || v->class == CLASS_READY_LEFT;
@@ -85,7 +102,7 @@ static void view_pods(struct planner *p, struct cell_view *c)
 		if (v->class == CLASS_READY && !warm(p, pod, warmup))
 			c->warming++;
 		else
-			c->known |= v->class == CLASS_READY && endpoint_known(p, pod);
+			c->known |= v->class == CLASS_READY && endpoint_known(p, pod, fact);
 		c->npods++;
 	}
 	c->spec = cell->exists ? cell->spec : 0;

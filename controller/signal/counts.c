@@ -81,6 +81,8 @@ static void on_sample(void *arg, const struct exposition_sample *s)
 		add_requests(r, s);
 	} else if (p->errors_metric && str_eq(s->name, p->errors_metric)) {
 		r->out->errors += s->value;
+	} else if (p->busy_metric && str_eq(s->name, p->busy_metric)) {
+		r->out->in_flight = (r->out->in_flight > 0 ? r->out->in_flight : 0) + s->value;
 	} else if (p->latency_metric && str_eq(s->name, r->bucket_name)) {
 		le = exposition_label(s, "le");
 		if (le && str_to_double(le, &bound) && !isnan(bound))
@@ -94,6 +96,7 @@ int counts_read(const struct preset *p, const char *model, const char *text, siz
 	struct reading r = {.preset = p, .model = model, .out = out};
 
 	memset(out, 0, sizeof(*out));
+	out->in_flight = -1;
 	if (p->latency_metric) {
 		str_copy(r.bucket_name, sizeof(r.bucket_name), p->latency_metric);
 		str_copy(r.bucket_name + strlen(r.bucket_name),

@@ -145,6 +145,15 @@ struct service {
 };
 extern const struct object_kind service_kind;
 
+/* --- EndpointSlice ------------------------------------------------------------------------ */
+/* Of a Service's pods those that take requests: conditions ready (absent counts as true). */
+struct endpointslice {
+	struct object meta;      /* controlled by the Service */
+	const char *const *pods; /* names */
+	unsigned npods;
+};
+extern const struct object_kind endpointslice_kind;
+
 /* --- routes of the traffic drivers ------------------------------------------------------- */
 /*
  * HTTPRoute, GRPCRoute, VirtualService, Ingress, TraefikService. There is one a model at most, and

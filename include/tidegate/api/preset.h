@@ -38,6 +38,7 @@ struct preset {
 	const char *const *ok_values; /* other values are errors; NULL-terminated */
 	const char *errors_metric;    /* or: a counter of its own for errors */
 	bool errors_apart; /* requests_metric does not count those errors: the total is both */
+	const char *busy_metric;    /* gauge of requests under way; NULL = none is known */
 	const char *latency_metric; /* histogram base name (without _bucket); NULL = none */
 	double latency_unit;        /* seconds per unit of `le`: 1e-6 for microseconds */
 };

@@ -60,7 +60,8 @@
  * RolledBack while it is stable, which no other state has, and the end is phase RolledBack. While
  * `held` (a zone is dark) nothing is done.
  *
- * Pods leave in three acts: label (rollout_pod_wish), drain (drain_ms, at least 3 s), smaller
+ * Pods leave in three acts: label (rollout_pod_wish), drain (at least 3 s; until a slice lists the
+ * pod no more and it is seen idle, else drain_ms), smaller
  * ReplicaSet, never by more than pods that are drained, not ready or not started. Pods that are
  * wanted again come back before new ones are asked for. In a cell either pods are marked or pods
  * are deleted, because the ReplicaSet controller chooses among the marked ones as it likes. Only
@@ -99,6 +100,13 @@
 
 #define ROLLOUT_CELLS_MAX 128 /* kept revisions x zones */
 
+/* What is seen of one pod from outside. */
+struct rollout_pod_fact {
+	int64_t listed_ms; /* its Service's slices have named it ready since then; 0 = they do not
+	                    */
+	bool idle;         /* out of the slices, and its own metrics show no request any more */
+};
+
 /* One ReplicaSet as observed, with its pods. Zone "" when the ModelDeployment has no zones. */
 struct rollout_cell {
 	const char *revision, *zone;
@@ -111,6 +119,8 @@ struct rollout_cell {
 	const char *failure;           /* the ReplicaSet cannot create pods: why */
 	const struct pod *const *pods; /* its pods, terminating ones too, sorted by name */
 	unsigned npods;
+	/* Of each of its pods; NULL = endpoints are not watched, only time is known. */
+	const struct rollout_pod_fact *facts;
 };
 
 /* What is known of the data plane. */

@@ -16,6 +16,7 @@
 struct counts {
 	bool known; /* the request counter was there */
 	double requests, errors;
+	double in_flight;                   /* at the time of reading; -1 = not told */
 	unsigned nbuckets;                  /* 0 = no histogram */
 	double bounds[COUNTS_BUCKETS_MAX];  /* seconds, ascending, +Inf last */
 	double buckets[COUNTS_BUCKETS_MAX]; /* cumulative */

@@ -76,6 +76,10 @@ static void random_world(struct world *w, uint64_t seed)
 	w->requests_per_s = world_random(w, 2) ? 0 : 20.0 * (double)(1 + world_random(w, 20));
 	if (!world_random(w, 6))
 		w->m.traffic = TRAFFIC_NONE;
+	w->slices = w->m.traffic != TRAFFIC_NONE && world_random(w, 2);
+	w->list_ms = (int64_t)world_random(w, 400);
+	w->quiet_ms = (int64_t)world_random(w, 6000) - 1000;
+	w->m.drain_ms = 3000 + (int64_t)world_random(w, 3) * 2000;
 }
 
 static void must_end(struct world *w, enum rollout_phase phase, const char *revision)

@@ -8,11 +8,12 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
-#define GRACE_MS  1000
-#define TICK_MS   500
-#define SCRAPE_MS 1000
-#define PLANS_MAX 60 /* at one instant */
-#define START_MS  1700000000000
+#define GRACE_MS     1000
+#define TICK_MS      500
+#define SCRAPE_MS    1000
+#define PLANS_MAX    60 /* at one instant */
+#define START_MS     1700000000000
+#define DRAIN_MIN_MS 3000
 
 #define CHECK(w, cond, ...)                                                                        \
 	do {                                                                                       \
@@ -115,6 +116,7 @@ void world_init(struct world *w, uint64_t seed)
 	w->accept_ms = 200;
 	w->follow_ms = 500;
 	w->forced_permille = -1;
+	w->quiet_ms = -1;
 	w->min_ready = 1 << 30;
 	for (int i = 0; i < 2; i++)
 		arena_init(&w->status_arena[i], 16384);
@@ -342,6 +344,8 @@ static struct world_pod *next_victim(struct world *w, int cell)
 
 static void replicaset_controller(struct world *w)
 {
+	int64_t drain = w->slices && w->quiet_ms >= 0 ? DRAIN_MIN_MS : w->m.drain_ms;
+
 	for (int i = 0; i < WORLD_CELLS; i++) {
 		int live;
 
@@ -354,10 +358,34 @@ static void replicaset_controller(struct world *w)
 			struct world_pod *v = next_victim(w, i);
 
 			CHECK(w, !pod_serves(v), "a pod in service is deleted (%s)", v->name);
-			CHECK(w, !v->pod.ready || w->now - v->pod.leaving_since_ms >= w->m.drain_ms,
+			CHECK(w, !v->pod.ready || !v->listed_ms,
+			      "a pod left while it is an endpoint");
+			CHECK(w, !v->pod.ready || w->now - v->pod.leaving_since_ms >= drain,
 			      "%s is deleted before it has drained", v->name);
 			end_pod(w, v);
 		}
+	}
+}
+
+static void endpoints(struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_PODS; i++) {
+		struct world_pod *p = &w->pods[i];
+		bool serves = pod_serves(p);
+
+		if (!p->used || !w->slices)
+			continue;
+		if (serves != p->serves) {
+			p->serves = serves;
+			p->turned_ms = w->now;
+		}
+		if ((p->listed_ms != 0) != serves && w->now >= p->turned_ms + w->list_ms) {
+			p->listed_ms = serves ? w->now : 0;
+			p->turned_ms = w->now;
+			w->dirty = true;
+		}
+		if (!serves && w->quiet_ms >= 0 && w->now == p->turned_ms + w->quiet_ms)
+			w->dirty = true;
 	}
 }
 
@@ -525,6 +553,15 @@ static void observe_route(const struct world *w, struct rollout_traffic *t)
 	}
 }
 
+static struct rollout_pod_fact fact_of(const struct world *w, const struct world_pod *p)
+{
+	return (struct rollout_pod_fact){
+		.listed_ms = p->listed_ms,
+		.idle = !p->listed_ms && p->pod.leaving_since_ms && w->quiet_ms >= 0 &&
+	                w->now >= p->turned_ms + w->quiet_ms,
+	};
+}
+
 static void observe_cells(const struct world *w, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_cell *cells = arena_array(a, WORLD_CELLS, sizeof(*cells));
@@ -532,10 +569,12 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 	for (int i = 0; i < WORLD_CELLS; i++) {
 		const struct world_cell *c = &w->cells[i];
 		struct rollout_cell *out = &cells[s->ncells];
+		struct rollout_pod_fact *facts;
 		const struct pod **pods;
 
 		if (!c->used)
 			continue;
+		facts = arena_array(a, WORLD_PODS, sizeof(*facts));
 		pods = arena_array(a, WORLD_PODS, sizeof(*pods));
 		*out = (struct rollout_cell){.revision = c->revision,
 		                             .zone = c->zone,
@@ -545,10 +584,14 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 		                             .spec = c->spec,
 		                             .asked = c->asked,
 		                             .exists = true,
-		                             .pods = pods};
-		for (unsigned j = 0; j < WORLD_PODS; j++)
-			if (w->pods[j].used && w->pods[j].cell == i)
-				pods[out->npods++] = &w->pods[j].pod;
+		                             .pods = pods,
+		                             .facts = w->slices ? facts : NULL};
+		for (unsigned j = 0; j < WORLD_PODS; j++) {
+			if (!w->pods[j].used || w->pods[j].cell != i)
+				continue;
+			facts[out->npods] = fact_of(w, &w->pods[j]);
+			pods[out->npods++] = &w->pods[j].pod;
+		}
 		s->ncells++;
 	}
 	s->cells = cells;
@@ -599,6 +642,7 @@ static void tick(struct world *w)
 {
 	w->now += TICK_MS;
 	kubelets(w);
+	endpoints(w);
 	if (w->chaos && !world_random(w, 8))
 		upset(w);
 	replicaset_controller(w);

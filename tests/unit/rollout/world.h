@@ -23,7 +23,10 @@ struct world_pod {
 	char name[48], uid[16];
 	int cell;
 	int64_t runs_ms, ready_ms; /* when it starts to run, and becomes ready; 0 = never */
-	int64_t gone_ms;           /* terminating: when the object goes */
+	bool serves;               /* as last looked at, since turned_ms */
+	int64_t turned_ms;
+	int64_t listed_ms; /* its Service's slices name it since then; 0 = they do not */
+	int64_t gone_ms;   /* terminating: when the object goes */
 	bool used;
 };
 
@@ -64,8 +67,11 @@ struct world {
 
 	/* character */
 	int64_t load_ms, load_jitter_ms, end_ms, accept_ms, follow_ms;
-	int cards;             /* pods that find a node; 0 = any number */
-	const char *broken;    /* revision whose pods never become ready */
+	int cards;          /* pods that find a node; 0 = any number */
+	const char *broken; /* revision whose pods never become ready */
+	bool slices;        /* endpoints are watched */
+	int64_t list_ms;    /* from in or out of service until the slices tell */
+	int64_t quiet_ms;   /* from the slices on until no request is under way; -1 = never seen */
 	double requests_per_s; /* 0: no counters */
 	int forced_permille;   /* share the pods count whatever the route says; -1 = honest */
 	double total, canary;  /* counted since the route was changed */

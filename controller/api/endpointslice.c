@@ -1,0 +1,81 @@
+/*
+ * EndpointSlice (discovery.k8s.io/v1): what proxies and gateways know of a Service's pods, so the
+ * only proof that a pod can be reached through it, or no longer is.
+ */
+#include "project.h"
+#include "tidegate/base/str.h"
+
+/* The API server's own bound. */
+#define ENDPOINTS_MAX 1000
+
+struct draft {
+	const struct cJSON *json;
+	const char **pods;
+	unsigned npods;
+};
+
+static void slice_fill(void *obj, struct packer *p, const void *ctx)
+{
+	const struct draft *d = ctx;
+	struct endpointslice *s = obj;
+	const char **out = d->npods ? pack_array(p, d->npods, sizeof(*out)) : NULL;
+
+	object_meta_fill(&s->meta, p, d->json);
+	s->pods = out;
+	s->npods = d->npods;
+	for (unsigned i = 0; i < d->npods; i++) {
+		const char *pod = pack_str(p, d->pods[i]);
+
+		if (out)
+			out[i] = pod;
+	}
+}
+
+static const char *ready_pod(const struct cJSON *endpoint)
+{
+	const struct cJSON *target = json_get(endpoint, "targetRef");
+
+	if (!str_eq(json_str(target, "kind"), "Pod") ||
+	    !json_bool(json_get(endpoint, "conditions"), "ready", true))
+		return NULL;
+	return json_str(target, "name");
+}
+
+static struct object *slice_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+{
+	const struct cJSON *endpoints = json_get(json, "endpoints"), *it;
+	struct draft d = {.json = json};
+	size_t n = json_is_array(endpoints) ? json_size(endpoints) : 0;
+
+	if (object_meta_check(json, err))
+		return NULL;
+	d.pods = arena_array(scratch, n < ENDPOINTS_MAX ? n : ENDPOINTS_MAX, sizeof(*d.pods));
+	json_for_each (it, n ? endpoints : NULL) {
+		const char *pod = ready_pod(it);
+
+		if (pod && d.npods < ENDPOINTS_MAX)
+			d.pods[d.npods++] = pod;
+	}
+	return object_pack(sizeof(struct endpointslice), slice_fill, &d);
+}
+
+static bool slice_same(const struct object *a, const struct object *b)
+{
+	const struct endpointslice *x = (const struct endpointslice *)a;
+	const struct endpointslice *y = (const struct endpointslice *)b;
+
+	if (!meta_same(a, b) || x->npods != y->npods)
+		return false;
+	for (unsigned i = 0; i < x->npods; i++)
+		if (!str_eq(x->pods[i], y->pods[i]))
+			return false;
+	return true;
+}
+
+const struct object_kind endpointslice_kind = {
+	.kind = "EndpointSlice",
+	.api = "/apis/discovery.k8s.io/v1",
+	.resource = "endpointslices",
+	.decode = slice_decode,
+	.same = slice_same,
+};

@@ -1,0 +1,266 @@
+/*
+ * What is seen of pods from outside: since when an EndpointSlice names one, and whether one that
+ * leaves still answers requests.
+ *
+ * A pod that leaves is idle when it is in no slice any more and then two scrapes in a row show
+ * nothing under way (the runtime's gauge) or, where there is no gauge, no request that was
+ * counted since the scrape before. A scrape that fails, or a runtime without metrics, proves
+ * nothing: spec.strategy.drain is then the wait.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+#include "tidegate/base/str.h"
+#include "tidegate/signal/scrape.h"
+
+#define SCRAPES_AT_ONCE 16
+#define SCRAPE_EVERY_MS 1000
+#define QUIET_SCRAPES   2
+
+struct leaving {
+	int64_t since_ms; /* as the pod says: one that came back and leaves again starts anew */
+	int quiet;        /* scrapes in a row */
+};
+
+struct endpoints {
+	struct mdep_operator *op;
+	struct scraper *scraper;
+	struct map listed; /* "ns/pod" -> int64_t, wall, when a slice first showed it */
+	struct map groups; /* key -> struct map of "ns/pod" -> struct leaving */
+};
+
+static void group_free(void *arg)
+{
+	if (!arg)
+		return;
+	map_release(arg, free);
+	free(arg);
+}
+
+/* --- slices ------------------------------------------------------------------------------ */
+
+static char *pod_key(const struct endpointslice *s, unsigned i)
+{
+	return xasprintf("%s/%s", s->meta.namespace, s->pods[i]);
+}
+
+static bool slice_names(const struct endpointslice *s, const char *pod)
+{
+	for (unsigned i = 0; i < s->npods; i++)
+		if (str_eq(s->pods[i], pod))
+			return true;
+	return false;
+}
+
+/* The controller moves endpoints between the slices of a Service as they fill up. */
+static bool another_names(const struct endpoints *e, const struct endpointslice * not,
+                          const char *pod)
+{
+	const struct store *slices = &e->op->stores[CACHE_ENDPOINT];
+	const struct object *o;
+
+	if (!not ->meta.owner_uid)
+		return false;
+	for (o = store_next_owned(slices, not ->meta.owner_uid, NULL); o;
+	     o = store_next_owned(slices, not ->meta.owner_uid, o))
+		if (!str_eq(o->uid, not ->meta.uid) &&
+		    slice_names((const struct endpointslice *)o, pod))
+			return true;
+	return false;
+}
+
+static void unlist(struct endpoints *e, const struct endpointslice *was,
+                   const struct endpointslice *is)
+{
+	for (unsigned i = 0; i < was->npods; i++) {
+		cleanup_free char *key = NULL;
+
+		if ((is && slice_names(is, was->pods[i])) || another_names(e, was, was->pods[i]))
+			continue;
+		key = pod_key(was, i);
+		free(map_del(&e->listed, key));
+	}
+}
+
+static void list(struct endpoints *e, const struct endpointslice *is)
+{
+	for (unsigned i = 0; i < is->npods; i++) {
+		cleanup_free char *key = pod_key(is, i);
+		int64_t *since;
+
+		if (map_get(&e->listed, key))
+			continue;
+		since = xmalloc(sizeof(*since));
+		*since = clock_wall_ms();
+		map_set(&e->listed, key, since);
+	}
+}
+
+void endpoints_slice(struct endpoints *e, const struct store_event *ev)
+{
+	const struct endpointslice *now = (const struct endpointslice *)ev->object;
+
+	if (ev->change == STORE_DELETED) {
+		unlist(e, now, NULL);
+		return;
+	}
+	list(e, now);
+	if (ev->previous)
+		unlist(e, (const struct endpointslice *)ev->previous, now);
+}
+
+/* --- the last requests of pods that leave ------------------------------------------------- */
+
+static bool is_quiet(const struct scrape_reading *r)
+{
+	if (!r->total || !r->total->known)
+		return false;
+	if (r->total->in_flight >= 0)
+		return r->total->in_flight == 0;
+	return r->increment && r->increment->known && r->increment->requests == 0;
+}
+
+static void on_reading(void *arg, const struct scrape_reading *r)
+{
+	struct endpoints *e = arg;
+	struct map *pods = map_get(&e->groups, r->group);
+	struct leaving *l = pods ? map_get(pods, r->pod) : NULL;
+
+	if (!l)
+		return;
+	if (map_get(&e->listed, r->pod) || !is_quiet(r)) {
+		l->quiet = 0;
+		return;
+	}
+	if (l->quiet < QUIET_SCRAPES && ++l->quiet == QUIET_SCRAPES)
+		operator_enqueue(e->op, r->group);
+}
+
+static bool is_leaving(const struct pod *p)
+{
+	return p->leaving_since_ms && !p->meta.deleted_ms && p->ip && p->phase == POD_RUNNING;
+}
+
+static void watch_pod(struct map *pods, const struct pod *p)
+{
+	struct leaving *l = map_get(pods, p->meta.key);
+
+	if (!l) {
+		l = xcalloc(1, sizeof(*l));
+		map_set(pods, p->meta.key, l);
+	}
+	if (l->since_ms != p->leaving_since_ms)
+		*l = (struct leaving){.since_ms = p->leaving_since_ms};
+}
+
+static unsigned leaving_targets(const struct rollout_snapshot *s, struct arena *a, struct map *pods,
+                                struct scrape_target *out)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->ncells; i++)
+		for (unsigned j = 0; j < s->cells[i].npods; j++) {
+			const struct pod *p = s->cells[i].pods[j];
+
+			if (!is_leaving(p))
+				continue;
+			if (out) {
+				watch_pod(pods, p);
+				out[n] = (struct scrape_target){
+					.pod = p->meta.key,
+					.uid = p->meta.uid,
+					.url = observer_metrics_url(a, s->mdep, p)};
+			}
+			n++;
+		}
+	return n;
+}
+
+void endpoints_watch(struct endpoints *e, const char *key, const struct rollout_snapshot *s)
+{
+	cleanup_arena struct arena a;
+	struct scrape_target *targets;
+	struct map *pods = map_get(&e->groups, key);
+	unsigned n = 0;
+
+	arena_init(&a, 4096);
+	if (s->traffic.managed && observer_can_scrape(s->mdep))
+		n = leaving_targets(s, &a, NULL, NULL);
+	if (!n) {
+		endpoints_forget(e, key);
+		return;
+	}
+	if (!pods) {
+		pods = xcalloc(1, sizeof(*pods));
+		map_init(pods);
+		map_set(&e->groups, key, pods);
+	}
+	targets = arena_array(&a, n, sizeof(*targets));
+	leaving_targets(s, &a, pods, targets);
+	scraper_set(e->scraper, key, preset_get(s->mdep->runtime), s->mdep->model.name,
+	            SCRAPE_EVERY_MS, targets, n);
+}
+
+void endpoints_forget(struct endpoints *e, const char *key)
+{
+	if (!map_get(&e->groups, key))
+		return;
+	scraper_set(e->scraper, key, NULL, NULL, 0, NULL, 0);
+	group_free(map_del(&e->groups, key));
+}
+
+/* --- what the planner gets --------------------------------------------------------------- */
+
+static bool is_idle(const struct endpoints *e, const char *name, const struct pod *p)
+{
+	cleanup_free char *key = xasprintf("%s/%s", p->meta.namespace, name);
+	const struct map *pods = map_get(&e->groups, key);
+	const struct leaving *l = pods ? map_get(pods, p->meta.key) : NULL;
+
+	return l && l->since_ms == p->leaving_since_ms && l->quiet >= QUIET_SCRAPES;
+}
+
+void endpoints_read(struct endpoints *e, struct arena *a, struct rollout_cell *cell)
+{
+	struct rollout_pod_fact *facts;
+
+	if (!e->op->stores[CACHE_ENDPOINT].synced)
+		return;
+	facts = arena_array(a, cell->npods, sizeof(*facts));
+	for (unsigned i = 0; i < cell->npods; i++) {
+		const struct pod *p = cell->pods[i];
+		const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+		const int64_t *since = map_get(&e->listed, p->meta.key);
+
+		facts[i].listed_ms = since ? *since : 0;
+		facts[i].idle = !since && p->leaving_since_ms && name && is_idle(e, name, p);
+	}
+	cell->facts = facts;
+}
+
+struct endpoints *endpoints_new(struct mdep_operator *op, struct err *err)
+{
+	struct endpoints *e = xcalloc(1, sizeof(*e));
+
+	e->op = op;
+	map_init(&e->listed);
+	map_init(&e->groups);
+	e->scraper = scraper_new(op->loop, SCRAPES_AT_ONCE, on_reading, e, err);
+	if (!e->scraper) {
+		endpoints_free(e);
+		return NULL;
+	}
+	return e;
+}
+
+void endpoints_free(struct endpoints *e)
+{
+	if (!e)
+		return;
+	scraper_free(e->scraper);
+	map_release(&e->groups, group_free);
+	map_release(&e->listed, free);
+	free(e);
+}
