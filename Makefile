@@ -56,6 +56,9 @@ $(BUILD)/lib/$(1).a: $(call obj,$(1))
 endef
 $(foreach m,$(MODULES),$(eval $(call module_rules,$(m))))
 
+# It holds the CRDs, which the compiler does not name as prerequisites.
+$(BUILD)/obj/controller/api/crd.o: $(wildcard crds/*.yaml)
+
 $(BINARY): $(BUILD)/obj/controller/main.o $(call archives,$(lastword $(MODULES)))
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)

@@ -3,6 +3,9 @@
 
 void mdep_owner_write(struct json_writer *w, const struct mdep *m)
 {
+	/* Read from a file: there is nothing yet that could own. */
+	if (!*m->meta.uid)
+		return;
 	jw_array(w, "ownerReferences");
 	jw_object(w, NULL);
 	jw_str(w, "apiVersion", TG_API_VERSION);

@@ -41,6 +41,11 @@ const char *str_or(const char *s, const char *fallback)
 	return s ? s : fallback;
 }
 
+const char *str_nonempty(const char *s)
+{
+	return str_empty(s) ? NULL : s;
+}
+
 bool str_copy(char *dst, size_t size, const char *src)
 {
 	size_t n = strlen(src);

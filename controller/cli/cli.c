@@ -6,7 +6,8 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
-static const struct cli_verb *const verbs[] = {&cli_controller, &cli_score, &cli_version};
+static const struct cli_verb *const verbs[] = {&cli_controller, &cli_validate, &cli_render,
+                                               &cli_score, &cli_version};
 
 int cli_usage_error(const struct cli_verb *v, const char *fmt, ...)
 {

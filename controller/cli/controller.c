@@ -168,6 +168,7 @@ static int parse_options(struct options *o, int argc, char **argv)
 	                      .health_address = ":8081",
 	                      .lease_name = "tidegate-controller"};
 	optind = 0; /* glibc: forget an earlier scan that ended within an argument */
+	opterr = 1;
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
 		if (c == 'h')
 			return -1;

@@ -55,7 +55,7 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 	jw_str(&w, "kind", "ReplicaSet");
 	jw_object(&w, "metadata");
 	jw_str(&w, "name", gateway_service_name(&a, m, m->revision, zone));
-	jw_str(&w, "namespace", m->meta.namespace);
+	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
 	write_labels(&w, "labels", m, m->revision, zone);
 	jw_object(&w, "annotations");
 	jw_str(&w, TG_ANN_MODEL_VERSION, m->model.version);
@@ -89,7 +89,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 	jw_str(&w, "kind", "Service");
 	jw_object(&w, "metadata");
 	jw_str(&w, "name", name);
-	jw_str(&w, "namespace", m->meta.namespace);
+	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
 	write_labels(&w, "labels", m, revision, zone);
 	if (hash) {
 		jw_object(&w, "annotations");

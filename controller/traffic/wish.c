@@ -134,7 +134,7 @@ void write_owned_head(struct json_writer *w, const struct mdep *m, const char *a
 	jw_str(w, "kind", kind);
 	jw_object(w, "metadata");
 	jw_str(w, "name", name);
-	jw_str(w, "namespace", m->meta.namespace);
+	jw_str(w, "namespace", str_nonempty(m->meta.namespace));
 	jw_object(w, "labels");
 	jw_str(w, TG_LABEL_MANAGED_BY, TG_MANAGED_BY);
 	jw_str(w, TG_LABEL_NAME, m->meta.name);

@@ -9,6 +9,7 @@ set -u
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 root=$(CDPATH='' cd -- "$here/../.." && pwd)
 : "${KUBECTL:=kubectl}"
+tidegate=$root/build/tidegate
 ns=crd-test-$$
 passed=0 failed=0 skipped=0
 out=$(mktemp) || exit 1
@@ -56,15 +57,17 @@ manifest() {
 	printf '%s\n' "$1" | sed 's/^/  /'
 }
 
-# refused NAME PATTERN SPEC: the API server says no, in these words.
+# refused NAME PATTERN SPEC: the API server says no, in these words, and so does `tidegate validate`.
 refused() {
 	if manifest "$3" | k create --dry-run=server -f - >"$out" 2>&1; then
 		fail "$1 (was accepted)"
-	elif grep -Eq -- "$2" "$out"; then
-		pass "$1"
-	else
+	elif ! grep -Eq -- "$2" "$out"; then
 		echo "(wanted: $2)" >>"$out"
 		fail "$1"
+	elif manifest "$3" | "$tidegate" validate -f - >"$out" 2>&1; then
+		fail "$1 (tidegate validate accepts it)"
+	else
+		pass "$1"
 	fi
 }
 
@@ -145,6 +148,29 @@ value "nothing is Ready before it was looked at" \
 	"Ready Unknown Pending Waiting for controller 1970-01-01T00:00:00Z" mdep/small \
 	'{.status.conditions[0].type} {.status.conditions[0].status} {.status.conditions[0].reason} {.status.conditions[0].message} {.status.conditions[0].lastTransitionTime}'
 value "a template keeps every field" "5" mdep/ranker '{.spec.template.spec.terminationGracePeriodSeconds}'
+
+# --- without the controller -----------------------------------------------------------------
+# rendered NAME SPEC: the API server takes every object that the ModelDeployment stands for.
+rendered() {
+	manifest "$2" | "$tidegate" render -f - >"$out.yaml" 2>"$out" &&
+		k create --dry-run=server -f "$out.yaml" >"$out" 2>&1
+	if [ "$?" = 0 ] && [ "$(wc -l <"$out")" = "$(grep -c '^---' "$out.yaml")" ]; then
+		pass "$1"
+	else
+		cat "$out.yaml" >>"$out"
+		fail "$1"
+	fi
+	rm -f "$out.yaml"
+}
+rendered "the smallest object, rendered" ''
+rendered "every preset's pods, rendered" 'runtime: {preset: vllm}
+gpu: {count: 2, products: [NVIDIA-A10], minMemory: 20Gi}
+placement: {maxPerNode: 2}'
+if k get crd httproutes.gateway.networking.k8s.io >"$out" 2>&1; then
+	rendered "zones and a route, rendered" 'replicas: 6
+zones: [{name: hz-a}, {name: hz-b, weight: 2}, {name: hz-c, role: Standby}]
+traffic: {httpRoute: {name: ranker, parentRefs: [{name: gw}], hostnames: [a.example]}}'
+fi
 
 # --- refusals --------------------------------------------------------------------------------
 refused "no model" 'spec.model: Required' 'model: null'
@@ -268,7 +294,8 @@ if [ -f "$root/manifests/install.yaml" ]; then
 		routes=
 	fi
 	for verb in get list watch; do
-		for resource in modeldeployments.serving.tidegate.io pods nodes services replicasets.apps $routes; do
+		for resource in modeldeployments.serving.tidegate.io pods nodes services replicasets.apps \
+			endpointslices.discovery.k8s.io $routes; do
 			may "$verb" "$resource" -A
 		done
 	done

@@ -153,7 +153,7 @@ struct mdep_finding {
 	const char *path, *message;
 	bool fatal; /* Stalled: nothing is done until it is mended; else a warning condition */
 };
-#define MDEP_FINDINGS_MAX 8
+#define MDEP_FINDINGS_MAX 32
 
 struct mdep_condition {
 	const char *type, *status, *reason, *message;

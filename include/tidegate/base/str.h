@@ -19,6 +19,8 @@ bool str_ends(const char *s, const char *suffix);
 int str_cmp(const char *a, const char *b);
 /* s, or fallback when s is NULL. */
 const char *str_or(const char *s, const char *fallback);
+/* s, or NULL when s is empty. */
+const char *str_nonempty(const char *s);
 /* Copies with truncation, always terminates; returns false when it was cut. */
 bool str_copy(char *dst, size_t size, const char *src);
 

@@ -332,6 +332,8 @@ static void test_too_many_steps(void **state)
 	free(list);
 }
 
+#define Z "{'name':'z'},"
+
 /* Fatal ones come first, and there is an end to them. */
 static void test_order_and_number_of_findings(void **state)
 {
@@ -339,7 +341,8 @@ static void test_order_and_number_of_findings(void **state)
 		with_meta("'annotations':{'serving.tidegate.io/abrot':'x'}",
 	                  "'slo':{},'failover':{},'canary':{'policyRef':{'name':'x'}},"
 	                  "'model':{'verify':{},'digest':'x','uri':'s3://x'},'replicas':-1,"
-	                  "'runtime':{},'placement':{'policy':'FGD'}");
+	                  "'runtime':{},'placement':{'policy':'FGD'},'zones':[" Z Z Z Z Z Z Z
+	                  "{'name':'z'}]");
 
 	(void)state;
 	show(m);

@@ -1,62 +1,5 @@
 /* The command line: exit codes, and what is said where. */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "../../../controller/cli/cli.h"
-#include "tidegate/base/alloc.h"
-#include "tidegate/base/file.h"
-
-#define ARGS_MAX 8
-
-struct outcome {
-	int code;
-	struct buf out, err;
-};
-
-/* Standard output and error go to files meanwhile; errors of cmocka do not pass here. */
-static void run(struct outcome *o, const char *const *args)
-{
-	char *argv[ARGS_MAX + 2] = {xstrdup("tidegate")};
-	int argc = 1, saved[3], fds[3];
-	char names[3][32] = {"", "/tmp/tidegate-cli-XXXXXX", "/tmp/tidegate-cli-XXXXXX"};
-
-	for (; *args; args++) {
-		assert_true(argc <= ARGS_MAX);
-		argv[argc++] = xstrdup(*args);
-	}
-	fflush(NULL);
-	for (int fd = 1; fd <= 2; fd++) {
-		fds[fd] = mkstemp(names[fd]);
-		saved[fd] = dup(fd);
-		dup2(fds[fd], fd);
-	}
-	o->code = cli_main(argc, argv);
-	fflush(NULL);
-	for (int fd = 1; fd <= 2; fd++) {
-		dup2(saved[fd], fd);
-		close(saved[fd]);
-		close(fds[fd]);
-		buf_init(fd == 1 ? &o->out : &o->err, 65536);
-		file_read(names[fd], fd == 1 ? &o->out : &o->err, NULL);
-		unlink(names[fd]);
-	}
-	for (int i = 0; i < argc; i++)
-		free(argv[i]);
-}
-
-static void release(struct outcome *o)
-{
-	buf_release(&o->out);
-	buf_release(&o->err);
-}
+#include "run.h"
 
 static void test_exit_codes(void **state)
 {
@@ -72,6 +15,14 @@ static void test_exit_codes(void **state)
 		{{"version"}, EXIT_OK, "tidegate " TIDEGATE_VERSION, NULL},
 		{{"version", "--help"}, EXIT_OK, "Usage: tidegate version", NULL},
 		{{"controller", "--help"}, EXIT_OK, "Example:", NULL},
+		{{"validate", "--help"}, EXIT_OK, "Example:", NULL},
+		{{"validate"}, EXIT_USAGE, NULL, "needs -f FILE"},
+		{{"validate", "a.yaml"}, EXIT_USAGE, NULL, "takes no argument \"a.yaml\""},
+		{{"validate", "-f"}, EXIT_USAGE, NULL, "value is missing"},
+		{{"validate", "-f", "/nonexistent.yaml"}, EXIT_ERROR, "/nonexistent.yaml", NULL},
+		{{"render", "--help"}, EXIT_OK, "Example:", NULL},
+		{{"render"}, EXIT_USAGE, NULL, "needs -f FILE"},
+		{{"render", "-f", "/nonexistent.yaml"}, EXIT_ERROR, NULL, "/nonexistent.yaml"},
 		{{"controller", "-h"}, EXIT_OK, "--kubeconfig FILE", NULL},
 		{{"controller", "--workers", "3", "--help"}, EXIT_OK, "Usage:", NULL},
 		/* usage errors say what is wrong and where help is */

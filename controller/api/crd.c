@@ -1,0 +1,18 @@
+/* The CRD files, as they were when this program was built. */
+#include "crd.h"
+
+#include <stddef.h>
+
+/* .incbin: the file is the one truth, and no generator has to be run. */
+#define EMBED(name, file)                                                                          \
+	__asm__(".section .rodata\n"                                                               \
+	        ".global " #name "\n" #name ":\n"                                                  \
+	        ".incbin \"" file "\"\n"                                                           \
+	        ".byte 0\n"                                                                        \
+	        ".previous\n")
+
+EMBED(crd_modeldeployments, "crds/serving.tidegate.io_modeldeployments.yaml");
+
+extern const char crd_modeldeployments[];
+
+const char *const crd_texts[] = {crd_modeldeployments, NULL};

@@ -1,0 +1,204 @@
+/* `tidegate render`: the objects that a ModelDeployment stands for once it is released. */
+#include <getopt.h>
+#include <stdio.h>
+
+#include "cli.h"
+#include "manifest.h"
+#include "tidegate/api/mdep.h"
+#include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
+#include "tidegate/base/yaml_write.h"
+#include "tidegate/reconcile/children.h"
+#include "tidegate/rollout/replicas.h"
+#include "tidegate/traffic/driver.h"
+#include "tidegate/traffic/gateway.h"
+
+#define SHARE_WHOLE 10000
+
+struct render {
+	const struct mdep *m;
+	struct arena a;
+	struct buf body;
+	int pods[MDEP_ZONES_MAX]; /* by zone */
+	unsigned ncells;
+	unsigned objects, errors;
+};
+
+static const char *cell_zone(const struct render *r, unsigned cell)
+{
+	return r->m->nzones ? r->m->zones[cell].name : "";
+}
+
+static int print_body(struct render *r, struct err *err)
+{
+	const struct cJSON *v = json_parse(&r->a, r->body.data, r->body.len, err);
+	cleanup_buf struct buf text;
+
+	buf_init(&text, 4 * CHILD_BODY_MAX);
+	if (!v)
+		return -1;
+	if (yaml_write(&text, v))
+		return err_set(err, ERR_TOO_BIG, "an object is larger than %zu bytes", text.max);
+	printf("---\n%s", text.data);
+	buf_reset(&r->body);
+	return 0;
+}
+
+/* A Standby zone has no pods until it is needed. */
+static void split(struct render *r)
+{
+	int weights[MDEP_ZONES_MAX] = {1};
+
+	r->ncells = r->m->nzones ? r->m->nzones : 1;
+	for (unsigned i = 0; i < r->m->nzones; i++)
+		weights[i] = r->m->zones[i].role == ZONE_ACTIVE ? r->m->zones[i].weight : 0;
+	replicas_split(r->m->replicas, weights, r->ncells, r->pods);
+}
+
+static int print_services(struct render *r, struct err *err)
+{
+	const struct traffic_driver *driver = traffic_driver_of(r->m);
+	const char *revision = driver && driver->front ? r->m->revision : NULL;
+	uint64_t hash;
+
+	if (child_front_service(r->m, revision, &r->body, &hash) || print_body(r, err))
+		return -1;
+	if (driver && driver->by_revision)
+		return child_revision_service(r->m, r->m->revision, &r->body, &hash) ||
+		                       print_body(r, err)
+		               ? -1
+		               : 0;
+	for (unsigned i = 0; driver && i < r->ncells; i++)
+		if (r->pods[i] &&
+		    (child_cell_service(r->m, r->m->revision, cell_zone(r, i), &r->body, &hash) ||
+		     print_body(r, err)))
+			return -1;
+	return 0;
+}
+
+static int print_sets(struct render *r, struct err *err)
+{
+	for (unsigned i = 0; i < r->ncells; i++)
+		if (r->pods[i] &&
+		    (child_replicaset(r->m, cell_zone(r, i), 1, r->pods[i], &r->body, err) ||
+		     print_body(r, err)))
+			return -1;
+	return 0;
+}
+
+/* A route of the user's is not ours to print: which lines of it change depends on the rest. */
+static int print_route(struct render *r, struct err *err)
+{
+	const struct traffic_driver *driver = traffic_driver_of(r->m);
+	struct mdep_weight weights[MDEP_ZONES_MAX];
+	int shares[MDEP_ZONES_MAX];
+	struct traffic_wish wish = {.mdep = r->m, .weights = weights, .target = r->m->revision};
+	struct traffic_view view = {0};
+	struct traffic_edit edit = {.how = TRAFFIC_KEEP};
+
+	if (!driver || r->m->replicas <= 0)
+		return 0;
+	replicas_split(SHARE_WHOLE, r->pods, r->ncells, shares);
+	for (unsigned i = 0; i < r->ncells; i++)
+		if (shares[i])
+			weights[wish.nweights++] =
+				(struct mdep_weight){r->m->revision, cell_zone(r, i), shares[i]};
+	if (driver->edit(&wish, &view, &r->a, &edit, err))
+		return -1;
+	if (edit.how != TRAFFIC_APPLY) {
+		fprintf(stderr,
+		        "tidegate render: %s %s is not made by Tidegate, which only sets weights "
+		        "in it\n",
+		        driver->kind->kind, str_or(r->m->route_name, ""));
+		return 0;
+	}
+	buf_addstr(&r->body, edit.body);
+	return print_body(r, err);
+}
+
+static void render_mdep(void *arg, const struct manifest *man)
+{
+	struct render *r = arg;
+	struct err err = ERR_INIT;
+	struct mdep *m;
+
+	if (!manifest_is_mdep(man))
+		return;
+	r->objects++;
+	if (manifest_check_mdep(man, stderr)) {
+		r->errors++;
+		return;
+	}
+	m = arena_alloc(&r->a, sizeof(*m));
+	r->m = m;
+	if (mdep_read(man->json, m, &r->a, &err) == 0) {
+		split(r);
+		if (!print_services(r, &err) && !print_sets(r, &err) && !print_route(r, &err))
+			return;
+	}
+	fprintf(stderr, "%s:%u: %s\n", man->file, manifest_line(man, &r->a, ""), err.msg);
+	r->errors++;
+}
+
+static int render_file(const char *path)
+{
+	struct render r = {.objects = 0};
+	struct err err = ERR_INIT;
+	int rc;
+
+	arena_init(&r.a, 65536);
+	buf_init(&r.body, CHILD_BODY_MAX);
+	rc = manifest_each(path, render_mdep, &r, &err);
+	buf_release(&r.body);
+	arena_release(&r.a);
+	if (rc)
+		return cli_error(&cli_render, err.msg);
+	if (!r.objects)
+		return cli_error(&cli_render, "no ModelDeployment in what was given");
+	return r.errors ? EXIT_ERROR : EXIT_OK;
+}
+
+static int run(int argc, char **argv)
+{
+	static const struct option options[] = {{"filename", required_argument, NULL, 'f'},
+	                                        {"help", no_argument, NULL, 'h'},
+	                                        {NULL, 0, NULL, 0}};
+	const char *path = NULL;
+	int c;
+
+	/* 0: getopt starts afresh, whatever an earlier scan left. */
+	optind = 0;
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+hf:", options, NULL)) != -1) {
+		if (c == 'h')
+			return cli_help(&cli_render);
+		if (c != 'f')
+			return cli_usage_error(&cli_render,
+			                       "no such option, or its value is missing");
+		path = optarg;
+	}
+	if (optind < argc)
+		return cli_usage_error(&cli_render, "takes no argument \"%s\"", argv[optind]);
+	if (!path)
+		return cli_usage_error(&cli_render, "needs -f FILE");
+	return render_file(path);
+}
+
+const struct cli_verb cli_render = {
+	.name = "render",
+	.summary = "show the objects that a ModelDeployment stands for",
+	.usage = "Usage: tidegate render -f FILE\n"
+		 "\n"
+		 "Prints the objects that each ModelDeployment in FILE stands for once its\n"
+		 "revision is released: Services, ReplicaSets, and the route where Tidegate\n"
+		 "makes it. Owner references are left out: they need the object's uid.\n"
+		 "\n"
+		 "  -f, --filename FILE  YAML or JSON, several documents, Lists; - is\n"
+		 "                       standard input\n"
+		 "\n"
+		 "Exit code: 0, or 1 with what is wrong on standard error.\n"
+		 "\n"
+		 "Example:\n"
+		 "  tidegate render -f ranker.yaml | kubectl apply --dry-run=server -f -\n",
+	.run = run,
+};
