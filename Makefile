@@ -121,6 +121,15 @@ bench: deps
 	@$(MAKE) -s all bed
 	@bash tests/bench/run.sh
 
+# The judges side by side on simulated streams; a few minutes.
+.PHONY: bench-judge
+bench-judge: $(BUILD)/bench/judge
+	$(Q)$<
+$(BUILD)/bench/judge: $(BUILD)/obj/tests/bench/judge.o $(call archives,judge)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
+
 # --- for developers --------------------------------------------------------------------------
 SOURCES   = $(shell git ls-files '*.c' '*.h')
 layers:

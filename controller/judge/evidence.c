@@ -2,7 +2,11 @@
 
 #include <math.h>
 
-static const double worse_psi[EVIDENCE_GRID] = {1.5, 2, 3, 5, 10, 30, 100, 400};
+#include "outage.h"
+
+/* Effect sizes beyond the margin, and beside no effect at all. */
+static const double worse_by[EVIDENCE_GRID] = {1.2, 1.6, 2.4, 4, 8, 25, 80, 300};
+static const double outage_share[EVIDENCE_OUTAGE] = {0.2, 0.6};
 static const double fine_psi[EVIDENCE_PASS] = {1, 0.7};
 
 double log_mean_exp(const double *v, unsigned n)
@@ -26,23 +30,35 @@ static void add_effect(struct evidence *e, const struct table2x2 *t)
 	e->mh_under += (double)t->stable_bad * (double)(t->canary - t->canary_bad) / total;
 }
 
-void evidence_add(struct evidence *e, const struct table2x2 *t, double margin, double pass_psi,
-                  double phi)
+void evidence_add(struct evidence *e, const struct table2x2 *t, const struct evidence_null *null)
 {
-	double lr[EVIDENCE_GRID];
+	double psi[EVIDENCE_GRID], lr[EVIDENCE_GRID];
 
-	hypergeometric_log_ratios(t, worse_psi, EVIDENCE_GRID, margin, lr);
 	for (unsigned i = 0; i < EVIDENCE_GRID; i++)
-		e->worse[i] += lr[i] / phi;
-	hypergeometric_log_ratios(t, fine_psi, EVIDENCE_PASS, pass_psi, lr);
+		psi[i] = worse_by[i] * null->margin;
+	hypergeometric_log_ratios(t, psi, EVIDENCE_GRID, null->margin, lr);
+	for (unsigned i = 0; i < EVIDENCE_GRID; i++)
+		e->worse[i] += lr[i] / null->phi;
+	for (unsigned i = 0; i < EVIDENCE_OUTAGE && null->stable_share > 0; i++)
+		e->outage[i] +=
+			outage_log_ratio(t, null->margin, outage_share[i], null->stable_share) /
+			null->phi;
+	e->outages |= null->stable_share > 0;
+	hypergeometric_log_ratios(t, fine_psi, EVIDENCE_PASS, null->harm, lr);
 	for (unsigned i = 0; i < EVIDENCE_PASS; i++)
-		e->fine[i] += lr[i] / phi;
+		e->fine[i] += lr[i] / null->phi;
 	add_effect(e, t);
 }
 
+/* Half of the stake each. */
 double evidence_log_worse(const struct evidence *e)
 {
-	return log_mean_exp(e->worse, EVIDENCE_GRID);
+	double v[2] = {log_mean_exp(e->worse, EVIDENCE_GRID), 0};
+
+	if (!e->outages)
+		return v[0];
+	v[1] = log_mean_exp(e->outage, EVIDENCE_OUTAGE);
+	return log_mean_exp(v, 2);
 }
 
 double evidence_log_fine(const struct evidence *e)

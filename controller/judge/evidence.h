@@ -1,25 +1,38 @@
 /*
- * Evidence of one metric: e-processes against "not worse than the margin" (for FAIL) and
- * against "much worse" (for PASS), fed with 2x2 tables.
+ * Evidence about one kind of bad request: e-processes against "not worse than the margin" (for
+ * FAIL) and against "much worse" (for PASS), fed with 2x2 tables.
+ *
+ * The margin and the tempering phi may change from table to table, as long as they come from what
+ * was known before the table.
  */
 #ifndef TIDEGATE_JUDGE_EVIDENCE_H
 #define TIDEGATE_JUDGE_EVIDENCE_H
 
+#include <stdbool.h>
+
 #include "hypergeometric.h"
 
-#define EVIDENCE_GRID 8
-#define EVIDENCE_PASS 2
+#define EVIDENCE_GRID   8
+#define EVIDENCE_PASS   2
+#define EVIDENCE_OUTAGE 2
 
 struct evidence {
-	double worse[EVIDENCE_GRID]; /* log likelihood ratios, one an effect size */
+	bool outages;                   /* are looked for */
+	double worse[EVIDENCE_GRID];    /* log likelihood ratios, one an effect size */
+	double outage[EVIDENCE_OUTAGE]; /* the same against outright failure (outage.h) */
 	double fine[EVIDENCE_PASS];
 	/* Mantel-Haenszel sums of the odds ratio, for people. */
 	double mh_over, mh_under;
 };
 
-/* phi >= 1 tempers: known before the table was seen, so the process stays valid. */
-void evidence_add(struct evidence *e, const struct table2x2 *t, double margin, double pass_psi,
-                  double phi);
+struct evidence_null {
+	double margin;       /* odds ratio that is tolerated */
+	double harm;         /* odds ratio that PASS must exclude, > margin */
+	double phi;          /* >= 1: overdispersion that tempers the likelihood */
+	double stable_share; /* guess, for outages; 0 = they are not looked for */
+};
+
+void evidence_add(struct evidence *e, const struct table2x2 *t, const struct evidence_null *null);
 double evidence_log_worse(const struct evidence *e);
 double evidence_log_fine(const struct evidence *e);
 /* Estimated odds ratio, 1 when nothing is known. */

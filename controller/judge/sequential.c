@@ -1,84 +1,50 @@
 #include "tidegate/judge/sequential.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "evidence.h"
+#include "sequential_internal.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
-#define STRATA_MAX  16
-#define BOUNDS_USED 6
-/* Stable requests that must have been seen before latency bounds are chosen from them. */
-#define BOUNDS_AFTER 50
-/* Error share that a canary without any error must be shown to stay below, for PASS. */
-#define ERROR_BUDGET 0.01
-#define BLOCK_S      60.0
-#define BLOCKS_MAX   60
-#define PHI_SAFETY   1.3
-
-struct side {
-	double requests, errors;
-	double slower[BOUNDS_USED]; /* requests above each chosen bound */
-};
-
-struct stratum {
-	char name[64];
-	struct side canary, stable; /* of the tick being gathered */
-};
-
-/* Error counts of the stable side by minute: what the overdispersion is estimated from. */
-struct blocks {
-	double n[BLOCKS_MAX], bad[BLOCKS_MAX];
-	unsigned len, next;
-	double cur_n, cur_bad, cur_canary, start;
-	double last_canary; /* canary requests of the last whole block */
-	double rate;        /* pooled share of bad */
-	double cv2;
-};
-
-struct metric_state {
-	const char *name;
-	enum judge_verdict verdict;
-	double decided_at;
-};
-
-struct sequential {
-	struct sequential_options o;
-	struct stratum strata[STRATA_MAX];
-	unsigned nstrata;
-	bool started;
-	double start, tick_end, last_canary_t;
-	struct side canary, stable; /* totals */
-	struct side tick_canary, tick_stable;
-	struct evidence errors, slow[BOUNDS_USED];
-	struct blocks blocks;
-	/* Stable histogram until bounds are chosen. */
-	double hist_bounds[JUDGE_BUCKETS_MAX], hist[JUDGE_BUCKETS_MAX];
-	unsigned nhist;
-	double bounds[BOUNDS_USED];
-	unsigned nbounds;
-	double log_budget; /* e-process against "error share >= ERROR_BUDGET" */
-	struct metric_state error_state, latency_state;
-};
-
-const char *judge_verdict_name(enum judge_verdict v)
-{
-	static const char *const names[] = {"NONE", "PASS", "FAIL"};
-
-	return names[v];
-}
+/* Share of bad requests that a canary without any must be shown to stay below, for PASS. */
+#define BUDGET 0.01
+/* Ticks at the beginning: a tenth of the time that has passed, so that an outage is seen at once.
+ */
+#define TICK_MIN_S  1.0
+#define TICK_GROWTH 0.1
+/* So long a stratum waits for its other side. */
+#define PARTNER_S 30.0
+/* The margin does not grow beyond, whatever pods differ by. */
+#define ERROR_MARGIN_MAX   4.0
+#define LATENCY_MARGIN_MAX 8.0
+/* Of alpha: errors are worse than slowness. */
+#define ERRORS_PART 0.7
+/* PASS must exclude clearly more than what is tolerated. */
+#define HARM_OVER_MARGIN 1.5
 
 void sequential_options_default(struct sequential_options *o)
 {
 	*o = (struct sequential_options){.alpha = 0.01,
 	                                 .margin = 1.25,
+	                                 .latency_margin = 1.15,
+	                                 .pod_spread = 0.1,
+	                                 .min_excess = 0.001,
 	                                 .tick_s = 5,
 	                                 .pass_psi = 2,
 	                                 .pass_evidence = 20,
 	                                 .no_data_s = 30,
+	                                 .no_stable_s = 30,
 	                                 .judge_latency = true};
+}
+
+static void set_null(struct sequential *s, unsigned track, double log_floor, double log_spread,
+                     double max)
+{
+	struct evidence_null *null = &s->tracks[track].null;
+
+	null->margin = fmin(exp(fmax(log_floor, log_spread)), fmax(max, exp(log_floor)));
+	null->harm = fmax(s->o.pass_psi, HARM_OVER_MARGIN * null->margin);
 }
 
 struct sequential *sequential_new(const struct sequential_options *o)
@@ -86,170 +52,178 @@ struct sequential *sequential_new(const struct sequential_options *o)
 	struct sequential *s = xcalloc(1, sizeof(*s));
 
 	s->o = *o;
-	s->error_state = (struct metric_state){"errors", JUDGE_NONE, NAN};
-	s->latency_state = (struct metric_state){"latency", JUDGE_NONE, NAN};
+	s->errors.decided_at = s->latency.decided_at = s->rest.since = NAN;
+	for (unsigned i = 0; i < TRACKS; i++)
+		s->tracks[i].null.phi = 1;
+	set_null(s, 0, log(o->margin), spread_log_margin(NULL, 0, o->pod_spread), ERROR_MARGIN_MAX);
 	return s;
 }
 
 void sequential_free(struct sequential *s)
 {
+	if (!s)
+		return;
+	free(s->strata);
 	free(s);
+}
+
+static unsigned count_tracks(const struct sequential *s)
+{
+	return 1 + s->bounds.nused;
 }
 
 /* --- gathering --------------------------------------------------------------------------- */
 
 /* What is beyond the last place shares it: strata are a refinement, not a condition. */
-static struct stratum *stratum_get(struct sequential *s, const char *name)
+static unsigned stratum_index(struct sequential *s, const char *name)
 {
+	uint64_t key = str_hash(STR_HASH_SEED, name, strlen(name));
+
 	for (unsigned i = 0; i < s->nstrata; i++)
-		if (str_eq(s->strata[i].name, name))
-			return &s->strata[i];
+		if (s->strata[i].key == key)
+			return i;
 	if (s->nstrata == STRATA_MAX)
-		return &s->strata[STRATA_MAX - 1];
-	str_copy(s->strata[s->nstrata].name, sizeof(s->strata[0].name), name);
-	return &s->strata[s->nstrata++];
+		return STRATA_MAX - 1;
+	s->strata = xreallocarray(s->strata, s->nstrata + 1, sizeof(*s->strata));
+	s->strata[s->nstrata] = (struct stratum){.key = key, .since = NAN};
+	return s->nstrata++;
 }
 
-static void gather_histogram(struct sequential *s, const struct sequential_sample *x)
+/* NULL when there are too many: they count, but tell nothing of how pods differ. */
+static struct pod *pod_get(struct sequential *s, const struct sequential_sample *x,
+                           unsigned stratum)
 {
-	if (x->canary || s->nbounds || !x->nbuckets)
-		return;
-	if (s->nhist != x->nbuckets ||
-	    memcmp(s->hist_bounds, x->bounds, x->nbuckets * sizeof(double))) {
-		memcpy(s->hist_bounds, x->bounds, x->nbuckets * sizeof(double));
-		memset(s->hist, 0, sizeof(s->hist));
-		s->nhist = x->nbuckets;
+	const char *name = str_or(x->pod, "");
+	uint64_t key = str_hash(STR_HASH_SEED + x->canary, name, strlen(name));
+
+	for (unsigned i = 0; i < s->npods; i++)
+		if (s->pods[i].key == key)
+			return &s->pods[i];
+	if (s->npods == SPREAD_PODS)
+		return NULL;
+	s->pods[s->npods] =
+		(struct pod){.key = key, .canary = x->canary, .stratum = (unsigned char)stratum};
+	return &s->pods[s->npods++];
+}
+
+static void gather_cell(struct side *side, struct pod *pod, unsigned track, double n, double bad)
+{
+	side->cells[track].n += n;
+	side->cells[track].bad += bad;
+	if (pod) {
+		pod->n[track] += (float)n;
+		pod->bad[track] += (float)bad;
 	}
-	for (unsigned i = 0; i < x->nbuckets; i++)
-		s->hist[i] += x->counts[i];
 }
 
-/* Requests above `bound`; NAN when the sample's buckets do not have that bound. */
-static double slower_than(const struct sequential_sample *x, double bound)
+static void gather(struct sequential *s, const struct sequential_sample *x)
 {
-	for (unsigned i = 0; i + 1 < x->nbuckets; i++)
-		if (fabs(x->bounds[i] - bound) <= 1e-9 * bound)
-			return x->counts[x->nbuckets - 1] - x->counts[i];
-	return NAN;
+	unsigned index = stratum_index(s, str_or(x->stratum, ""));
+	struct stratum *st = &s->strata[index];
+	struct side *side = x->canary ? &st->canary : &st->stable;
+	struct pod *pod = pod_get(s, x, index);
+	double seen, slower;
+
+	if (isnan(st->since))
+		st->since = x->t;
+	gather_cell(side, pod, 0, fmax(x->requests, x->errors), x->errors);
+	for (unsigned i = 0; i < s->bounds.nused; i++)
+		if (bounds_slower(&s->bounds, i, x, &seen, &slower))
+			gather_cell(side, pod, 1 + i, seen, slower);
 }
 
-static void gather_side(const struct sequential *s, struct side *side,
-                        const struct sequential_sample *x)
+static double tick_after(const struct sequential *s, double t)
 {
-	double slower;
+	double length = fmin(s->o.tick_s, fmax(TICK_MIN_S, TICK_GROWTH * (t - s->start)));
 
-	side->requests += x->requests > x->errors ? x->requests : x->errors;
-	side->errors += x->errors;
-	for (unsigned i = 0; i < s->nbounds; i++) {
-		slower = slower_than(x, s->bounds[i]);
-		if (slower > 0)
-			side->slower[i] += slower;
-	}
+	return t + length;
+}
+
+static void start(struct sequential *s, double t)
+{
+	s->started = true;
+	s->start = s->last_canary_t = s->last_stable_t = s->block_start = t;
+	s->tick_end = tick_after(s, t);
+}
+
+static bool is_over(const struct sequential *s)
+{
+	return s->errors.verdict == JUDGE_FAIL || s->latency.verdict == JUDGE_FAIL;
 }
 
 void sequential_observe(struct sequential *s, const struct sequential_sample *x)
 {
-	struct stratum *st = stratum_get(s, str_or(x->stratum, ""));
+	double *last = x->canary ? &s->last_canary_t : &s->last_stable_t;
 
 	if (!(x->requests >= 0) || !(x->errors >= 0) || x->nbuckets > JUDGE_BUCKETS_MAX)
 		return;
-	if (!s->started) {
-		s->started = true;
-		s->start = s->last_canary_t = s->blocks.start = x->t;
-		s->tick_end = x->t + s->o.tick_s;
-	}
+	if (!s->started)
+		start(s, x->t);
 	sequential_advance(s, x->t);
-	gather_histogram(s, x);
-	gather_side(s, x->canary ? &st->canary : &st->stable, x);
-	if (x->canary && x->requests > 0 && x->t > s->last_canary_t)
-		s->last_canary_t = x->t;
-}
-
-/* --- overdispersion ---------------------------------------------------------------------- */
-
-/*
- * Excess variance of the stable error counts over Poisson, relative to the mean squared:
- * cv^2 of the underlying rate from one minute to the next.
- */
-static void blocks_estimate(struct blocks *b)
-{
-	double n = 0, bad = 0, excess = 0, squares = 0;
-
-	for (unsigned i = 0; i < b->len; i++) {
-		n += b->n[i];
-		bad += b->bad[i];
-	}
-	b->rate = n > 0 ? bad / n : 0;
-	for (unsigned i = 0; i < b->len; i++) {
-		double mu = b->rate * b->n[i];
-
-		excess += (b->bad[i] - mu) * (b->bad[i] - mu) - mu;
-		squares += mu * mu;
-	}
-	b->cv2 = b->len >= 3 && squares > 0 && excess > 0 ? excess / squares : 0;
-}
-
-static void blocks_add(struct blocks *b, const struct side *canary, const struct side *stable,
-                       double now)
-{
-	b->cur_n += stable->requests;
-	b->cur_bad += stable->errors;
-	b->cur_canary += canary->requests;
-	if (now - b->start < BLOCK_S)
+	if (x->requests > 0)
+		*last = fmax(*last, x->t);
+	if (is_over(s))
 		return;
-	b->n[b->next] = b->cur_n;
-	b->bad[b->next] = b->cur_bad;
-	b->next = (b->next + 1) % BLOCKS_MAX;
-	b->len += b->len < BLOCKS_MAX;
-	b->last_canary = b->cur_canary;
-	b->cur_n = b->cur_bad = b->cur_canary = 0;
-	b->start = now;
-	blocks_estimate(b);
+	if (s->o.judge_latency) {
+		*(x->canary ? &s->canary_latency : &s->stable_latency) |= x->nbuckets > 0;
+		bounds_add(&s->bounds, x);
+	}
+	gather(s, x);
 }
 
-static double blocks_phi(const struct blocks *b)
+/* --- blocks: what the stable side shows of its own spread ------------------------------------ */
+
+static double margin_of_pods(const struct sequential *s, unsigned track, double prior)
 {
-	return 1 + 2 * PHI_SAFETY * b->cv2 * b->rate * b->last_canary;
+	struct spread_pod pods[SPREAD_PODS];
+
+	for (unsigned i = 0; i < s->npods; i++)
+		pods[i] = (struct spread_pod){.canary = s->pods[i].canary,
+		                              .stratum = s->pods[i].stratum,
+		                              .n = (double)s->pods[i].n[track],
+		                              .bad = (double)s->pods[i].bad[track]};
+	return spread_log_margin(pods, s->npods, prior);
 }
 
-/* --- latency bounds ---------------------------------------------------------------------- */
-
-static bool has_bound(const struct sequential *s, double bound)
-{
-	for (unsigned i = 0; i < s->nbounds; i++)
-		if (s->bounds[i] == bound)
-			return true;
-	return false;
-}
-
-/*
- * Bounds from body to tail of the stable distribution. Chosen once, from stable data only and
- * before the first table that uses them, so that the choice does not spend any of alpha.
+/* The further out, the steeper: a tail that nothing was seen of yet is as steep as the one before.
  */
-static void choose_bounds(struct sequential *s)
+static void update_margins(struct sequential *s)
 {
-	static const double tails[BOUNDS_USED] = {0.5, 0.2, 0.05, 0.01, 0.002, 0};
-	double total = s->nhist ? s->hist[s->nhist - 1] : 0;
+	double slope = 0, spread = log1p(s->o.pod_spread);
 
-	if (!s->o.judge_latency || s->nbounds || total < BOUNDS_AFTER)
-		return;
-	for (unsigned k = 0; k < BOUNDS_USED; k++)
-		for (unsigned i = 0; i + 1 < s->nhist; i++) {
-			if (1 - s->hist[i] / total > tails[k] + 1e-12)
-				continue;
-			if (!has_bound(s, s->hist_bounds[i]))
-				s->bounds[s->nbounds++] = s->hist_bounds[i];
-			break;
-		}
+	set_null(s, 0, log(s->o.margin), margin_of_pods(s, 0, s->o.pod_spread), ERROR_MARGIN_MAX);
+	for (unsigned i = 0; i < s->bounds.nused; i++) {
+		slope = fmax(slope, bounds_slope(&s->bounds, i));
+		set_null(s, 1 + i, fmax(log(s->o.margin), slope * log(s->o.latency_margin)),
+		         margin_of_pods(s, 1 + i, slope * spread), LATENCY_MARGIN_MAX);
+	}
 }
 
-/* --- ticks ------------------------------------------------------------------------------- */
-
-static struct table2x2 make_table(double canary, double canary_bad, double stable,
-                                  double stable_bad)
+static void close_block(struct sequential *s, double now)
 {
-	struct table2x2 t = {lround(canary), lround(canary_bad), lround(stable),
-	                     lround(stable_bad)};
+	double length = now - s->block_start;
+	double per_minute = s->block_canary * 60 / length;
+
+	if (length < SPREAD_BLOCK_S)
+		return;
+	for (unsigned i = 0; i < count_tracks(s); i++) {
+		struct track *t = &s->tracks[i];
+
+		drift_add(&t->drift, t->block.n, t->block.bad);
+		t->null.phi = drift_phi(&t->drift, per_minute);
+		t->block = (struct cell){0, 0};
+	}
+	update_margins(s);
+	s->block_start = now;
+	s->block_canary = 0;
+}
+
+/* --- tables ------------------------------------------------------------------------------ */
+
+static struct table2x2 make_table(const struct cell *canary, const struct cell *stable)
+{
+	struct table2x2 t = {lround(canary->n), lround(canary->bad), lround(stable->n),
+	                     lround(stable->bad)};
 
 	if (t.canary_bad > t.canary)
 		t.canary_bad = t.canary;
@@ -258,57 +232,143 @@ static struct table2x2 make_table(double canary, double canary_bad, double stabl
 	return t;
 }
 
-static void add_total(struct side *to, const struct side *from)
+static void add_side(struct side *to, const struct side *from)
 {
-	to->requests += from->requests;
-	to->errors += from->errors;
-	for (unsigned i = 0; i < BOUNDS_USED; i++)
-		to->slower[i] += from->slower[i];
-}
-
-/* Against "at least ERROR_BUDGET of the canary's requests fail", for a tenth of it. */
-static void add_budget(struct sequential *s, const struct side *c)
-{
-	double p1 = ERROR_BUDGET / 10;
-
-	s->log_budget += c->errors * log(p1 / ERROR_BUDGET) +
-	                 (c->requests - c->errors) * log((1 - p1) / (1 - ERROR_BUDGET));
-}
-
-static void close_stratum(struct sequential *s, struct stratum *st, double phi)
-{
-	struct side *c = &st->canary, *b = &st->stable;
-	struct table2x2 t = make_table(c->requests, c->errors, b->requests, b->errors);
-
-	evidence_add(&s->errors, &t, s->o.margin, s->o.pass_psi, phi);
-	for (unsigned i = 0; i < s->nbounds; i++) {
-		t = make_table(c->requests, c->slower[i], b->requests, b->slower[i]);
-		evidence_add(&s->slow[i], &t, s->o.margin, s->o.pass_psi, 1);
+	for (unsigned i = 0; i < TRACKS; i++) {
+		to->cells[i].n += from->cells[i].n;
+		to->cells[i].bad += from->cells[i].bad;
 	}
-	add_budget(s, c);
-	add_total(&s->canary, c);
-	add_total(&s->stable, b);
-	add_total(&s->tick_canary, c);
-	add_total(&s->tick_stable, b);
-	memset(c, 0, sizeof(*c));
-	memset(b, 0, sizeof(*b));
 }
 
-static double log_latency(const struct sequential *s, double (*of)(const struct evidence *))
+/* Against "at least BUDGET of the canary's requests are bad", for a tenth of it. */
+static void add_budget(struct track *t, const struct cell *c)
+{
+	double p1 = BUDGET / 10;
+
+	t->log_budget += c->bad * log(p1 / BUDGET) + (c->n - c->bad) * log((1 - p1) / (1 - BUDGET));
+}
+
+/* What the stable version's share will be, from what it was; 1 % before anything was seen. */
+static double guess_share(const struct cell *past)
+{
+	return (past->bad + 0.2) / (past->n + 20);
+}
+
+/* The table of one stratum, and room for the next one. */
+static void compare(struct sequential *s, struct stratum *st)
+{
+	for (unsigned i = 0; i < count_tracks(s); i++) {
+		struct table2x2 table = make_table(&st->canary.cells[i], &st->stable.cells[i]);
+		struct track *t = &s->tracks[i];
+
+		if (!i)
+			t->null.stable_share = guess_share(&s->stable.cells[0]);
+		evidence_add(&t->evidence, &table, &t->null);
+		add_budget(t, &st->canary.cells[i]);
+		t->block.n += st->stable.cells[i].n;
+		t->block.bad += st->stable.cells[i].bad;
+	}
+	s->block_canary += st->canary.cells[0].n;
+	add_side(&s->canary, &st->canary);
+	add_side(&s->stable, &st->stable);
+	*st = (struct stratum){.key = st->key, .since = NAN};
+}
+
+static bool has_both(const struct stratum *st)
+{
+	return st->canary.cells[0].n > 0 && st->stable.cells[0].n > 0;
+}
+
+/* A version that runs in other zones than its partner is compared with what is left elsewhere. */
+static void give_up_partner(struct sequential *s, struct stratum *st)
+{
+	add_side(&s->rest.canary, &st->canary);
+	add_side(&s->rest.stable, &st->stable);
+	if (isnan(s->rest.since))
+		s->rest.since = st->since;
+	*st = (struct stratum){.key = st->key, .since = NAN};
+}
+
+/* A side that is alone everywhere is counted, for people, and forgotten. */
+static void drop_rest(struct sequential *s)
+{
+	add_side(&s->canary, &s->rest.canary);
+	add_side(&s->stable, &s->rest.stable);
+	s->rest = (struct stratum){.since = NAN};
+}
+
+static void close_strata(struct sequential *s, double now)
+{
+	for (unsigned i = 0; i < s->nstrata; i++) {
+		struct stratum *st = &s->strata[i];
+
+		if (has_both(st))
+			compare(s, st);
+		else if (now - st->since >= PARTNER_S)
+			give_up_partner(s, st);
+	}
+	if (has_both(&s->rest))
+		compare(s, &s->rest);
+	else if (now - s->rest.since >= 2 * PARTNER_S)
+		drop_rest(s);
+}
+
+/* --- decisions --------------------------------------------------------------------------- */
+
+double sequential_fail_at(const struct sequential *s, enum sequential_which which)
+{
+	double part = which == SEQUENTIAL_ERRORS ? ERRORS_PART : 1 - ERRORS_PART;
+
+	return -log(s->o.alpha * (s->o.judge_latency ? part : 1));
+}
+
+double latency_log_worse(const struct sequential *s)
 {
 	double v[BOUNDS_USED];
 
-	if (!s->nbounds)
+	if (!s->bounds.nused)
 		return 0;
-	for (unsigned i = 0; i < s->nbounds; i++)
-		v[i] = of(&s->slow[i]);
-	return log_mean_exp(v, s->nbounds);
+	for (unsigned i = 0; i < s->bounds.nused; i++)
+		v[i] = evidence_log_worse(&s->tracks[1 + i].evidence);
+	return log_mean_exp(v, s->bounds.nused);
 }
 
-/* Log evidence at which one of the metrics fails: alpha shared among them. */
-static double fail_at(const struct sequential *s)
+unsigned latency_loudest(const struct sequential *s)
 {
-	return log((s->o.judge_latency ? 2 : 1) / s->o.alpha);
+	unsigned best = 0;
+
+	for (unsigned i = 1; i <= s->bounds.nused; i++)
+		if (!best || evidence_log_worse(&s->tracks[i].evidence) >
+		                     evidence_log_worse(&s->tracks[best].evidence))
+			best = i;
+	return best;
+}
+
+static double share(const struct cell *c)
+{
+	return c->n > 0 ? c->bad / c->n : 0;
+}
+
+/* A difference of a request in ten thousand is no reason to go back, however certain. */
+static bool matters(const struct sequential *s, unsigned track)
+{
+	return share(&s->canary.cells[track]) - share(&s->stable.cells[track]) >= s->o.min_excess;
+}
+
+static bool is_fine(const struct sequential *s, unsigned track)
+{
+	const struct track *t = &s->tracks[track];
+	double at = log(s->o.pass_evidence);
+
+	return evidence_log_fine(&t->evidence) >= at || t->log_budget >= at;
+}
+
+static bool is_latency_fine(const struct sequential *s)
+{
+	for (unsigned i = 0; i < s->bounds.nused; i++)
+		if (!is_fine(s, 1 + i))
+			return false;
+	return s->bounds.nused > 0;
 }
 
 static void decide(struct metric_state *m, bool fail, bool pass, double t)
@@ -326,141 +386,41 @@ static void decide(struct metric_state *m, bool fail, bool pass, double t)
 
 static void decide_all(struct sequential *s, double t)
 {
-	double pass_at = log(s->o.pass_evidence);
-
-	decide(&s->error_state, evidence_log_worse(&s->errors) >= fail_at(s),
-	       evidence_log_fine(&s->errors) >= pass_at || s->log_budget >= pass_at, t);
-	if (s->o.judge_latency)
-		decide(&s->latency_state, log_latency(s, evidence_log_worse) >= fail_at(s),
-		       log_latency(s, evidence_log_fine) >= pass_at, t);
+	decide(&s->errors,
+	       evidence_log_worse(&s->tracks[0].evidence) >=
+	                       sequential_fail_at(s, SEQUENTIAL_ERRORS) &&
+	               matters(s, 0),
+	       is_fine(s, 0), t);
+	if (s->bounds.nused)
+		decide(&s->latency,
+		       latency_log_worse(s) >= sequential_fail_at(s, SEQUENTIAL_LATENCY) &&
+		               matters(s, latency_loudest(s)),
+		       is_latency_fine(s), t);
 }
 
-static void close_tick(struct sequential *s)
+static void choose_bounds(struct sequential *s)
 {
-	double phi = blocks_phi(&s->blocks);
-
-	memset(&s->tick_canary, 0, sizeof(s->tick_canary));
-	memset(&s->tick_stable, 0, sizeof(s->tick_stable));
-	for (unsigned i = 0; i < s->nstrata; i++)
-		close_stratum(s, &s->strata[i], phi);
-	blocks_add(&s->blocks, &s->tick_canary, &s->tick_stable, s->tick_end);
-	decide_all(s, s->tick_end);
-	choose_bounds(s);
+	if (!s->o.judge_latency || s->bounds.nused)
+		return;
+	bounds_choose(&s->bounds);
+	if (s->bounds.nused)
+		update_margins(s);
 }
 
 void sequential_advance(struct sequential *s, double now)
 {
-	if (!s->started || now < s->tick_end)
+	double end = s->tick_end;
+
+	if (!s->started || now < end)
 		return;
-	close_tick(s);
-	/* Ticks without a sample add nothing: go to the one that `now` is in. */
-	s->tick_end += s->o.tick_s * (floor((now - s->tick_end) / s->o.tick_s) + 1);
-}
-
-/* --- result ------------------------------------------------------------------------------ */
-
-static double percent(double part, double of)
-{
-	return of > 0 ? 100 * part / of : 0;
-}
-
-static void explain_errors(const struct sequential *s, double log_e, char *out, size_t size)
-{
-	int zeros = log_e > 0 ? (int)(log_e / log(10)) : 0;
-	char p[32] = "";
-
-	if (zeros > 0)
-		snprintf(p, sizeof(p), ", p<1e-%d", zeros > 300 ? 300 : zeros);
-	snprintf(out, size, "canary errors %.1f %% vs %.1f %%, %.0f of %.0f requests%s",
-	         percent(s->canary.errors, s->canary.requests),
-	         percent(s->stable.errors, s->stable.requests), s->canary.errors,
-	         s->canary.requests, p);
-}
-
-/* Names the bound at which the difference speaks loudest. */
-static void explain_latency(const struct sequential *s, double log_e, char *out, size_t size)
-{
-	int zeros = log_e > 0 ? (int)(log_e / log(10)) : 0;
-	unsigned best = 0;
-
-	for (unsigned i = 1; i < s->nbounds; i++)
-		if (evidence_log_worse(&s->slow[i]) > evidence_log_worse(&s->slow[best]))
-			best = i;
-	snprintf(out, size,
-	         "canary slower than %.3g ms: %.1f %% vs %.1f %%, %.0f requests, p<1e-%d",
-	         1000 * s->bounds[best], percent(s->canary.slower[best], s->canary.requests),
-	         percent(s->stable.slower[best], s->stable.requests), s->canary.requests,
-	         zeros > 300 ? 300 : zeros);
-}
-
-static struct sequential_metric metric_of(const struct metric_state *m, double log_e, double effect)
-{
-	return (struct sequential_metric){m->name, m->verdict, log_e, effect, m->decided_at};
-}
-
-static double latency_effect(const struct sequential *s)
-{
-	double max = 0;
-
-	for (unsigned i = 0; i < s->nbounds; i++)
-		max = fmax(max, evidence_effect(&s->slow[i]));
-	return s->nbounds ? max : 1;
-}
-
-static int score_of(const struct sequential *s, double log_errors, double log_slow)
-{
-	double worst = fmax(log_errors, log_slow) / fail_at(s);
-
-	return (int)lround(100 * (1 - fmin(1, fmax(0, worst))));
-}
-
-static void combine(const struct sequential *s, struct sequential_result *r)
-{
-	bool pass = true;
-
-	r->verdict = JUDGE_NONE;
-	r->decided_at = NAN;
-	for (unsigned i = 0; i < r->nmetrics; i++) {
-		const struct sequential_metric *m = &r->metrics[i];
-
-		if (m->verdict == JUDGE_FAIL &&
-		    (r->verdict != JUDGE_FAIL || m->decided_at < r->decided_at)) {
-			r->verdict = JUDGE_FAIL;
-			r->decided_at = m->decided_at;
-		}
-		pass = pass && m->verdict == JUDGE_PASS;
-		if (r->verdict != JUDGE_FAIL && m->verdict == JUDGE_PASS)
-			r->decided_at = isnan(r->decided_at) ? m->decided_at
-			                                     : fmax(r->decided_at, m->decided_at);
+	if (!is_over(s)) {
+		close_strata(s, end);
+		close_block(s, end);
+		decide_all(s, end);
+		choose_bounds(s);
 	}
-	if (r->verdict == JUDGE_FAIL)
-		return;
-	if (pass && r->since_data_s < s->o.no_data_s)
-		r->verdict = JUDGE_PASS;
-	else
-		r->decided_at = NAN;
-}
-
-void sequential_result(const struct sequential *s, double now, struct sequential_result *r)
-{
-	double log_errors = evidence_log_worse(&s->errors);
-	double log_slow = log_latency(s, evidence_log_worse);
-
-	memset(r, 0, sizeof(*r));
-	r->metrics[r->nmetrics++] =
-		metric_of(&s->error_state, log_errors, evidence_effect(&s->errors));
-	if (s->o.judge_latency)
-		r->metrics[r->nmetrics++] =
-			metric_of(&s->latency_state, log_slow, latency_effect(s));
-	r->canary_requests = s->canary.requests;
-	r->canary_errors = s->canary.errors;
-	r->stable_requests = s->stable.requests;
-	r->stable_errors = s->stable.errors;
-	r->since_data_s = s->started && now > s->last_canary_t ? now - s->last_canary_t : 0;
-	r->score = score_of(s, log_errors, log_slow);
-	combine(s, r);
-	if (s->nbounds && log_slow > log_errors && log_slow > 0)
-		explain_latency(s, log_slow, r->text, sizeof(r->text));
-	else
-		explain_errors(s, log_errors, r->text, sizeof(r->text));
+	/* Ticks without a sample add nothing: go to the one that `now` is in. */
+	s->tick_end = tick_after(s, end);
+	if (s->tick_end <= now)
+		s->tick_end = tick_after(s, now);
 }
