@@ -28,6 +28,7 @@ static int parse_judge(const char *text, enum score_judge *out)
 {
 	static const char *const names[] = {
 		[SCORE_SEQUENTIAL] = "sequential",
+		[SCORE_THRESHOLDS] = "thresholds",
 		[SCORE_KAYENTA] = "kayenta",
 	};
 
@@ -36,7 +37,8 @@ static int parse_judge(const char *text, enum score_judge *out)
 			*out = (enum score_judge)i;
 			return EXIT_OK;
 		}
-	return cli_usage_error(&cli_score, "--judge: \"%s\" is none of sequential, kayenta", text);
+	return cli_usage_error(&cli_score,
+	                       "--judge: \"%s\" is none of sequential, thresholds, kayenta", text);
 }
 
 static int parse_threshold(const char *flag, const char *text, double *out)

@@ -9,7 +9,7 @@
 #include "tidegate/base/err.h"
 #include "tidegate/base/json.h"
 
-enum score_judge { SCORE_SEQUENTIAL, SCORE_KAYENTA };
+enum score_judge { SCORE_SEQUENTIAL, SCORE_THRESHOLDS, SCORE_KAYENTA };
 
 struct score_options {
 	enum score_judge judge;

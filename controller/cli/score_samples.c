@@ -6,26 +6,31 @@
 
 #include "cli.h"
 #include "score.h"
+#include "score_policy.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/map.h"
 #include "tidegate/base/str.h"
 #include "tidegate/judge/sequential.h"
+#include "tidegate/judge/thresholds.h"
 
 #define LINE_MAX_BYTES 65536
 #define STREAMS_MAX    100000
 #define OUTPUT_MAX     65536
 /* A line that is so much older than its stream is not in time order. */
 #define DISORDER_MAX_S 60.0
+/* Share of an interval that may be missing at the end of a stream. */
+#define LAST_LOOK 0.1
 
 struct stream {
 	char *name;
-	struct sequential *judge;
+	struct sequential *sequential; /* one of the two */
+	struct thresholds *thresholds;
 	double last_t;
 };
 
 struct session {
 	const struct score_options *o;
-	struct sequential_options options;
+	struct score_policy policy;
 	struct map by_name;
 	struct stream **streams; /* in order of appearance */
 	size_t nstreams, cap;
@@ -136,6 +141,22 @@ static int read_sample(const struct cJSON *o, struct sequential_sample *x, struc
 
 /* --- streams ----------------------------------------------------------------------------- */
 
+static struct stream *stream_new(struct session *s, const char *name)
+{
+	struct stream *st = xcalloc(1, sizeof(*st));
+
+	st->name = xstrdup(name);
+	st->last_t = -INFINITY;
+	if (s->o->judge == SCORE_THRESHOLDS) {
+		st->thresholds = xcalloc(1, sizeof(*st->thresholds));
+		thresholds_init(st->thresholds, &s->policy.thresholds);
+	} else {
+		st->sequential = sequential_new(&s->policy.sequential);
+	}
+	return st;
+}
+
+/* NULL, with *err set, when there are too many. */
 static struct stream *stream_get(struct session *s, const char *name, struct err *err)
 {
 	struct stream *st = s->recent;
@@ -143,15 +164,12 @@ static struct stream *stream_get(struct session *s, const char *name, struct err
 	if (st && str_eq(st->name, name))
 		return st;
 	st = map_get(&s->by_name, name);
+	if (!st && s->nstreams == STREAMS_MAX) {
+		err_set(err, ERR_TOO_BIG, "stream: more than 100000 streams");
+		return NULL;
+	}
 	if (!st) {
-		if (s->nstreams == STREAMS_MAX) {
-			err_set(err, ERR_TOO_BIG, "stream: more than 100000 streams");
-			return NULL;
-		}
-		st = xcalloc(1, sizeof(*st));
-		st->name = xstrdup(name);
-		st->judge = sequential_new(&s->options);
-		st->last_t = -INFINITY;
+		st = stream_new(s, name);
 		map_set(&s->by_name, name, st);
 		if (s->nstreams == s->cap) {
 			s->cap = s->cap ? 2 * s->cap : 64;
@@ -167,7 +185,8 @@ static void stream_free(void *arg)
 {
 	struct stream *st = arg;
 
-	sequential_free(st->judge);
+	sequential_free(st->sequential);
+	free(st->thresholds);
 	free(st->name);
 	free(st);
 }
@@ -190,7 +209,10 @@ static int take_line(struct session *s, const char *line, size_t len, struct err
 		               "t: %g comes after %g: a stream must be in time order", x.t,
 		               st->last_t);
 	st->last_t = fmax(st->last_t, x.t);
-	sequential_observe(st->judge, &x);
+	if (st->thresholds)
+		thresholds_observe(st->thresholds, &x);
+	else
+		sequential_observe(st->sequential, &x);
 	return 0;
 }
 
@@ -262,7 +284,9 @@ static void print_json(const struct stream *st, const struct sequential_result *
 		jw_object(&w, NULL);
 		jw_str(&w, "name", r->metrics[i].name);
 		jw_str(&w, "verdict", judge_verdict_name(r->metrics[i].verdict));
+		jw_i64(&w, "score", r->metrics[i].score);
 		jw_double(&w, "evidence", r->metrics[i].log_evidence);
+		jw_str(&w, "text", r->metrics[i].text);
 		jw_double(&w, "effect", r->metrics[i].effect);
 		write_time(&w, r->metrics[i].decided_at);
 		jw_end_object(&w);
@@ -283,6 +307,19 @@ static void print_row(const struct stream *st, const struct sequential_result *r
 	       judge_verdict_name(r->verdict), r->score, when, r->text);
 }
 
+/* The last interval ends with the stream, though its first observation began a little before. */
+static void stream_finish(const struct session *s, struct stream *st, struct sequential_result *r)
+{
+	if (st->thresholds) {
+		thresholds_advance(st->thresholds,
+		                   st->last_t + LAST_LOOK * s->policy.thresholds.interval_s);
+		thresholds_result(st->thresholds, r);
+		return;
+	}
+	sequential_advance(st->sequential, st->last_t + s->policy.sequential.tick_s);
+	sequential_result(st->sequential, st->last_t, r);
+}
+
 /* Exit code: every stream must pass. */
 static int print_results(struct session *s)
 {
@@ -295,8 +332,7 @@ static int print_results(struct session *s)
 	for (size_t i = 0; i < s->nstreams; i++) {
 		struct stream *st = s->streams[i];
 
-		sequential_advance(st->judge, st->last_t + s->options.tick_s);
-		sequential_result(st->judge, st->last_t, &r);
+		stream_finish(s, st, &r);
 		if (r.verdict != JUDGE_PASS)
 			code = EXIT_NEGATIVE;
 		if (s->o->json)
@@ -315,8 +351,9 @@ int score_samples(const struct score_options *o)
 
 	map_init(&s.by_name);
 	arena_init(&s.arena, 16384);
-	sequential_options_default(&s.options);
-	code = read_samples(&s, &err) ? cli_error(&cli_score, err.msg) : print_results(&s);
+	code = score_policy_load(&s.policy, o->policy, &err) || read_samples(&s, &err)
+	               ? cli_error(&cli_score, err.msg)
+	               : print_results(&s);
 	map_release(&s.by_name, stream_free);
 	free(s.streams);
 	arena_release(&s.arena);

@@ -211,7 +211,8 @@ static void judges_start(struct judges *j, const struct scenario *c)
 	sequential_options_default(&o);
 	j->sequential = sequential_new(&o);
 	thresholds_rule_default(&rule);
-	/* At least 99 % good, p99 at most twice what it is. */
+	/* Limits that fit the service: twice what is normal, and never less than 1 % of errors. */
+	rule.max_error_share = fmax(0.01, 2 * c->stable_errors);
 	rule.max_latency_s = c->stable_ms > 0 ? 2 * c->stable_ms / 1000 * exp(0.5 * 2.326) : NAN;
 	/* The walk-through of the one: 5 failed checks; of the other: more than failureLimit 3. */
 	rule.failures = 5;

@@ -17,7 +17,7 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/file.h"
 
-#define ARGS_MAX 8
+#define ARGS_MAX 12
 
 struct outcome {
 	int code;
