@@ -1,3 +1,4 @@
+/* Kinds that we write and of which only whose they are, and what was last written, is kept. */
 #include "project.h"
 
 #include "tidegate/api/names.h"
@@ -34,6 +35,14 @@ const struct object_kind service_kind = {
 	.kind = "Service",
 	.api = "/api/v1",
 	.resource = "services",
+	.decode = service_decode,
+	.same = service_same,
+};
+
+const struct object_kind disruption_budget_kind = {
+	.kind = "PodDisruptionBudget",
+	.api = "/apis/policy/v1",
+	.resource = "poddisruptionbudgets",
 	.decode = service_decode,
 	.same = service_same,
 };

@@ -76,6 +76,13 @@ static int print_services(struct render *r, struct err *err)
 	return 0;
 }
 
+static int print_budget(struct render *r, struct err *err)
+{
+	uint64_t hash;
+
+	return child_disruption_budget(r->m, &r->body, &hash) || print_body(r, err) ? -1 : 0;
+}
+
 static int print_sets(struct render *r, struct err *err)
 {
 	for (unsigned i = 0; i < r->ncells; i++)
@@ -133,7 +140,8 @@ static void render_mdep(void *arg, const struct manifest *man)
 	r->m = m;
 	if (mdep_read(man->json, m, &r->a, &err) == 0) {
 		split(r);
-		if (!print_services(r, &err) && !print_sets(r, &err) && !print_route(r, &err))
+		if (!print_services(r, &err) && !print_budget(r, &err) && !print_sets(r, &err) &&
+		    !print_route(r, &err))
 			return;
 	}
 	fprintf(stderr, "%s:%u: %s\n", man->file, manifest_line(man, &r->a, ""), err.msg);
@@ -190,8 +198,9 @@ const struct cli_verb cli_render = {
 	.usage = "Usage: tidegate render -f FILE\n"
 		 "\n"
 		 "Prints the objects that each ModelDeployment in FILE stands for once its\n"
-		 "revision is released: Services, ReplicaSets, and the route where Tidegate\n"
-		 "makes it. Owner references are left out: they need the object's uid.\n"
+		 "revision is released: Services, ReplicaSets, its PodDisruptionBudget, and the\n"
+		 "route where Tidegate makes it. Owner references are left out: they need the "
+                 "object's uid.\n"
 		 "\n"
 		 "  -f, --filename FILE  YAML or JSON, several documents, Lists; - is\n"
 		 "                       standard input\n"

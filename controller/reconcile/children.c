@@ -78,6 +78,15 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 }
 
 /* hash 0: without the annotation, which is the text that the hash is taken of. */
+static void write_hash(struct json_writer *w, uint64_t hash)
+{
+	if (!hash)
+		return;
+	jw_object(w, "annotations");
+	jw_strf(w, TG_ANN_APPLY_HASH, "%016" PRIx64, hash);
+	jw_end_object(w);
+}
+
 static int write_service_body(const struct mdep *m, const char *name, const char *revision,
                               const char *zone, uint64_t hash, struct buf *out)
 {
@@ -91,11 +100,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 	jw_str(&w, "name", name);
 	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
 	write_labels(&w, "labels", m, revision, zone);
-	if (hash) {
-		jw_object(&w, "annotations");
-		jw_strf(&w, TG_ANN_APPLY_HASH, "%016" PRIx64, hash);
-		jw_end_object(&w);
-	}
+	write_hash(&w, hash);
 	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
@@ -151,4 +156,46 @@ int child_revision_service(const struct mdep *m, const char *revision, struct bu
 int child_front_service(const struct mdep *m, const char *revision, struct buf *out, uint64_t *hash)
 {
 	return write_service(m, m->meta.name, revision, NULL, out, hash);
+}
+
+/* --- disruption budget ------------------------------------------------------------------- */
+
+static int write_budget_body(const struct mdep *m, uint64_t hash, struct buf *out)
+{
+	struct json_writer w;
+	int surge, unavailable;
+
+	mdep_resolve_bounds(m, &surge, &unavailable);
+	if (unavailable < 1)
+		unavailable = 1;
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", "policy/v1");
+	jw_str(&w, "kind", "PodDisruptionBudget");
+	jw_object(&w, "metadata");
+	jw_str(&w, "name", m->meta.name);
+	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
+	write_labels(&w, "labels", m, NULL, NULL);
+	write_hash(&w, hash);
+	mdep_owner_write(&w, m);
+	jw_end_object(&w);
+	jw_object(&w, "spec");
+	jw_i64(&w, "minAvailable", m->replicas > unavailable ? m->replicas - unavailable : 0);
+	/* A pod that serves nothing yet, or hangs, never holds up a drain. */
+	jw_str(&w, "unhealthyPodEvictionPolicy", "AlwaysAllow");
+	jw_object(&w, "selector");
+	write_selector(&w, "matchLabels", m, NULL, NULL, true);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	return jw_end(&w);
+}
+
+int child_disruption_budget(const struct mdep *m, struct buf *out, uint64_t *hash)
+{
+	if (write_budget_body(m, 0, out))
+		return -1;
+	*hash = str_hash(STR_HASH_SEED, out->data, out->len);
+	buf_reset(out);
+	return write_budget_body(m, *hash, out);
 }

@@ -36,6 +36,7 @@ static const char *const api_paths[CACHES] = {
 	[CACHE_POD] = "/api/v1/namespaces/%s/pods",
 	[CACHE_REPLICASET] = "/apis/apps/v1/namespaces/%s/replicasets",
 	[CACHE_SERVICE] = "/api/v1/namespaces/%s/services",
+	[CACHE_BUDGET] = "/apis/policy/v1/namespaces/%s/poddisruptionbudgets",
 	[CACHE_ROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/httproutes",
 	[CACHE_GRPCROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/grpcroutes",
 	[CACHE_VIRTUALSERVICE] = "/apis/networking.istio.io/v1/namespaces/%s/virtualservices",
@@ -108,25 +109,47 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
 /* --- Services ---------------------------------------------------------------------------- */
 
 /*
- * A Service that is not in the cache is created by POST, not applied: one of the same name that is
- * not ours must not be taken over. 409 then says so.
+ * What is not in the cache is created by POST, not applied: an object of the same name that is not
+ * ours must not be taken over. 409 then says so.
  */
-static void collect_service(struct mdep_operator *op, struct intents *t, const struct mdep *m,
-                            const char *name, const struct buf *body, uint64_t hash)
+static void collect_owned(struct mdep_operator *op, struct intents *t, enum intent_class class,
+                          enum cache cache, const struct mdep *m, const char *name,
+                          const struct buf *body, uint64_t hash)
 {
-	const struct service *have = (const struct service *)store_get(&op->stores[CACHE_SERVICE],
-	                                                               m->meta.namespace, name);
+	const struct service *have =
+		(const struct service *)store_get(&op->stores[cache], m->meta.namespace, name);
 	struct intent *i;
 
 	if (have && have->apply_hash == hash)
 		return;
-	i = intent_add(t, INTENT_SERVICE, CACHE_SERVICE);
-	i->what = arena_printf(t->arena, "%s Service %s", have ? "apply" : "create", name);
+	i = intent_add(t, class, cache);
+	i->what = arena_printf(t->arena, "%s %s %s", have ? "apply" : "create",
+	                       op->stores[cache].kind->kind, name);
 	i->method = have ? "PATCH" : "POST";
 	i->patch = have ? KUBE_PATCH_APPLY : KUBE_PATCH_NONE;
 	i->manager = TG_FM_WORKLOAD;
-	i->path = path_of(t, CACHE_SERVICE, m->meta.namespace, have ? name : NULL, "");
+	i->path = path_of(t, cache, m->meta.namespace, have ? name : NULL, "");
 	intent_body(t, i, body);
+}
+
+static void collect_service(struct mdep_operator *op, struct intents *t, const struct mdep *m,
+                            const char *name, const struct buf *body, uint64_t hash)
+{
+	collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, m, name, body, hash);
+}
+
+/* Last of all: no release waits for it. */
+static int collect_budget(struct mdep_operator *op, struct intents *t, const struct mdep *m,
+                          struct err *err)
+{
+	cleanup_buf struct buf body;
+	uint64_t hash;
+
+	buf_init(&body, CHILD_BODY_MAX);
+	if (child_disruption_budget(m, &body, &hash))
+		return err_set(err, ERR_TOO_BIG, "PodDisruptionBudget body too large");
+	collect_owned(op, t, INTENT_CLEANUP, CACHE_BUDGET, m, m->meta.name, &body, hash);
+	return 0;
 }
 
 /* One of the first n cells is of this revision and stays. */
@@ -390,5 +413,7 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 	for (unsigned i = 0; i < plan->ncells; i++)
 		if (collect_cell(op, out, s->mdep, plan, &plan->cells[i], err))
 			return -1;
+	if (collect_budget(op, out, s->mdep, err))
+		return -1;
 	return collect_route(op, s, plan, ks, out, err);
 }

@@ -19,6 +19,8 @@ static const struct {
 	[CACHE_NODE] = {&node_kind, NULL, NULL, false},
 	[CACHE_REPLICASET] = {&replicaset_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL, false},
 	[CACHE_SERVICE] = {&service_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL, false},
+	[CACHE_BUDGET] = {&disruption_budget_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY, NULL,
+                          false},
 	[CACHE_ROUTE] = {&httproute_kind, NULL, NULL, true},
 	[CACHE_GRPCROUTE] = {&grpcroute_kind, NULL, NULL, true},
 	[CACHE_VIRTUALSERVICE] = {&virtualservice_kind, NULL, NULL, true},
@@ -120,7 +122,7 @@ static const store_handler handlers[CACHES] = {
 	[CACHE_SERVICE] = on_owned,   [CACHE_ROUTE] = on_route,
 	[CACHE_GRPCROUTE] = on_route, [CACHE_VIRTUALSERVICE] = on_route,
 	[CACHE_INGRESS] = on_route,   [CACHE_TRAEFIKSERVICE] = on_route,
-	[CACHE_ENDPOINT] = on_slice,
+	[CACHE_ENDPOINT] = on_slice,  [CACHE_BUDGET] = on_owned,
 };
 
 /* --- lifecycle --------------------------------------------------------------------------- */

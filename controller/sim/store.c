@@ -13,6 +13,8 @@ const struct sim_kind sim_kinds[SIM_RESOURCES] = {
 	[SIM_NODE] = {"/api/v1", "nodes", "Node", "v1", true},
 	[SIM_REPLICASET] = {"/apis/apps/v1", "replicasets", "ReplicaSet", "apps/v1", false},
 	[SIM_SERVICE] = {"/api/v1", "services", "Service", "v1", false},
+	[SIM_BUDGET] = {"/apis/policy/v1", "poddisruptionbudgets", "PodDisruptionBudget",
+                        "policy/v1", false},
 	[SIM_ROUTE] = {"/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute",
                        "gateway.networking.k8s.io/v1", false},
 	[SIM_LEASE] = {"/apis/coordination.k8s.io/v1", "leases", "Lease", "coordination.k8s.io/v1",

@@ -295,7 +295,7 @@ if [ -f "$root/manifests/install.yaml" ]; then
 	fi
 	for verb in get list watch; do
 		for resource in modeldeployments.serving.tidegate.io pods nodes services replicasets.apps \
-			endpointslices.discovery.k8s.io $routes; do
+			endpointslices.discovery.k8s.io poddisruptionbudgets.policy $routes; do
 			may "$verb" "$resource" -A
 		done
 	done

@@ -144,6 +144,8 @@ struct service {
 	const char *revision; /* that its selector asks for; NULL = any */
 };
 extern const struct object_kind service_kind;
+/* PodDisruptionBudget: as much is kept of it. */
+extern const struct object_kind disruption_budget_kind;
 
 /* --- EndpointSlice ------------------------------------------------------------------------ */
 /* Of a Service's pods those that take requests: conditions ready (absent counts as true). */

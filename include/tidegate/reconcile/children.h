@@ -38,6 +38,12 @@ int child_revision_service(const struct mdep *m, const char *revision, struct bu
 int child_front_service(const struct mdep *m, const char *revision, struct buf *out,
                         uint64_t *hash);
 
+/*
+ * PodDisruptionBudget over the pods in service of all revisions. It lets as many go at once as
+ * maxUnavailable does, and always one, so that a node can be drained; hash as above.
+ */
+int child_disruption_budget(const struct mdep *m, struct buf *out, uint64_t *hash);
+
 /* Port that the model server listens on: spec's, else the preset's; 0 = none is known. */
 int child_port(const struct mdep *m);
 /* Text with $N, $V and $P replaced by model name, version and port. */

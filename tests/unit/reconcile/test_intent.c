@@ -5,6 +5,7 @@
 #include "fixture.h"
 
 #define SERVICES "/api/v1/namespaces/shop/services"
+#define BUDGETS  "/apis/policy/v1/namespaces/shop/poddisruptionbudgets"
 #define SETS     "/apis/apps/v1/namespaces/shop/replicasets"
 #define ROUTES   "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
 #define SPEC     "'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'}"
@@ -30,6 +31,23 @@ static void put(struct mdep_operator *op, enum cache cache, const struct object_
 	store_put(&op->stores[cache], o);
 }
 
+/* As the spec wants it: the other tests are not about it. */
+static void put_budget(struct scene *s)
+{
+	struct buf body;
+	uint64_t hash;
+
+	buf_init(&body, CHILD_BODY_MAX);
+	child_disruption_budget(s->m, &body, &hash);
+	buf_release(&body);
+	put(s->op, CACHE_BUDGET, &disruption_budget_kind,
+	    arena_printf(&s->a,
+	                 "{'metadata':{'name':'ranker','namespace':'shop','uid':'b1',"
+	                 "'resourceVersion':'3','annotations':{'" TG_ANN_APPLY_HASH
+	                 "':'%016llx'}}}",
+	                 (unsigned long long)hash));
+}
+
 static void open_scene(struct bed *b, struct scene *s, const char *spec)
 {
 	static const struct operator_options o = {.identity = "test"};
@@ -42,6 +60,7 @@ static void open_scene(struct bed *b, struct scene *s, const char *spec)
 	s->snap = (struct rollout_snapshot){.now_ms = 1700000000000, .mdep = s->m};
 	s->plan.status = s->m->status;
 	s->got.arena = &s->a;
+	put_budget(s);
 }
 
 static void close_scene(struct scene *s)
@@ -110,6 +129,42 @@ static void test_fresh_object(void **state)
 	assert_int_equal(
 		json_i64(json_get(body_of(&s, find(&s, "POST", SETS)), "spec"), "replicas", -1), 2);
 	assert_int_equal(s.got.n, 3);
+	close_scene(&s);
+}
+
+static void test_disruption_budget(void **state)
+{
+	static const struct {
+		int replicas, unavailable, want;
+	} rows[] = {{6, 0, 5}, {6, 1, 5}, {6, 2, 4}, {1, 0, 0}, {0, 0, 0}, {2, 5, 0}};
+	struct scene s;
+	const struct intent *x;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		open_scene(*state, &s, SPEC);
+		store_remove(&s.op->stores[CACHE_BUDGET], "shop/ranker", NULL);
+		s.m->replicas = rows[i].replicas;
+		s.m->max_unavailable.value = rows[i].unavailable;
+		collect(&s);
+		x = find(&s, "POST", BUDGETS);
+		assert_non_null(x);
+		assert_int_equal(x->class, INTENT_CLEANUP);
+		assert_int_equal(json_i64(json_get(body_of(&s, x), "spec"), "minAvailable", -1),
+		                 rows[i].want);
+		close_scene(&s);
+	}
+	open_scene(*state, &s, SPEC);
+	s.m->replicas = 9;
+	collect(&s);
+	x = find(&s, "PATCH", BUDGETS "/ranker");
+	assert_int_equal(x->patch, KUBE_PATCH_APPLY);
+	/* Pods of every revision, but none that is leaving. */
+	assert_string_equal(
+		json_str(json_path(body_of(&s, x), "spec", "selector", "matchLabels", NULL),
+	                 TG_LABEL_IN_SERVICE),
+		"true");
+	assert_null(json_str(json_path(body_of(&s, x), "spec", "selector", "matchLabels", NULL),
+	                     TG_LABEL_REVISION));
 	close_scene(&s);
 }
 
@@ -432,6 +487,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_fresh_object),
+		T(test_disruption_budget),
 		T(test_equal_wishes_cost_nothing),
 		T(test_changed_service_is_applied),
 		T(test_cells),
