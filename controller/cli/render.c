@@ -200,7 +200,7 @@ const struct cli_verb cli_render = {
 		 "Prints the objects that each ModelDeployment in FILE stands for once its\n"
 		 "revision is released: Services, ReplicaSets, its PodDisruptionBudget, and the\n"
 		 "route where Tidegate makes it. Owner references are left out: they need the "
-                 "object's uid.\n"
+		 "object's uid.\n"
 		 "\n"
 		 "  -f, --filename FILE  YAML or JSON, several documents, Lists; - is\n"
 		 "                       standard input\n"
