@@ -12,7 +12,8 @@
 	        ".previous\n")
 
 EMBED(crd_modeldeployments, "crds/serving.tidegate.io_modeldeployments.yaml");
+EMBED(crd_scorepolicies, "crds/serving.tidegate.io_scorepolicies.yaml");
 
-extern const char crd_modeldeployments[];
+extern const char crd_modeldeployments[], crd_scorepolicies[];
 
-const char *const crd_texts[] = {crd_modeldeployments, NULL};
+const char *const crd_texts[] = {crd_modeldeployments, crd_scorepolicies, NULL};

@@ -5,9 +5,11 @@
 #include "tidegate/api/mdep.h"
 #include "tidegate/api/names.h"
 #include "tidegate/api/schema.h"
+#include "tidegate/api/scorepolicy.h"
 #include "tidegate/base/file.h"
 #include "tidegate/base/str.h"
 #include "tidegate/base/yaml.h"
+#include "tidegate/judge/scoreplan.h"
 
 #define ERRORS_MAX 100 /* of one object; more help nobody */
 
@@ -160,6 +162,31 @@ unsigned manifest_check_mdep(const struct manifest *m, FILE *out)
 	schema_check(schema_of(&c.a, m->api_version, m->kind), m->json, &c.a, on_error, &c);
 	check_name(&c);
 	check_meaning(&c);
+	arena_release(&c.a);
+	return c.n;
+}
+
+bool manifest_is_scorepolicy(const struct manifest *m)
+{
+	return str_eq(m->api_version, TG_API_VERSION) && str_eq(m->kind, "ScorePolicy");
+}
+
+unsigned manifest_check_scorepolicy(const struct manifest *m, FILE *out)
+{
+	struct check c = {.m = m, .out = out};
+	struct scorepolicy p = {.problem = NULL};
+	struct scoreplan plan;
+	struct err err = ERR_INIT;
+
+	arena_init(&c.a, 16384);
+	schema_check(schema_of(&c.a, m->api_version, m->kind), m->json, &c.a, on_error, &c);
+	if (!*m->name)
+		on_error(&c, "metadata.name", "is required");
+	scorepolicy_read(m->json, &c.a, &p);
+	if (p.problem && !is_told(&c, p.problem_path))
+		on_error(&c, p.problem_path, p.problem);
+	else if (!p.problem && scoreplan_build(&p, NULL, &c.a, &plan, &err))
+		on_error(&c, p.kayenta.config ? "spec.kayenta.config" : "spec", err.msg);
 	arena_release(&c.a);
 	return c.n;
 }

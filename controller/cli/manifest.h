@@ -39,4 +39,8 @@ bool manifest_is_mdep(const struct manifest *m);
  */
 unsigned manifest_check_mdep(const struct manifest *m, FILE *out);
 
+/* The same for a ScorePolicy; its canary config too, when it is written in it. */
+bool manifest_is_scorepolicy(const struct manifest *m);
+unsigned manifest_check_scorepolicy(const struct manifest *m, FILE *out);
+
 #endif

@@ -3,14 +3,9 @@
 #define TIDEGATE_CLI_SCORE_POLICY_H
 
 #include "tidegate/base/err.h"
-#include "tidegate/judge/thresholds.h"
-
-struct score_policy {
-	struct sequential_options sequential;
-	struct thresholds_rule thresholds;
-};
+#include "tidegate/judge/scoreplan.h"
 
 /* Defaults, and over them what the file says; path NULL = defaults. */
-int score_policy_load(struct score_policy *p, const char *path, struct err *err);
+int score_policy_load(struct scoreplan *plan, const char *path, struct err *err);
 
 #endif

@@ -30,7 +30,7 @@ struct stream {
 
 struct session {
 	const struct score_options *o;
-	struct score_policy policy;
+	struct scoreplan policy;
 	struct map by_name;
 	struct stream **streams; /* in order of appearance */
 	size_t nstreams, cap;

@@ -144,6 +144,7 @@ static int read_metric(struct reader *r, const struct cJSON *o, size_t i, struct
 	    read_object(r, analysis, "canary", in, &canary))
 		return -1;
 	in = arena_printf(r->a, "%s.canary", in);
+	m->weight = 1;
 	m->direction = direction_of(canary);
 	m->replace_nan = str_eq(json_str(canary, "nanStrategy"), "replace");
 	if (read_bool(r, canary, "critical", in, &m->critical) ||

@@ -13,7 +13,7 @@
 #define MARGINAL_DEFAULT 75
 
 struct tally {
-	unsigned passed, counted;
+	double passed, counted; /* weights */
 };
 
 static unsigned group_index(struct kayenta_result *r, const char *name)
@@ -28,10 +28,10 @@ static unsigned group_index(struct kayenta_result *r, const char *name)
 }
 
 /* Metrics without data, and those that failed to be judged, are in no denominator. */
-static void tally_metric(struct tally *t, enum kayenta_class c)
+static void tally_metric(struct tally *t, enum kayenta_class c, double weight)
 {
-	t->passed += c == KAYENTA_PASS;
-	t->counted += c != KAYENTA_NODATA && c != KAYENTA_ERROR;
+	t->passed += c == KAYENTA_PASS ? weight : 0;
+	t->counted += c != KAYENTA_NODATA && c != KAYENTA_ERROR ? weight : 0;
 }
 
 static size_t groups_bound(const struct kayenta_result *r)
@@ -54,13 +54,14 @@ static void score_groups(struct kayenta_result *r, struct arena *a)
 		const struct kayenta_metric *m = r->metrics[i].metric;
 
 		for (unsigned k = 0; k < m->ngroups && !m->muted; k++)
-			tally_metric(&tallies[group_index(r, m->groups[k])], r->metrics[i].class);
+			tally_metric(&tallies[group_index(r, m->groups[k])], r->metrics[i].class,
+			             m->weight);
 	}
 	for (unsigned i = 0; i < r->ngroups; i++) {
 		const struct tally *t = &tallies[i];
 
-		r->groups[i].no_data = !t->counted;
-		r->groups[i].score = t->counted ? t->passed / (double)t->counted * 100 : 0;
+		r->groups[i].no_data = !(t->counted > 0);
+		r->groups[i].score = t->counted > 0 ? t->passed / t->counted * 100 : 0;
 	}
 }
 

@@ -154,6 +154,7 @@ static bool kayenta_fails(const struct minutes *m, bool latency)
 	                                    .ngroups = 1,
 	                                    .direction = KAYENTA_INCREASE,
 	                                    .critical = true,
+	                                    .weight = 1,
 	                                    .allowed_increase = 1,
 	                                    .critical_increase = 1},
 	                                   {.name = "latency",
@@ -161,6 +162,7 @@ static bool kayenta_fails(const struct minutes *m, bool latency)
 	                                    .ngroups = 1,
 	                                    .direction = KAYENTA_INCREASE,
 	                                    .critical = true,
+	                                    .weight = 1,
 	                                    .allowed_increase = 1,
 	                                    .critical_increase = 1}};
 	const struct kayenta_config c = {.metrics = metrics,

@@ -32,7 +32,8 @@ struct kayenta_metric {
 	bool remove_outliers; /* outside of the wider of IQR fences and 1st to 99th percentile */
 	double outlier_factor;
 	bool critical, must_have_data, muted;
-	bool cles; /* effect size by pairs won; else by ratio of means */
+	bool cles;     /* effect size by pairs won; else by ratio of means */
+	double weight; /* in its groups; 1 in a canary config */
 	double allowed_increase, allowed_decrease, critical_increase, critical_decrease;
 };
 
