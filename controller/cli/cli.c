@@ -24,7 +24,21 @@ int cli_usage_error(const struct cli_verb *v, const char *fmt, ...)
 int cli_help(const struct cli_verb *v)
 {
 	fputs(v->usage, stdout);
+	if (v->options)
+		option_help(v->options, stdout);
+	if (v->notes)
+		fputs(v->notes, stdout);
 	return EXIT_OK;
+}
+
+int cli_options(const struct cli_verb *v, void *into, int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	int words = option_read(v->options, into, argc, argv, &err);
+
+	if (words < 0)
+		cli_usage_error(v, "%s", err.msg);
+	return words;
 }
 
 int cli_error(const struct cli_verb *v, const char *message)

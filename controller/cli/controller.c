@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,7 +6,6 @@
 
 #include "cli.h"
 #include "tidegate/base/alloc.h"
-#include "tidegate/base/duration.h"
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 #include "tidegate/kube/client.h"
@@ -31,7 +29,7 @@ struct options {
 	const char *lease_namespace, *lease_name;
 	int64_t lease_ms, renew_ms, retry_ms;
 	int64_t workers;
-	bool no_election;
+	bool no_election, help;
 };
 
 /*
@@ -56,128 +54,74 @@ struct controller {
 
 /* --- options ----------------------------------------------------------------------------- */
 
-enum {
-	OPT_NAMESPACE = 256,
-	OPT_METRICS,
-	OPT_HEALTH,
-	OPT_CERT,
-	OPT_KEY,
-	OPT_LEASE_NS,
-	OPT_LEASE,
-	OPT_LEASE_DURATION,
-	OPT_RENEW,
-	OPT_RETRY,
-	OPT_WORKERS,
-	OPT_NO_ELECTION,
-	OPT_LEVEL,
-	OPT_KUBECONFIG,
-	OPT_CONTEXT
-};
+#define LEASE_TIME_MAX_MS 3600000
+#define WORKERS_MAX       1024
 
-static const struct option long_options[] = {
-	{"kubeconfig", required_argument, NULL, OPT_KUBECONFIG},
-	{"context", required_argument, NULL, OPT_CONTEXT},
-	{"namespace", required_argument, NULL, OPT_NAMESPACE},
-	{"metrics-address", required_argument, NULL, OPT_METRICS},
-	{"health-address", required_argument, NULL, OPT_HEALTH},
-	{"metrics-cert-file", required_argument, NULL, OPT_CERT},
-	{"metrics-key-file", required_argument, NULL, OPT_KEY},
-	{"lease-namespace", required_argument, NULL, OPT_LEASE_NS},
-	{"lease-name", required_argument, NULL, OPT_LEASE},
-	{"lease-duration", required_argument, NULL, OPT_LEASE_DURATION},
-	{"lease-renew-deadline", required_argument, NULL, OPT_RENEW},
-	{"lease-retry-period", required_argument, NULL, OPT_RETRY},
-	{"workers", required_argument, NULL, OPT_WORKERS},
-	{"no-leader-election", no_argument, NULL, OPT_NO_ELECTION},
-	{"log-level", required_argument, NULL, OPT_LEVEL},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
-};
-
-static int parse_level(const char *text)
+static int set_level(void *into, const char *text, struct err *err)
 {
 	enum log_level level;
 
+	(void)into;
 	if (log_parse_level(text, &level))
-		return cli_usage_error(&cli_controller,
-		                       "--log-level: \"%s\" is none of debug, info, warn, error",
-		                       text);
+		return err_set(err, ERR_INVALID, "\"%.60s\" is none of debug, info, warn, error",
+		               text);
 	log_set_level(level);
-	return EXIT_OK;
+	return 0;
 }
 
-#define LEASE_TIME_MAX_MS 3600000
+static const struct option_row rows[] = {
+#define ROW(field, name, type, ...) OPTION_ROW(struct options, field, name, type, __VA_ARGS__)
+#define LEASE_TIME(field, name, text)                                                              \
+	ROW(field, name, OPTION_DURATION, .min = 1, .max = LEASE_TIME_MAX_MS, .value = "D",        \
+	    .help = (text))
+	ROW(kubeconfig, "kubeconfig", OPTION_TEXT, .value = "FILE",
+            .help = "default: $KUBECONFIG, ~/.kube/config, in-cluster"),
+	ROW(context, "context", OPTION_TEXT, .value = "NAME",
+            .help = "default: the file's current context"),
+	ROW(namespace, "namespace", OPTION_TEXT, .value = "NS",
+            .help = "watch this namespace only"),
+	ROW(metrics_address, "metrics-address", OPTION_TEXT, .value = "ADDR",
+            .help = "/metrics; default :8080, \"\" = off, port 0 = any"),
+	ROW(tls_cert, "metrics-cert-file", OPTION_TEXT, .value = "FILE",
+            .help = "serve /metrics with TLS, with --metrics-key-file"),
+	ROW(tls_key, "metrics-key-file", OPTION_TEXT, .value = "FILE",
+            .help = "the certificate's private key"),
+	ROW(health_address, "health-address", OPTION_TEXT, .value = "ADDR",
+            .help = "/healthz and /readyz; default :8081"),
+	ROW(lease_namespace, "lease-namespace", OPTION_TEXT, .value = "NS",
+            .help = "default: the namespace of the context or pod"),
+	ROW(lease_name, "lease-name", OPTION_TEXT, .value = "NAME",
+            .help = "default: tidegate-controller"),
+	LEASE_TIME(lease_ms, "lease-duration", "default 15s"),
+	LEASE_TIME(renew_ms, "lease-renew-deadline", "default 10s"),
+	LEASE_TIME(retry_ms, "lease-retry-period", "default 2s"),
+	ROW(no_election, "no-leader-election", OPTION_FLAG, .help = "for a single replica only"),
+	ROW(workers, "workers", OPTION_INT, .min = 1, .max = WORKERS_MAX, .value = "N",
+            .help = "ModelDeployments in work at once; default 24"),
+	{.name = "log-level",
+         .type = OPTION_CALL,
+         .set = set_level,
+         .value = "LEVEL",
+         .help = "debug, info, warn or error; default info"},
+	ROW(help, "help", OPTION_FLAG, .letter = 'h', .help = "this text"),
+#undef LEASE_TIME
+#undef ROW
+	{.name = NULL},
+};
 
-static int parse_duration(const char *flag, const char *text, int64_t *ms)
-{
-	struct err err = ERR_INIT;
-
-	if (duration_parse(text, ms, &err))
-		return cli_usage_error(&cli_controller, "%s: %s", flag, err.msg);
-	if (*ms < 1 || *ms > LEASE_TIME_MAX_MS)
-		return cli_usage_error(&cli_controller, "%s: \"%s\" is not within 1ms..1h", flag,
-		                       text);
-	return EXIT_OK;
-}
-
-static int parse_workers(const char *text, int64_t *n)
-{
-	if (!str_to_i64(text, n) || *n < 1 || *n > 1024)
-		return cli_usage_error(&cli_controller, "--workers: \"%s\" is not within 1..1024",
-		                       text);
-	return EXIT_OK;
-}
-
-static int parse_option(struct options *o, int c)
-{
-	const char **text[] = {
-		[OPT_NAMESPACE - 256] = &o->namespace,   [OPT_METRICS - 256] = &o->metrics_address,
-		[OPT_HEALTH - 256] = &o->health_address, [OPT_CERT - 256] = &o->tls_cert,
-		[OPT_KEY - 256] = &o->tls_key,           [OPT_LEASE_NS - 256] = &o->lease_namespace,
-		[OPT_LEASE - 256] = &o->lease_name,      [OPT_KUBECONFIG - 256] = &o->kubeconfig,
-		[OPT_CONTEXT - 256] = &o->context,
-	};
-
-	switch (c) {
-	case OPT_LEASE_DURATION:
-		return parse_duration("--lease-duration", optarg, &o->lease_ms);
-	case OPT_RENEW:
-		return parse_duration("--lease-renew-deadline", optarg, &o->renew_ms);
-	case OPT_RETRY:
-		return parse_duration("--lease-retry-period", optarg, &o->retry_ms);
-	case OPT_WORKERS:
-		return parse_workers(optarg, &o->workers);
-	case OPT_LEVEL:
-		return parse_level(optarg);
-	case OPT_NO_ELECTION:
-		o->no_election = true;
-		return EXIT_OK;
-	case '?':
-		return cli_usage_error(&cli_controller, "bad option");
-	default:
-		*text[c - 256] = optarg;
-		return EXIT_OK;
-	}
-}
-
+/* An exit code; EXIT_OK and o->help when help is wanted. */
 static int parse_options(struct options *o, int argc, char **argv)
 {
-	int c, rc;
+	int words;
 
 	*o = (struct options){.metrics_address = ":8080",
 	                      .health_address = ":8081",
 	                      .lease_name = "tidegate-controller"};
-	optind = 0; /* glibc: forget an earlier scan that ended within an argument */
-	opterr = 1;
-	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		if (c == 'h')
-			return -1;
-		rc = parse_option(o, c);
-		if (rc)
-			return rc;
-	}
-	if (optind < argc)
-		return cli_usage_error(&cli_controller, "takes no argument \"%s\"", argv[optind]);
+	words = cli_options(&cli_controller, o, argc, argv);
+	if (words < 0)
+		return EXIT_USAGE;
+	if (words)
+		return cli_usage_error(&cli_controller, "takes no argument \"%s\"", argv[1]);
 	if (!o->tls_cert != !o->tls_key)
 		return cli_usage_error(&cli_controller,
 		                       "--metrics-cert-file and --metrics-key-file go together");
@@ -370,8 +314,10 @@ static int run(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int rc = parse_options(&c.o, argc, argv);
 
-	if (rc)
-		return rc < 0 ? cli_help(&cli_controller) : rc;
+	if (rc != EXIT_OK)
+		return rc;
+	if (c.o.help)
+		return cli_help(&cli_controller);
 	if (start(&c, &err)) {
 		log_error("cannot start", LE(&err));
 		release(&c);
@@ -389,22 +335,9 @@ const struct cli_verb cli_controller = {
 	.name = "controller",
 	.summary = "run the operator",
 	.usage = "Usage: tidegate controller [OPTIONS]\n\n"
-		 "Runs the operator until SIGTERM. In a pod it finds the API server by itself.\n\n"
-		 "  --kubeconfig FILE           default: $KUBECONFIG, ~/.kube/config, in-cluster\n"
-		 "  --context NAME              default: the file's current context\n"
-		 "  --namespace NS              watch this namespace only\n"
-		 "  --metrics-address ADDR      /metrics; default :8080, \"\" = off, port 0 = any\n"
-		 "  --metrics-cert-file FILE    serve /metrics with TLS, with --metrics-key-file\n"
-		 "  --metrics-key-file FILE\n"
-		 "  --health-address ADDR       /healthz and /readyz; default :8081\n"
-		 "  --lease-namespace NS        default: the namespace of the context or pod\n"
-		 "  --lease-name NAME           default: tidegate-controller\n"
-		 "  --lease-duration D          default 15s\n"
-		 "  --lease-renew-deadline D    default 10s\n"
-		 "  --lease-retry-period D      default 2s\n"
-		 "  --no-leader-election        for a single replica only\n"
-		 "  --workers N                 ModelDeployments in work at once; default 24\n"
-		 "  --log-level LEVEL           debug, info, warn or error; default info\n\n"
+		 "Runs the operator until SIGTERM. In a pod it finds the API server by itself.\n\n",
+	.options = rows,
+	.notes = "\n"
 		 "Example:\n"
 		 "  tidegate controller --kubeconfig ~/.kube/config --metrics-address "
 		 "127.0.0.1:0\n",

@@ -1,5 +1,5 @@
 /* `tidegate render`: the objects that a ModelDeployment stands for once it is released. */
-#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "cli.h"
@@ -166,30 +166,32 @@ static int render_file(const char *path)
 	return r.errors ? EXIT_ERROR : EXIT_OK;
 }
 
+struct options {
+	const char *path;
+	bool help;
+};
+
+static const struct option_row rows[] = {
+	OPTION_ROW(struct options, path, "filename", OPTION_TEXT, .letter = 'f', .value = "FILE",
+                   .help = "YAML or JSON, several documents, Lists; - is standard input"),
+	OPTION_ROW(struct options, help, "help", OPTION_FLAG, .letter = 'h', .help = "this text"),
+	{.name = NULL},
+};
+
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"filename", required_argument, NULL, 'f'},
-	                                        {"help", no_argument, NULL, 'h'},
-	                                        {NULL, 0, NULL, 0}};
-	const char *path = NULL;
-	int c;
+	struct options o = {.path = NULL};
+	int words = cli_options(&cli_render, &o, argc, argv);
 
-	/* 0: getopt starts afresh, whatever an earlier scan left. */
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+hf:", options, NULL)) != -1) {
-		if (c == 'h')
-			return cli_help(&cli_render);
-		if (c != 'f')
-			return cli_usage_error(&cli_render,
-			                       "no such option, or its value is missing");
-		path = optarg;
-	}
-	if (optind < argc)
-		return cli_usage_error(&cli_render, "takes no argument \"%s\"", argv[optind]);
-	if (!path)
+	if (words < 0)
+		return EXIT_USAGE;
+	if (o.help)
+		return cli_help(&cli_render);
+	if (words)
+		return cli_usage_error(&cli_render, "takes no argument \"%s\"", argv[1]);
+	if (!o.path)
 		return cli_usage_error(&cli_render, "needs -f FILE");
-	return render_file(path);
+	return render_file(o.path);
 }
 
 const struct cli_verb cli_render = {
@@ -201,10 +203,9 @@ const struct cli_verb cli_render = {
 		 "revision is released: Services, ReplicaSets, its PodDisruptionBudget, and the\n"
 		 "route where Tidegate makes it. Owner references are left out: they need the "
 		 "object's uid.\n"
-		 "\n"
-		 "  -f, --filename FILE  YAML or JSON, several documents, Lists; - is\n"
-		 "                       standard input\n"
-		 "\n"
+		 "\n",
+	.options = rows,
+	.notes = "\n"
 		 "Exit code: 0, or 1 with what is wrong on standard error.\n"
 		 "\n"
 		 "Example:\n"

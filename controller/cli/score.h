@@ -9,6 +9,7 @@
 #include "tidegate/base/err.h"
 #include "tidegate/base/json.h"
 
+enum score_output { SCORE_TABLE, SCORE_JSON };
 enum score_judge { SCORE_SEQUENTIAL, SCORE_THRESHOLDS, SCORE_KAYENTA };
 
 struct score_options {
@@ -16,7 +17,8 @@ struct score_options {
 	const char *config, *pairs;   /* kayenta */
 	const char *policy, *samples; /* the others */
 	double pass, marginal;        /* NaN = not said */
-	bool json;
+	enum score_output output;
+	bool help;
 };
 
 /* All return an exit code; what is wrong has been printed. */

@@ -85,7 +85,7 @@ int score_kayenta(const struct score_options *o)
 	    judge(o, &config, &pairs, &a, &r, &err)) {
 		code = cli_error(&cli_score, err.msg);
 	} else {
-		code = o->json ? print_json(&r) : (print_table(&r), EXIT_OK);
+		code = o->output == SCORE_JSON ? print_json(&r) : (print_table(&r), EXIT_OK);
 		if (code == EXIT_OK && r.verdict != KAYENTA_SCORE_PASS)
 			code = EXIT_NEGATIVE;
 	}

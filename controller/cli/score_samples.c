@@ -326,7 +326,7 @@ static int print_results(struct session *s)
 	struct sequential_result r;
 	int code = s->nstreams ? EXIT_OK : EXIT_NEGATIVE;
 
-	if (!s->o->json)
+	if (s->o->output != SCORE_JSON)
 		printf("%-24s %-7s %5s %10s  %s\n", "STREAM", "VERDICT", "SCORE", "DECIDED",
 		       "EVIDENCE");
 	for (size_t i = 0; i < s->nstreams; i++) {
@@ -335,7 +335,7 @@ static int print_results(struct session *s)
 		stream_finish(s, st, &r);
 		if (r.verdict != JUDGE_PASS)
 			code = EXIT_NEGATIVE;
-		if (s->o->json)
+		if (s->o->output == SCORE_JSON)
 			print_json(st, &r);
 		else
 			print_row(st, &r);

@@ -1,6 +1,6 @@
 /* `tidegate validate`: what an API server and the operator would say of manifests, without either.
  */
-#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "cli.h"
@@ -42,37 +42,53 @@ static void check_file(const char *path, struct tally *t)
 	}
 }
 
+struct options {
+	struct tally tally;
+	unsigned files;
+	bool help;
+};
+
+static int add_file(void *into, const char *path, struct err *err)
+{
+	struct options *o = into;
+
+	(void)err;
+	check_file(path, &o->tally);
+	o->files++;
+	return 0;
+}
+
+static const struct option_row rows[] = {
+	{.name = "filename",
+         .letter = 'f',
+         .type = OPTION_CALL,
+         .set = add_file,
+         .value = "FILE...",
+         .help = "YAML or JSON, several documents, Lists; - is standard input"},
+	OPTION_ROW(struct options, help, "help", OPTION_FLAG, .letter = 'h', .help = "this text"),
+	{.name = NULL},
+};
+
 static int run(int argc, char **argv)
 {
-	static const struct option options[] = {{"filename", required_argument, NULL, 'f'},
-	                                        {"help", no_argument, NULL, 'h'},
-	                                        {NULL, 0, NULL, 0}};
-	struct tally t = {0, 0};
-	unsigned files = 0;
-	int c;
+	struct options o = {.files = 0};
+	int words = cli_options(&cli_validate, &o, argc, argv);
 
-	/* 0: getopt starts afresh, whatever an earlier scan left. */
-	optind = 0;
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+hf:", options, NULL)) != -1) {
-		if (c == 'h')
-			return cli_help(&cli_validate);
-		if (c != 'f')
-			return cli_usage_error(&cli_validate,
-			                       "no such option, or its value is missing");
-		check_file(optarg, &t);
-		files++;
-		/* -f a.yaml b.yaml, as a shell expands -f *.yaml. */
-		for (; optind < argc && (argv[optind][0] != '-' || !argv[optind][1]); files++)
-			check_file(argv[optind++], &t);
-	}
-	if (optind < argc)
-		return cli_usage_error(&cli_validate, "takes no argument \"%s\"", argv[optind]);
-	if (!files)
+	if (words < 0)
+		return EXIT_USAGE;
+	if (o.help)
+		return cli_help(&cli_validate);
+	if (words && !o.files)
+		return cli_usage_error(&cli_validate, "takes no argument \"%s\" without -f",
+		                       argv[1]);
+	/* -f a.yaml b.yaml, as a shell expands -f *.yaml. */
+	for (int i = 1; i <= words; i++)
+		add_file(&o, argv[i], NULL);
+	if (!o.files)
 		return cli_usage_error(&cli_validate, "needs -f FILE");
-	if (!t.objects && !t.errors)
+	if (!o.tally.objects && !o.tally.errors)
 		return cli_error(&cli_validate, "no ModelDeployment in what was given");
-	return t.errors ? EXIT_ERROR : EXIT_OK;
+	return o.tally.errors ? EXIT_ERROR : EXIT_OK;
 }
 
 const struct cli_verb cli_validate = {
@@ -82,10 +98,9 @@ const struct cli_verb cli_validate = {
 		 "\n"
 		 "Says what the API server would refuse and what the operator would not act\n"
 		 "on, each as \"file:line: field.path: message\". Other kinds are passed over.\n"
-		 "\n"
-		 "  -f, --filename FILE...  YAML or JSON, several documents, Lists; - is\n"
-		 "                          standard input\n"
-		 "\n"
+		 "\n",
+	.options = rows,
+	.notes = "\n"
 		 "Exit code: 0 nothing is wrong (warnings do not count), 1 something is.\n"
 		 "\n"
 		 "Example:\n"

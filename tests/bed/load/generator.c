@@ -199,7 +199,7 @@ static void on_timeout(void *arg)
 /* A number in [0, 1) that depends on seed and request only. */
 static double jitter_of(const struct generator *g, int64_t seq)
 {
-	uint64_t z = g->options->seed + (uint64_t)seq * 0x9e3779b97f4a7c15ULL;
+	uint64_t z = (uint64_t)g->options->seed + (uint64_t)seq * 0x9e3779b97f4a7c15ULL;
 
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;

@@ -3,13 +3,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/log.h"
+#include "tidegate/base/option.h"
 #include "tidegate/base/str.h"
 #include "tidegate/net/loop.h"
 
@@ -135,7 +135,7 @@ static int run_generator(int argc, char **argv)
 	struct err err = ERR_INIT;
 
 	if (options_parse(&p.options, argc, argv, &err)) {
-		fprintf(stderr, "load: %s\n", err.msg);
+		fprintf(stderr, "load: %s; see --help\n", err.msg);
 		return 2;
 	}
 	if (p.options.help) {
@@ -171,28 +171,34 @@ static int print_report(const char *file, const char *phases, bool json, struct 
 	return rc;
 }
 
+enum format { FORMAT_TABLE, FORMAT_JSON };
+static const char *const formats[] = {[FORMAT_TABLE] = "table", [FORMAT_JSON] = "json", NULL};
+
+struct report_options {
+	const char *phases;
+	enum format format;
+};
+
+static const struct option_row report_rows[] = {
+	OPTION_ROW(struct report_options, phases, "phases", OPTION_TEXT),
+	OPTION_ROW(struct report_options, format, "output", OPTION_WORD, .letter = 'o',
+                   .words = formats),
+	{.name = NULL},
+};
+
 static int run_report(int argc, char **argv)
 {
-	static const struct option longopts[] = {{"phases", required_argument, NULL, 'p'},
-	                                         {"output", required_argument, NULL, 'o'},
-	                                         {NULL, 0, NULL, 0}};
-	const char *phases = NULL, *format = "table";
+	struct report_options o = {.format = FORMAT_TABLE};
 	struct err err = ERR_INIT;
-	int c;
+	int words = option_read(report_rows, &o, argc, argv, &err);
 
-	while ((c = getopt_long(argc, argv, "o:", longopts, NULL)) != -1) {
-		if (c == 'p')
-			phases = optarg;
-		else if (c == 'o')
-			format = optarg;
-		else
-			return 2;
-	}
-	if (optind + 1 != argc || (!str_eq(format, "table") && !str_eq(format, "json"))) {
+	if (words != 1) {
+		if (words < 0)
+			fprintf(stderr, "load: %s\n", err.msg);
 		fputs("usage: load report FILE [--phases FILE] [-o table|json]\n", stderr);
 		return 2;
 	}
-	if (print_report(argv[optind], phases, str_eq(format, "json"), &err)) {
+	if (print_report(argv[1], o.phases, o.format == FORMAT_JSON, &err)) {
 		fprintf(stderr, "load: %s\n", err.msg);
 		return 1;
 	}

@@ -19,11 +19,11 @@ struct options {
 	const char *out;
 	double rate;   /* requests a second */
 	double jitter; /* share of an interval by which a request may be moved, 0 to 1 */
-	uint64_t seed;
+	int64_t seed;
 	int64_t duration_ms; /* 0: until a signal */
 	int64_t timeout_ms;
-	unsigned max_connections;
-	bool help;
+	int64_t max_connections;
+	bool until_signal, help;
 };
 
 int options_parse(struct options *o, int argc, char **argv, struct err *err);

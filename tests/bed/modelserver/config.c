@@ -1,147 +1,87 @@
 #include "config.h"
 
-#include <getopt.h>
-#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "tidegate/base/alloc.h"
+#include "tidegate/base/option.h"
 #include "tidegate/base/str.h"
 
-enum option_type { OPT_STRING, OPT_INT, OPT_RATE, OPT_HANG, OPT_BOOL, OPT_IGNORED };
+static int set_hang(void *into, const char *text, struct err *err)
+{
+	struct config *c = into;
 
-struct option_row {
-	const char *flag;
-	const char *env; /* NULL: flag only */
-	enum option_type type;
-	size_t offset;
-	const char *help; /* NULL: another name for a row above */
-};
-
-#define AT(field) offsetof(struct config, field)
+	if (str_empty(text) || str_eq(text, "0") || str_eq(text, "false"))
+		c->hang = HANG_NOTHING;
+	else if (str_eq(text, "predict"))
+		c->hang = HANG_PREDICT;
+	else if (str_eq(text, "all") || str_eq(text, "1") || str_eq(text, "true"))
+		c->hang = HANG_ALL;
+	else
+		return err_set(err, ERR_INVALID, "\"%.60s\" is none of predict, all, 0, 1", text);
+	return 0;
+}
 
 static const struct option_row rows[] = {
-	{"model-name", "MODEL_NAME", OPT_STRING, AT(model_name), "name of the model"},
-	{"model-version", "MODEL_VERSION", OPT_STRING, AT(model_version), "version to load"},
-	{"model-base-path", "MODEL_BASE_PATH", OPT_STRING, AT(base_path),
-         "folder with <version>/weights.txt; none: weights generated from name and version"},
-	{"address", "POD_IP", OPT_STRING, AT(address), "address to bind to, exactly"},
-	{"port", "PORT", OPT_INT, AT(port), "HTTP port; 0 = any free one"},
-	{"pod-name", "POD_NAME", OPT_STRING, AT(pod_name), "told in x-pod-name"},
-	{"zone", "ZONE", OPT_STRING, AT(zone), "told in x-zone"},
-	{"load-ms", "LOAD_MS", OPT_INT, AT(load_ms), "time the loading takes at least"},
-	{"error-rate", "ERROR_RATE", OPT_RATE, AT(error_rate),
-         "fault: share of predictions answered 500, 0 to 1"},
-	{"latency-ms", "LATENCY_MS", OPT_INT, AT(latency_ms),
-         "fault: added to each prediction, with an exponential tail"},
-	{"crash-after-ms", "CRASH_AFTER_MS", OPT_INT, AT(crash_after_ms),
-         "fault: abort so long after the port opened"},
-	{"hang", "HANG", OPT_HANG, AT(hang),
-         "fault: \"predict\" or \"all\" (or 1) requests are never answered"},
-	{"report-version", "REPORT_VERSION", OPT_STRING, AT(report_version),
-         "fault: version to claim instead of the one loaded"},
-	{"seed", "SEED", OPT_INT, AT(seed), "of the faults"},
-	{"ignore-sigterm", NULL, OPT_BOOL, AT(ignore_sigterm),
-         "as TensorFlow Serving does when it is PID 1"},
-	{"help", NULL, OPT_BOOL, AT(help), "this text"},
-	{"rest_api_port", NULL, OPT_INT, AT(port), NULL},
-	{"model_name", NULL, OPT_STRING, AT(model_name), NULL},
-	{"model_base_path", NULL, OPT_STRING, AT(base_path), NULL},
-	{"rest_api_timeout_in_ms", NULL, OPT_IGNORED, 0, NULL},
-	{"monitoring_config_file", NULL, OPT_IGNORED, 0, NULL},
-	{"file_system_poll_wait_seconds", NULL, OPT_IGNORED, 0, NULL},
-	{"enable_batching", NULL, OPT_IGNORED, 0, NULL},
-	{"batching_parameters_file", NULL, OPT_IGNORED, 0, NULL},
+#define ROW(field, name, type, ...) OPTION_ROW(struct config, field, name, type, __VA_ARGS__)
+#define INT(field, name, env_, text)                                                               \
+	ROW(field, name, OPTION_INT, .max = INT32_MAX, .env = (env_), .help = (text))
+	ROW(model_name, "model-name", OPTION_TEXT, .env = "MODEL_NAME",
+            .help = "name of the model"),
+	ROW(model_version, "model-version", OPTION_TEXT, .env = "MODEL_VERSION",
+            .help = "version to load"),
+	ROW(base_path, "model-base-path", OPTION_TEXT, .env = "MODEL_BASE_PATH",
+            .help = "folder with <version>/weights.txt; none: weights generated from name and "
+                    "version"),
+	ROW(address, "address", OPTION_TEXT, .env = "POD_IP",
+            .help = "address to bind to, exactly"),
+	ROW(port, "port", OPTION_INT, .env = "PORT", .max = UINT16_MAX,
+            .help = "HTTP port; 0 = any free one"),
+	ROW(pod_name, "pod-name", OPTION_TEXT, .env = "POD_NAME", .help = "told in x-pod-name"),
+	ROW(zone, "zone", OPTION_TEXT, .env = "ZONE", .help = "told in x-zone"),
+	INT(load_ms, "load-ms", "LOAD_MS", "time the loading takes at least"),
+	ROW(error_rate, "error-rate", OPTION_NUMBER, .env = "ERROR_RATE", .low = 0, .high = 1,
+            .help = "fault: share of predictions answered 500, 0 to 1"),
+	INT(latency_ms, "latency-ms", "LATENCY_MS",
+            "fault: added to each prediction, with an exponential tail"),
+	INT(crash_after_ms, "crash-after-ms", "CRASH_AFTER_MS",
+            "fault: abort so long after the port opened"),
+	{.name = "hang",
+         .type = OPTION_CALL,
+         .set = set_hang,
+         .env = "HANG",
+         .help = "fault: \"predict\" or \"all\" (or 1) requests are never answered"},
+	ROW(report_version, "report-version", OPTION_TEXT, .env = "REPORT_VERSION",
+            .help = "fault: version to claim instead of the one loaded"),
+	INT(seed, "seed", "SEED", "of the faults"),
+	ROW(ignore_sigterm, "ignore-sigterm", OPTION_FLAG,
+            .help = "as TensorFlow Serving does when it is PID 1"),
+	ROW(help, "help", OPTION_FLAG, .help = "this text"),
+	ROW(port, "rest_api_port", OPTION_INT, .max = UINT16_MAX),
+	ROW(model_name, "model_name", OPTION_TEXT, .help = NULL),
+	ROW(base_path, "model_base_path", OPTION_TEXT, .help = NULL),
+	{.name = "rest_api_timeout_in_ms", .type = OPTION_IGNORED},
+	{.name = "monitoring_config_file", .type = OPTION_IGNORED},
+	{.name = "file_system_poll_wait_seconds", .type = OPTION_IGNORED},
+	{.name = "enable_batching", .type = OPTION_IGNORED},
+	{.name = "batching_parameters_file", .type = OPTION_IGNORED},
+#undef INT
+#undef ROW
+	{.name = NULL},
 };
-
-static int hang_parse(const char *s, enum hang *out)
-{
-	if (str_empty(s) || str_eq(s, "0") || str_eq(s, "false"))
-		*out = HANG_NOTHING;
-	else if (str_eq(s, "predict"))
-		*out = HANG_PREDICT;
-	else if (str_eq(s, "all") || str_eq(s, "1") || str_eq(s, "true"))
-		*out = HANG_ALL;
-	else
-		return -1;
-	return 0;
-}
-
-static int row_set(struct config *c, const struct option_row *row, const char *text,
-                   struct err *err)
-{
-	char *at = (char *)c + row->offset;
-	int64_t i;
-	double d;
-
-	switch (row->type) {
-	case OPT_STRING:
-		*(const char **)at = str_empty(text) ? NULL : text;
-		return 0;
-	case OPT_INT:
-		if (!str_to_i64(text, &i) || i < 0 || i > INT32_MAX)
-			break;
-		*(int64_t *)at = i;
-		return 0;
-	case OPT_RATE:
-		if (!str_to_double(text, &d) || !(d >= 0 && d <= 1))
-			break;
-		*(double *)at = d;
-		return 0;
-	case OPT_HANG:
-		if (hang_parse(text, (enum hang *)at))
-			break;
-		return 0;
-	case OPT_BOOL:
-		*(bool *)at = true;
-		return 0;
-	case OPT_IGNORED:
-		return 0;
-	}
-	return err_set(err, ERR_INVALID, "--%s: \"%s\" is not allowed", row->flag, text);
-}
-
-static int read_environment(struct config *c, struct err *err)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const char *text = rows[i].env ? getenv(rows[i].env) : NULL;
-
-		if (!str_empty(text) && row_set(c, &rows[i], text, err))
-			return err_wrap(err, "environment variable %s", rows[i].env);
-	}
-	return 0;
-}
-
-static int read_flags(struct config *c, int argc, char **argv, struct err *err)
-{
-	struct option longopts[ARRAY_SIZE(rows) + 1] = {0};
-	int index;
-	int got;
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		longopts[i].name = rows[i].flag;
-		longopts[i].has_arg = rows[i].type == OPT_BOOL ? no_argument : required_argument;
-	}
-	optind = 1;
-	while ((got = getopt_long(argc, argv, "", longopts, &index)) != -1) {
-		if (got != 0)
-			return err_set(err, ERR_INVALID, "unknown flag; see --help");
-		if (row_set(c, &rows[index], str_or(optarg, ""), err))
-			return -1;
-	}
-	if (optind < argc)
-		return err_set(err, ERR_INVALID, "\"%s\": no argument expected", argv[optind]);
-	return 0;
-}
 
 int config_load(struct config *c, int argc, char **argv, struct err *err)
 {
+	int words;
+
 	*c = (struct config){.model_name = "model", .address = "127.0.0.1", .port = 8501};
-	if (read_environment(c, err) || read_flags(c, argc, argv, err))
+	if (option_read_env(rows, c, err))
 		return -1;
-	if (c->port > UINT16_MAX)
-		return err_set(err, ERR_INVALID, "--port: %ld is not a port", (long)c->port);
-	return 0;
+	words = option_read(rows, c, argc, argv, err);
+	if (words > 0)
+		return err_set(err, ERR_INVALID, "\"%s\": no argument expected", argv[1]);
+	c->model_version = str_nonempty(c->model_version);
+	c->base_path = str_nonempty(c->base_path);
+	c->report_version = str_nonempty(c->report_version);
+	return words;
 }
 
 void config_usage(void)
@@ -149,10 +89,5 @@ void config_usage(void)
 	puts("usage: modelserver [flags]\n\n"
 	     "Serves one model by TensorFlow Serving's REST API and Open Inference V2.\n"
 	     "Flags (environment variable in brackets):");
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].help)
-			printf("  --%-16s %s%s%s%s\n", rows[i].flag, rows[i].help,
-			       rows[i].env ? " [" : "", str_or(rows[i].env, ""),
-			       rows[i].env ? "]" : "");
-	}
+	option_help(rows, stdout);
 }

@@ -118,7 +118,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && str_eq(argv[1], "ctl"))
 		return control_client(argc - 1, argv + 1);
 	if (options_parse(&o, argc, argv, &err)) {
-		fprintf(stderr, "nodelet: %s\n", err.msg);
+		fprintf(stderr, "nodelet: %s; see --help\n", err.msg);
 		return 2;
 	}
 	if (o.help) {

@@ -178,7 +178,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	if (options_parse(&o, argc, argv, &err)) {
-		fprintf(stderr, "scale: %s\n", err.msg);
+		fprintf(stderr, "scale: %s; see --help\n", err.msg);
 		return 2;
 	}
 	if (o.help) {

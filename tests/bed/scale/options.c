@@ -1,11 +1,9 @@
 #include "options.h"
 
-#include <getopt.h>
-#include <stddef.h>
 #include <stdio.h>
 
 #include "tidegate/base/alloc.h"
-#include "tidegate/base/duration.h"
+#include "tidegate/base/option.h"
 #include "tidegate/base/str.h"
 
 static const char *const verb_names[] = {
@@ -20,32 +18,43 @@ static const char *const goal_names[] = {
 	[GOAL_ABSENT] = "absent",
 };
 
-enum option_type { OPT_STRING, OPT_COUNT, OPT_DURATION, OPT_GOAL, OPT_FLAG };
+/* An order says when it is done; absence is for `delete` alone. */
+static int set_goal(void *into, const char *text, struct err *err)
+{
+	struct options *o = into;
 
-static const struct option_row {
-	const char *flag;
-	enum option_type type;
-	size_t offset;
-	int64_t min;
-	const char *help;
-} rows[] = {
-#define ROW(flag, type, field, min, help)                                                          \
-	{                                                                                          \
-		flag, type, offsetof(struct options, field), min, help                             \
-	}
-	ROW("kubeconfig", OPT_STRING, kubeconfig, 0, "how to reach the API server ($KUBECONFIG)"),
-	ROW("namespace", OPT_STRING, namespace, 0, "prefix of the namespaces' names (bench)"),
-	ROW("namespaces", OPT_COUNT, namespaces, 1, "how many, filled by turns (20)"),
-	ROW("count", OPT_COUNT, count, 1, "how many ModelDeployments (1000)"),
-	ROW("replicas", OPT_COUNT, replicas, 0, "create: pods of each (3)"),
-	ROW("version", OPT_STRING, version, 0, "create, change: model version (1, 2)"),
-	ROW("in-flight", OPT_COUNT, in_flight, 1, "create, change, delete: writes at once (32)"),
-	ROW("until", OPT_GOAL, goal, 0, "create, change: go on watching until ready or step"),
-	ROW("rounds", OPT_COUNT, rounds, 1, "change-one: how many, one after the other (30)"),
-	ROW("seed", OPT_COUNT, seed, 0, "change-one: which ones (1)"),
-	ROW("timeout", OPT_DURATION, timeout_ms, 0, "whole command (5m)"),
-	ROW("help", OPT_FLAG, help, 0, "this text"),
+	if (str_eq(text, "ready"))
+		o->goal = GOAL_READY;
+	else if (str_eq(text, "step"))
+		o->goal = GOAL_STEP;
+	else
+		return err_set(err, ERR_INVALID, "\"%.60s\" is none of ready, step", text);
+	return 0;
+}
+
+static const struct option_row rows[] = {
+#define ROW(field, name, type, ...) OPTION_ROW(struct options, field, name, type, __VA_ARGS__)
+#define COUNT(field, name, low, text)                                                              \
+	ROW(field, name, OPTION_INT, .min = (low), .max = OPTIONS_COUNT_MAX, .help = (text))
+	ROW(kubeconfig, "kubeconfig", OPTION_TEXT,
+            .help = "how to reach the API server ($KUBECONFIG)"),
+	ROW(namespace, "namespace", OPTION_TEXT, .help = "prefix of the namespaces' names (bench)"),
+	COUNT(namespaces, "namespaces", 1, "how many, filled by turns (20)"),
+	COUNT(count, "count", 1, "how many ModelDeployments (1000)"),
+	COUNT(replicas, "replicas", 0, "create: pods of each (3)"),
+	ROW(version, "version", OPTION_TEXT, .help = "create, change: model version (1, 2)"),
+	COUNT(in_flight, "in-flight", 1, "create, change, delete: writes at once (32)"),
+	{.name = "until",
+         .type = OPTION_CALL,
+         .set = set_goal,
+         .help = "create, change: go on watching until ready or step"},
+	COUNT(rounds, "rounds", 1, "change-one: how many, one after the other (30)"),
+	COUNT(seed, "seed", 0, "change-one: which ones (1)"),
+	ROW(timeout_ms, "timeout", OPTION_DURATION, .help = "whole command (5m)"),
+	ROW(help, "help", OPTION_FLAG, .help = "this text"),
+#undef COUNT
 #undef ROW
+	{.name = NULL},
 };
 
 const char *verb_name(enum verb v)
@@ -56,48 +65,6 @@ const char *verb_name(enum verb v)
 const char *goal_name(enum goal g)
 {
 	return goal_names[g];
-}
-
-static int set_goal(enum goal *at, const char *text, struct err *err)
-{
-	if (str_eq(text, "ready"))
-		*at = GOAL_READY;
-	else if (str_eq(text, "step"))
-		*at = GOAL_STEP;
-	else
-		return err_set(err, ERR_INVALID, "\"%s\" is none of ready, step", text);
-	return 0;
-}
-
-static int set_option(struct options *o, const struct option_row *row, const char *text,
-                      struct err *err)
-{
-	char *at = (char *)o + row->offset;
-	int64_t n;
-
-	switch (row->type) {
-	case OPT_STRING:
-		*(const char **)at = text;
-		return 0;
-	case OPT_COUNT:
-		if (!str_to_i64(text, &n) || n < row->min || n > OPTIONS_COUNT_MAX)
-			return err_set(err, ERR_INVALID, "--%s: \"%s\" is not allowed", row->flag,
-			               text);
-		*(int64_t *)at = n;
-		return 0;
-	case OPT_DURATION:
-		if (duration_parse(text, (int64_t *)at, err))
-			return err_wrap(err, "--%s", row->flag);
-		return 0;
-	case OPT_GOAL:
-		if (set_goal((enum goal *)at, text, err))
-			return err_wrap(err, "--%s", row->flag);
-		return 0;
-	case OPT_FLAG:
-		*(bool *)at = true;
-		return 0;
-	}
-	return err_set(err, ERR_INTERNAL, "--%s", row->flag);
 }
 
 static int parse_verb(struct options *o, int argc, char **argv, struct err *err)
@@ -112,7 +79,7 @@ static int parse_verb(struct options *o, int argc, char **argv, struct err *err)
 			return err_set(err, ERR_INVALID, "%s",
 			               o->verb == VERB_WAIT ? "wait wants ready or step"
 			                                    : "too many words; see --help");
-		return argc == 2 ? set_goal(&o->goal, argv[1], err) : 0;
+		return argc == 2 ? set_goal(o, argv[1], err) : 0;
 	}
 	return err_set(err, ERR_INVALID, "wants one of create, wait, change, change-one, delete");
 }
@@ -132,8 +99,7 @@ static int check(struct options *o, struct err *err)
 
 int options_parse(struct options *o, int argc, char **argv, struct err *err)
 {
-	struct option longopts[ARRAY_SIZE(rows) + 1] = {0};
-	int got, index;
+	int words;
 
 	*o = (struct options){
 		.namespace = "bench",
@@ -145,19 +111,12 @@ int options_parse(struct options *o, int argc, char **argv, struct err *err)
 		.seed = 1,
 		.timeout_ms = 300000,
 	};
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		longopts[i].name = rows[i].flag;
-		longopts[i].has_arg = rows[i].type == OPT_FLAG ? no_argument : required_argument;
-	}
-	while ((got = getopt_long(argc, argv, "", longopts, &index)) != -1) {
-		if (got != 0)
-			return err_set(err, ERR_INVALID, "unknown flag; see --help");
-		if (set_option(o, &rows[index], optarg, err))
-			return -1;
-	}
+	words = option_read(rows, o, argc, argv, err);
+	if (words < 0)
+		return -1;
 	if (o->help)
 		return 0;
-	if (parse_verb(o, argc - optind, argv + optind, err))
+	if (parse_verb(o, words, argv + 1, err))
 		return -1;
 	return check(o, err);
 }
@@ -168,6 +127,5 @@ void options_usage(void)
 	       "Makes, changes and watches many ModelDeployments, and measures what a user would\n"
 	       "see: one JSON object on standard output, progress on standard error. Exit code 0\n"
 	       "when all was written and reached, 1 when not, 2 on wrong usage.\n\n");
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		printf("  --%-12s %s\n", rows[i].flag, rows[i].help);
+	option_help(rows, stdout);
 }
