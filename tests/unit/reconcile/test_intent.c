@@ -140,9 +140,9 @@ static void test_disruption_budget(void **state)
 	struct scene s;
 	const struct intent *x;
 
+	open_scene(*state, &s, SPEC);
+	store_remove(&s.op->stores[CACHE_BUDGET], "shop/ranker", NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		open_scene(*state, &s, SPEC);
-		store_remove(&s.op->stores[CACHE_BUDGET], "shop/ranker", NULL);
 		s.m->replicas = rows[i].replicas;
 		s.m->max_unavailable.value = rows[i].unavailable;
 		collect(&s);
@@ -151,9 +151,8 @@ static void test_disruption_budget(void **state)
 		assert_int_equal(x->class, INTENT_CLEANUP);
 		assert_int_equal(json_i64(json_get(body_of(&s, x), "spec"), "minAvailable", -1),
 		                 rows[i].want);
-		close_scene(&s);
 	}
-	open_scene(*state, &s, SPEC);
+	put_budget(&s);
 	s.m->replicas = 9;
 	collect(&s);
 	x = find(&s, "PATCH", BUDGETS "/ranker");
