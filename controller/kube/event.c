@@ -1,6 +1,8 @@
 /* Event series: what belongs together, when the server is told, when it is over. */
 #include "tidegate/kube/event.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "event_priv.h"
@@ -8,14 +10,20 @@
 #include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
 
-#define EVENT_SERIES_MAX 4096
-#define EVENT_REFRESH_MS (30 * 60 * 1000)
-#define EVENT_SILENCE_MS (6 * 60 * 1000)
-#define EVENT_SWEEP_MS   60000
-#define EVENT_RETRY_MS   10000
-#define EVENT_NOTE_MAX   1024 /* limits of the API's validation */
-#define EVENT_WORD_MAX   128
-#define EVENT_PREFIX_MAX 200
+/*
+ * Series that wait for the server may take as much as a storm of some thousands needs; those that
+ * are only remembered, lest a repetition be told anew, make room for them early.
+ */
+#define EVENT_MEMORY_MAX  (2u << 20)
+#define EVENT_MEMORY_IDLE (256u << 10)
+#define EVENT_ROOM_LOOKS  16
+#define EVENT_REFRESH_MS  (30 * 60 * 1000)
+#define EVENT_SILENCE_MS  (6 * 60 * 1000)
+#define EVENT_SWEEP_MS    60000
+#define EVENT_RETRY_MS    10000
+#define EVENT_NOTE_MAX    1024 /* limits of the API's validation */
+#define EVENT_WORD_MAX    128
+#define EVENT_PREFIX_MAX  200
 
 static int64_t loop_clock(void *arg)
 {
@@ -28,66 +36,104 @@ void event_set_clock(struct event_recorder *r, int64_t (*now)(void *arg), void *
 	r->now_arg = arg;
 }
 
-/* At most n bytes of s, whole UTF-8 sequences only. */
-static char *cut(const char *s, size_t n)
+/* Bytes of s, at most n, whole UTF-8 sequences only. */
+static size_t cut(const char *s, size_t n)
 {
 	size_t len = strlen(s);
 
-	if (len > n) {
-		len = n;
-		while (len && ((unsigned char)s[len] & 0xc0) == 0x80)
-			len--;
-	}
-	return xstrndup(s, len);
+	if (len <= n)
+		return len;
+	len = n;
+	while (len && ((unsigned char)s[len] & 0xc0) == 0x80)
+		len--;
+	return len;
 }
 
 /* --- series ------------------------------------------------------------------------------- */
 
-/* The note is not part of it: it tells numbers that change from one time to the next. */
-static char *series_key(bool warning, const struct event_ref *about, const char *reason,
-                        const char *action)
+#define KEY_MAX 33
+
+const char *event_text(const struct event_series *s, enum event_text which)
 {
-	return xasprintf("%d|%s|%s|%s|%s|%s|%s|%s", warning, action, reason,
-	                 str_or(about->api_version, ""), str_or(about->kind, ""),
-	                 str_or(about->namespace, ""), str_or(about->name, ""),
-	                 str_or(about->uid, ""));
+	const char *t = s->text;
+
+	for (int i = 0; i < (int)which; i++)
+		t += strlen(t) + 1;
+	return t;
+}
+
+/* The note is not part of it: it tells numbers that change from one time to the next. */
+static void series_key(const char *const texts[EVENT_TEXTS], bool warning, char key[KEY_MAX])
+{
+	uint64_t a = STR_HASH_SEED ^ warning, b = ~a;
+
+	for (int i = 0; i < EVENT_NOTE; i++) {
+		a = str_hash(a, texts[i], strlen(texts[i]) + 1);
+		b = str_hash(b, texts[i], strlen(texts[i]) + 1);
+	}
+	snprintf(key, KEY_MAX, "%016" PRIx64 "%016" PRIx64, a, b);
+}
+
+static void key_of(const struct event_series *s, char key[KEY_MAX])
+{
+	const char *texts[EVENT_TEXTS], *t = s->text;
+
+	for (int i = 0; i < EVENT_TEXTS; i++) {
+		texts[i] = t;
+		t += strlen(t) + 1;
+	}
+	series_key(texts, s->warning, key);
+}
+
+void event_rename(struct event_series *s)
+{
+	s->id = (uint64_t)clock_wall_ms() << 20 | (s->recorder->serial++ & 0xfffff);
+}
+
+const char *event_namespace(const struct event_series *s)
+{
+	const char *ns = event_text(s, EVENT_NAMESPACE);
+
+	return *ns ? ns : "default";
 }
 
 /* Object, dot, time: unique, and still readable in a listing. */
-void event_name(struct event_series *s)
+const char *event_name(const struct event_series *s, char *name)
 {
-	uint64_t id = (uint64_t)clock_wall_ms() << 20 | (s->recorder->serial++ & 0xfffff);
-
-	free(s->name);
-	s->name = xasprintf("%.*s.%llx", EVENT_PREFIX_MAX, str_or(s->about_name, ""),
-	                    (unsigned long long)id);
-	if (str_is_dns_subdomain(s->name))
-		return;
-	free(s->name);
-	s->name = xasprintf("event.%llx", (unsigned long long)id);
+	snprintf(name, EVENT_OBJECT_NAME_MAX, "%.*s.%" PRIx64, EVENT_PREFIX_MAX,
+	         event_text(s, EVENT_NAME), s->id);
+	if (!str_is_dns_subdomain(name))
+		snprintf(name, EVENT_OBJECT_NAME_MAX, "event.%" PRIx64, s->id);
+	return name;
 }
 
-static struct event_series *series_new(struct event_recorder *r, char *key, bool warning,
-                                       const struct event_ref *about, const char *reason,
-                                       const char *action, const char *note)
+static struct event_series *series_new(struct event_recorder *r, const char *key, bool warning,
+                                       const char *const texts[EVENT_TEXTS])
 {
-	struct event_series *s = xcalloc(1, sizeof(*s));
+	static const size_t most[EVENT_TEXTS] = {[EVENT_REASON] = EVENT_WORD_MAX,
+	                                         [EVENT_ACTION] = EVENT_WORD_MAX,
+	                                         [EVENT_NOTE] = EVENT_NOTE_MAX};
+	size_t len[EVENT_TEXTS], size = sizeof(struct event_series);
+	struct event_series *s;
+	char *to;
 
+	for (int i = 0; i < EVENT_TEXTS; i++) {
+		len[i] = most[i] ? cut(texts[i], most[i]) : strlen(texts[i]);
+		size += len[i] + 1;
+	}
+	s = xcalloc(1, size);
 	s->recorder = r;
-	s->key = key;
+	s->size = (uint32_t)size;
 	s->warning = warning;
-	s->ns = xstrdup(str_empty(about->namespace) ? "default" : about->namespace);
-	s->api_version = xstrdup_null(about->api_version);
-	s->kind = xstrdup_null(about->kind);
-	s->about_ns = xstrdup_null(about->namespace);
-	s->about_name = xstrdup_null(about->name);
-	s->uid = xstrdup_null(about->uid);
-	s->reason = cut(reason, EVENT_WORD_MAX);
-	s->action = cut(action, EVENT_WORD_MAX);
-	s->note = cut(str_or(note, ""), EVENT_NOTE_MAX);
+	to = s->text;
+	for (int i = 0; i < EVENT_TEXTS; i++) {
+		memcpy(to, texts[i], len[i]);
+		to += len[i] + 1;
+	}
 	s->first_wall_ms = clock_wall_ms();
-	event_name(s);
+	event_rename(s);
 	map_set(&r->series, key, s);
+	r->memory += size;
 	list_push_back(&r->lru, &s->lru_link);
 	return s;
 }
@@ -95,8 +141,11 @@ static struct event_series *series_new(struct event_recorder *r, char *key, bool
 void event_series_free(struct event_series *s)
 {
 	struct event_recorder *r = s->recorder;
+	char key[KEY_MAX];
 
-	map_del(&r->series, s->key);
+	key_of(s, key);
+	map_del(&r->series, key);
+	r->memory -= s->size;
 	list_remove(&s->lru_link);
 	list_remove(&s->wait_link);
 	r->nwaiting -= s->waiting;
@@ -104,17 +153,6 @@ void event_series_free(struct event_series *s)
 		kube_cancel(s->call);
 		r->running--;
 	}
-	free(s->key);
-	free(s->ns);
-	free(s->name);
-	free(s->api_version);
-	free(s->kind);
-	free(s->about_ns);
-	free(s->about_name);
-	free(s->uid);
-	free(s->reason);
-	free(s->action);
-	free(s->note);
 	free(s);
 }
 
@@ -130,18 +168,26 @@ static void series_end(struct event_series *s)
 		event_series_free(s);
 		return;
 	}
-	s->ended = event_enqueue(s);
+	s->ended = true;
+	event_enqueue(s);
 }
 
+/*
+ * One idle series for each new one, the oldest. The queue is served in turn: when the oldest few
+ * all wait, so do the others.
+ */
 static void make_room(struct event_recorder *r)
 {
 	struct list *it;
+	int looks = 0;
 
-	if (r->series.len < EVENT_SERIES_MAX)
+	if (r->memory < EVENT_MEMORY_IDLE)
 		return;
 	list_for_each (it, &r->lru) {
 		struct event_series *s = list_entry(it, struct event_series, lru_link);
 
+		if (looks++ == EVENT_ROOM_LOOKS)
+			return;
 		if (!busy(s)) {
 			series_end(s);
 			return;
@@ -200,7 +246,7 @@ struct event_recorder *event_recorder_new(struct kube_client *c, const char *con
 
 	r->client = c;
 	r->controller = xstrdup(controller);
-	r->instance = cut(instance, EVENT_WORD_MAX);
+	r->instance = xstrndup(instance, cut(instance, EVENT_WORD_MAX));
 	r->retry_ms = EVENT_RETRY_MS;
 	map_init(&r->series);
 	list_init(&r->lru);
@@ -228,26 +274,38 @@ void event_recorder_free(struct event_recorder *r)
 static void emit(struct event_recorder *r, bool warning, bool once, const struct event_ref *about,
                  const char *reason, const char *action, const char *note)
 {
-	char *key = series_key(warning, about, reason, action);
-	struct event_series *s = map_get(&r->series, key);
+	const char *const texts[EVENT_TEXTS] = {[EVENT_API_VERSION] =
+	                                                str_or(about->api_version, ""),
+	                                        [EVENT_KIND] = str_or(about->kind, ""),
+	                                        [EVENT_NAMESPACE] = str_or(about->namespace, ""),
+	                                        [EVENT_NAME] = str_or(about->name, ""),
+	                                        [EVENT_UID] = str_or(about->uid, ""),
+	                                        [EVENT_REASON] = reason,
+	                                        [EVENT_ACTION] = action,
+	                                        [EVENT_NOTE] = str_or(note, "")};
+	struct event_series *s;
+	char key[KEY_MAX];
 
+	series_key(texts, warning, key);
+	s = map_get(&r->series, key);
 	if (s) {
-		free(key);
 		series_touch(s);
 		/* The server learns of the second occurrence at once, of later ones in time. */
-		if (s->written == 1 && s->count == 2 && !busy(s) && event_enqueue(s))
+		if (s->written == 1 && s->count == 2 && !busy(s)) {
+			event_enqueue(s);
 			event_pump(r);
+		}
 		return;
 	}
 	make_room(r);
-	s = series_new(r, key, warning, about, reason, action, note);
-	series_touch(s);
-	s->ended = once;
-	if (!event_enqueue(s)) {
-		event_series_free(s);
+	if (r->memory >= EVENT_MEMORY_MAX) {
 		event_count("dropped");
 		return;
 	}
+	s = series_new(r, key, warning, texts);
+	series_touch(s);
+	s->ended = once;
+	event_enqueue(s);
 	if (!timer_active(&r->sweep))
 		timer_start(&r->sweep, EVENT_SWEEP_MS);
 	event_pump(r);

@@ -9,8 +9,8 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/metric.h"
 
-#define EVENT_WAITING_MAX 1000
-#define EVENT_RUNNING_MAX 8
+/* Few at a time: a busy server shall first do the writes that events only tell of. */
+#define EVENT_RUNNING_MAX 2
 #define EVENT_TRIES_MAX   12
 #define EVENT_JITTER      0.25
 #define EVENT_BODY_MAX    16384
@@ -18,7 +18,7 @@
 
 static struct metric_family events_total = {
 	.name = "tidegate_events_total",
-	.help = "Event writes by outcome: written, failed (given up), dropped (queue full).",
+	.help = "Event writes by outcome: written, failed (given up), dropped (too many wait).",
 	.type = METRIC_COUNTER,
 	.label_names = {"outcome"},
 };
@@ -28,20 +28,17 @@ void event_count(const char *outcome)
 	metric_add(metric_series(&events_total, outcome), 1);
 }
 
-bool event_enqueue(struct event_series *s)
+void event_enqueue(struct event_series *s)
 {
 	struct event_recorder *r = s->recorder;
 
 	if (s->waiting)
-		return true;
-	if (r->nwaiting >= EVENT_WAITING_MAX)
-		return false;
+		return;
 	s->waiting = true;
 	s->tries = 0;
 	s->not_before_ms = 0;
 	list_push_back(&r->waiting, &s->wait_link);
 	r->nwaiting++;
-	return true;
 }
 
 /* --- bodies ------------------------------------------------------------------------------- */
@@ -58,33 +55,39 @@ static void write_series(struct json_writer *w, const struct event_series *s)
 
 static void write_regarding(struct json_writer *w, const struct event_series *s)
 {
+	static const char *const keys[] = {[EVENT_API_VERSION] = "apiVersion",
+	                                   [EVENT_KIND] = "kind",
+	                                   [EVENT_NAMESPACE] = "namespace",
+	                                   [EVENT_NAME] = "name",
+	                                   [EVENT_UID] = "uid"};
+
 	jw_object(w, "regarding");
-	jw_str(w, "apiVersion", s->api_version);
-	jw_str(w, "kind", s->kind);
-	jw_str(w, "namespace", s->about_ns);
-	jw_str(w, "name", s->about_name);
-	jw_str(w, "uid", s->uid);
+	for (int i = 0; i <= EVENT_UID; i++) {
+		const char *text = event_text(s, (enum event_text)i);
+
+		jw_str(w, keys[i], *text ? text : NULL);
+	}
 	jw_end_object(w);
 }
 
 static void write_event(struct json_writer *w, const struct event_series *s)
 {
 	const struct event_recorder *r = s->recorder;
-	char t[CLOCK_RFC3339_MAX];
+	char t[CLOCK_RFC3339_MAX], name[EVENT_OBJECT_NAME_MAX];
 
 	jw_str(w, "apiVersion", "events.k8s.io/v1");
 	jw_str(w, "kind", "Event");
 	jw_object(w, "metadata");
-	jw_str(w, "name", s->name);
-	jw_str(w, "namespace", s->ns);
+	jw_str(w, "name", event_name(s, name));
+	jw_str(w, "namespace", event_namespace(s));
 	jw_end_object(w);
 	jw_str(w, "eventTime", clock_format_micro(s->first_wall_ms, t));
 	jw_str(w, "reportingController", r->controller);
 	jw_str(w, "reportingInstance", r->instance);
 	jw_str(w, "type", s->warning ? "Warning" : "Normal");
-	jw_str(w, "reason", s->reason);
-	jw_str(w, "action", s->action);
-	jw_str(w, "note", s->note);
+	jw_str(w, "reason", event_text(s, EVENT_REASON));
+	jw_str(w, "action", event_text(s, EVENT_ACTION));
+	jw_str(w, "note", event_text(s, EVENT_NOTE));
 	write_regarding(w, s);
 }
 
@@ -95,8 +98,10 @@ static void event_answer(void *arg, const struct kube_response *r);
 static void event_send(struct event_series *s)
 {
 	bool create = s->written == 0;
-	cleanup_free char *path = xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events%s%s",
-	                                    s->ns, create ? "" : "/", create ? "" : s->name);
+	char name[EVENT_OBJECT_NAME_MAX];
+	cleanup_free char *path =
+		xasprintf("/apis/events.k8s.io/v1/namespaces/%s/events%s%s", event_namespace(s),
+	                  create ? "" : "/", create ? "" : event_name(s, name));
 	cleanup_buf struct buf body;
 	struct json_writer w;
 	struct kube_request r = {
@@ -156,8 +161,9 @@ static void give_up(struct event_series *s, const struct err *err)
 {
 	event_count("failed");
 	if (err->class != ERR_NS_TERMINATING && err->class != ERR_CANCELED)
-		log_warn("event not written", LS("namespace", s->ns), LS("name", s->about_name),
-		         LS("reason", s->reason), LE(err));
+		log_warn("event not written", LS("namespace", event_namespace(s)),
+		         LS("name", event_text(s, EVENT_NAME)),
+		         LS("reason", event_text(s, EVENT_REASON)), LE(err));
 	if (s->written == 0 || s->ended)
 		event_series_free(s);
 	else
@@ -191,7 +197,7 @@ static void event_answer(void *arg, const struct kube_response *resp)
 	} else if (!create && err->class == ERR_NOT_FOUND) {
 		/* Events expire; the series goes on in a new one. */
 		s->written = 0;
-		event_name(s);
+		event_rename(s);
 		event_enqueue(s);
 	} else if (worth_a_retry(s, err)) {
 		try_later(s, err);

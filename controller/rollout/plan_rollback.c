@@ -29,6 +29,9 @@ static bool at_stake(const struct planner *p)
 
 	if (p->st->weight > 0 || p->st->verified_weight > 0 || plan_audience(p))
 		return true;
+	/* Without a driver pods take requests before their share is on record. */
+	if (!t->managed && p->tracks[TRACK_TARGET].in_service > 0)
+		return true;
 	for (unsigned i = 0; i < t->nweights; i++)
 		if (str_eq(t->revisions[i], p->st->target) && t->weights[i] > 0)
 			return true;

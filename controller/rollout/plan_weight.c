@@ -130,13 +130,15 @@ static bool pods_confirm(struct planner *p, int weight)
 
 /* --- replica ratio ----------------------------------------------------------------------- */
 
+static bool ratio_reached(const struct planner *p)
+{
+	return p->tracks[TRACK_TARGET].in_service >= p->goals.new_goal &&
+	       p->tracks[TRACK_STABLE].in_service <= p->goals.old_goal;
+}
+
 static bool ratio_in_force(const struct planner *p)
 {
-	const struct track_view *n = &p->tracks[TRACK_TARGET], *o = &p->tracks[TRACK_STABLE];
-
-	if (p->st->weight == 0)
-		return n->in_service == 0;
-	return n->in_service >= p->goals.new_goal && o->in_service <= p->goals.old_goal;
+	return p->st->weight == 0 ? p->tracks[TRACK_TARGET].in_service == 0 : ratio_reached(p);
 }
 
 static bool in_force(struct planner *p)
@@ -169,6 +171,22 @@ void plan_weight_verify(struct planner *p)
 	p->doubt = NULL;
 }
 
+/*
+ * Shares follow the pods, and nobody is asked for them first: a weight is on record when it is
+ * there. What surplus stable pods still take away from it is waited for.
+ */
+static void follow_pods(struct planner *p, int want)
+{
+	bool whole = p->tracks[TRACK_TARGET].in_service >= p->goals.new_goal;
+
+	if (want <= p->st->weight || (whole && !ratio_reached(p)))
+		return;
+	plan_weight_set(p, want);
+	p->st->verified_weight = want;
+	p->st->weight_verified_ms = p->now;
+	plan_steps(p);
+}
+
 /* Up only, and only from where the data plane has been seen to be. */
 void plan_weight_move(struct planner *p)
 {
@@ -183,6 +201,10 @@ void plan_weight_move(struct planner *p)
 	}
 	if (want > p->goals.weight_now)
 		want = p->goals.weight_now;
-	if (plan_verified(p) && want > p->st->weight && !plan_capacity_first(p))
+	if (!plan_verified(p))
+		return;
+	if (!p->s->traffic.managed)
+		follow_pods(p, want);
+	else if (want > p->st->weight && !plan_capacity_first(p))
 		plan_weight_set(p, want);
 }

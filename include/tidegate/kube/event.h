@@ -4,7 +4,8 @@
  * Same type, action, reason, reporter and object = one series: the first is a POST, the
  * second a PATCH with series.count 2, later ones only count locally and are written
  * out every 30 min and when the series ends (6 min of silence).
- * At most 1000 wait; what comes beyond is dropped and counted.
+ * What waits takes 2 MiB at most (about 5,000); what comes beyond is dropped and counted. Two
+ * requests run at a time, so that on a busy server events come late instead of in the way.
  */
 #ifndef TIDEGATE_KUBE_EVENT_H
 #define TIDEGATE_KUBE_EVENT_H

@@ -299,26 +299,56 @@ static void test_names(void **state)
 }
 
 /* A server that hangs costs bounded memory; what is beyond is dropped and counted. */
-static void test_queue_is_bounded(void **state)
+static void test_memory_is_bounded(void **state)
 {
 	struct bed *b = *state;
 	struct event_recorder *r = recorder(b);
 	double before = outcome("dropped");
+	unsigned emitted = 0;
 
 	fake_api_hang(b->api, true);
-	for (int i = 0; i < 1100; i++) {
-		cleanup_free char *name = xasprintf("pod-%d", i);
+	for (; outcome("dropped") < before + 100 && emitted < 20000; emitted++) {
+		cleanup_free char *name = xasprintf("pod-%u", emitted);
 		struct event_ref ref = {"v1", "Pod", "shop", name, NULL};
 
-		event_emit(r, false, &ref, "A", "B", "n");
+		event_emit_once(r, &ref, "A", "B", "Successfully assigned to some node");
 	}
-	assert_int_equal(r->nwaiting, 1000);
-	assert_int_equal(r->running, 8);
-	assert_int_equal(r->series.len, 1008);
-	assert_int_equal((int)(outcome("dropped") - before), 92);
+	assert_int_equal(r->series.len, emitted - 100);
+	assert_in_range(r->series.len, 5000, 15000);
+	assert_in_range(r->memory, 2 << 20, (2 << 20) + 1000);
+	assert_int_equal(r->running, 2);
+	assert_int_equal(r->nwaiting, r->series.len - 2);
 	fake_api_idle(b->loop, 20);
 	event_recorder_free(r);
 	assert_int_equal(kube_client_in_flight(b->client), 0);
+}
+
+/* What is only remembered makes room, without a word to the server. */
+static void test_idle_series_make_room(void **state)
+{
+	struct bed *b = *state;
+	struct event_recorder *r = recorder(b);
+
+	for (int i = 0; i < 1500; i++) {
+		cleanup_free char *name = xasprintf("pod-%d", i);
+		struct event_ref ref = {"v1", "Pod", "shop", name, NULL};
+
+		event_emit(r, false, &ref, "A", "B", "Successfully assigned to some node");
+		if (i % 100 == 99)
+			fake_api_idle(b->loop, 50);
+	}
+	for (int i = 0; i < 100 && r->nwaiting + r->running; i++)
+		fake_api_idle(b->loop, 20);
+	assert_int_equal(posts(b), 1500);
+	assert_int_equal(patches(b), 0);
+	assert_in_range(r->memory, 200 << 10, (256 << 10) + 30000);
+	/* The youngest are still known. */
+	event_emit(r, false, &(struct event_ref){"v1", "Pod", "shop", "pod-1499", NULL}, "A", "B",
+	           NULL);
+	fake_api_idle(b->loop, 20);
+	assert_int_equal(posts(b), 1500);
+	assert_int_equal(patches(b), 1);
+	event_recorder_free(r);
 }
 
 static void set_flag(void *arg)
@@ -362,11 +392,17 @@ static void test_flush(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_first_is_a_post), T(test_series),
-		T(test_burst),           T(test_failures),
-		T(test_expired_event),   T(test_note_bound),
-		T(test_names),           T(test_queue_is_bounded),
-		T(test_flush),           T(test_once),
+		T(test_first_is_a_post),
+		T(test_series),
+		T(test_burst),
+		T(test_failures),
+		T(test_expired_event),
+		T(test_note_bound),
+		T(test_names),
+		T(test_memory_is_bounded),
+		T(test_flush),
+		T(test_once),
+		T(test_idle_series_make_room),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);

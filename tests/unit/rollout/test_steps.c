@@ -269,6 +269,9 @@ static void test_without_a_driver_weight_is_the_ratio_of_pods(void **state)
 	assert_int_equal(world_ready(&w, NEW), 1);
 	assert_int_equal(world_ready(&w, OLD), 3);
 	assert_int_equal(w.m.status.verified_weight, 25);
+	/* On record when it is there, not when it is wished: one status less to write. */
+	assert_int_equal(w.m.status.weight_set_ms, w.m.status.weight_verified_ms);
+	assert_int_equal(w.m.status.weight_set_ms, w.m.status.step_reached_ms);
 	assert_int_equal(w.plan.nweights, 0);
 	assert_string_equal(scene_reason(&w, "TrafficInForce"), "ReplicaRatio");
 	scene_until(&w, ROLLOUT_IDLE);

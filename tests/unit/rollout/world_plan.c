@@ -211,12 +211,14 @@ static void check_weight_steps(const struct world *w, const struct mdep_status *
 	unsigned returned = PHASE_BIT(ROLLOUT_ROLLING_BACK) | PHASE_BIT(ROLLOUT_ROLLED_BACK) |
 	                    PHASE_BIT(ROLLOUT_ABORTED) | PHASE_BIT(ROLLOUT_IDLE);
 	bool back = returned & PHASE_BIT(st->phase) || !str_eq(st->target, before->target);
+	/* Pods are not asked: a share is on record when they have it. */
+	int verified = w->m.traffic == TRAFFIC_NONE ? st->weight : before->weight;
 
 	CHECK(w, st->weight >= before->weight || back, "weight goes down: %d -> %d", before->weight,
 	      st->weight);
 	CHECK(w,
-	      st->weight <= before->weight || before->weight == st->verified_weight ||
-	              !before->stable || !str_eq(st->target, before->target),
+	      st->weight <= before->weight || verified == st->verified_weight || !before->stable ||
+	              !str_eq(st->target, before->target),
 	      "weight moves on from %d, which was not verified", before->weight);
 }
 
