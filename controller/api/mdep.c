@@ -1,6 +1,8 @@
 /* ModelDeployment as a cached object. */
 #include "mdep_internal.h"
 
+#include <string.h>
+
 #include "project.h"
 #include "tidegate/api/names.h"
 #include "tidegate/base/alloc.h"
@@ -27,12 +29,12 @@ void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a)
 	m->nfindings = f.n;
 }
 
-static void read_status(const struct cJSON *json, struct mdep *m)
+static void read_status(const struct cJSON *json, struct mdep *m, struct arena *a)
 {
 	const struct cJSON *status = json_get(json, "status");
 	cleanup_buf struct buf text;
 
-	mdep_status_decode(status, &m->status);
+	mdep_status_decode(status, &m->status, a);
 	m->has_status = json_has(status, "observedGeneration");
 	buf_init(&text, STATUS_TEXT_MAX);
 	if (mdep_status_encode(m, &m->status, &text) == 0)
@@ -51,7 +53,7 @@ int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct 
 	if (str_empty(m->meta.name))
 		return err_set(err, ERR_INVALID, "metadata.name is missing");
 	mdep_validate(json, m, a);
-	read_status(json, m);
+	read_status(json, m, a);
 	return 0;
 }
 
@@ -149,6 +151,24 @@ static const struct mdep_finding *pack_findings(struct packer *p, const struct m
 	return out;
 }
 
+/* A list of structs with texts at the given offsets, in exactly the room that it needs. */
+static void *pack_list(struct packer *p, const void *from, unsigned n, size_t size,
+                       const size_t *texts, size_t ntexts)
+{
+	char *out = n ? pack_array(p, n, size) : NULL;
+
+	if (out)
+		memcpy(out, from, n * size);
+	for (size_t i = 0; i < n * ntexts; i++) {
+		size_t at = i / ntexts * size + texts[i % ntexts];
+		const char *s = pack_name(p, *(const char *const *)((const char *)from + at));
+
+		if (out)
+			*(const char **)(void *)(out + at) = s;
+	}
+	return out;
+}
+
 static void pack_status(struct packer *p, struct mdep_status *to, const struct mdep_status *from)
 {
 #define AT(member) offsetof(struct mdep_status, member)
@@ -156,35 +176,35 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 		AT(stable),  AT(target),        AT(steps_hash), AT(reason),    AT(message),
 		AT(verdict), AT(score_message), AT(previous),   AT(return_to), AT(return_from)};
 #undef AT
+	static const size_t weight[] = {offsetof(struct mdep_weight, revision),
+	                                offsetof(struct mdep_weight, zone)};
+	static const size_t objective[] = {offsetof(struct mdep_objective_status, name)};
+	static const size_t revision[] = {offsetof(struct mdep_revision_status, name),
+	                                  offsetof(struct mdep_revision_status, model_version),
+	                                  offsetof(struct mdep_revision_status, result)};
+	static const size_t order[] = {offsetof(struct mdep_order_status, value),
+	                               offsetof(struct mdep_order_status, revision),
+	                               offsetof(struct mdep_order_status, outcome),
+	                               offsetof(struct mdep_order_status, message)};
+	static const size_t zone[] = {offsetof(struct mdep_zone_status, name),
+	                              offsetof(struct mdep_zone_status, reason)};
+	static const size_t condition[] = {
+		offsetof(struct mdep_condition, type), offsetof(struct mdep_condition, status),
+		offsetof(struct mdep_condition, reason), offsetof(struct mdep_condition, message)};
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
-	for (unsigned i = 0; i < from->nweights; i++) {
-		to->weights[i].revision = pack_name(p, from->weights[i].revision);
-		to->weights[i].zone = pack_name(p, from->weights[i].zone);
-	}
-	for (unsigned i = 0; i < from->nrevisions; i++) {
-		to->revisions[i].name = pack_name(p, from->revisions[i].name);
-		to->revisions[i].model_version = pack_name(p, from->revisions[i].model_version);
-		to->revisions[i].result = pack_name(p, from->revisions[i].result);
-	}
-	for (unsigned i = 0; i < from->nobjectives; i++)
-		to->objectives[i].name = pack_name(p, from->objectives[i].name);
-	for (unsigned i = 0; i < from->norders; i++) {
-		to->orders[i].value = pack_name(p, from->orders[i].value);
-		to->orders[i].revision = pack_name(p, from->orders[i].revision);
-		to->orders[i].outcome = pack_name(p, from->orders[i].outcome);
-		to->orders[i].message = pack_name(p, from->orders[i].message);
-	}
-	for (unsigned i = 0; i < from->nzones; i++) {
-		to->zones[i].name = pack_name(p, from->zones[i].name);
-		to->zones[i].reason = pack_name(p, from->zones[i].reason);
-	}
-	for (unsigned i = 0; i < from->nconditions; i++) {
-		to->conditions[i].type = pack_name(p, from->conditions[i].type);
-		to->conditions[i].status = pack_name(p, from->conditions[i].status);
-		to->conditions[i].reason = pack_name(p, from->conditions[i].reason);
-		to->conditions[i].message = pack_name(p, from->conditions[i].message);
-	}
+	to->weights = pack_list(p, from->weights, from->nweights, sizeof(*from->weights), weight,
+	                        ARRAY_SIZE(weight));
+	to->objectives = pack_list(p, from->objectives, from->nobjectives,
+	                           sizeof(*from->objectives), objective, ARRAY_SIZE(objective));
+	to->revisions = pack_list(p, from->revisions, from->nrevisions, sizeof(*from->revisions),
+	                          revision, ARRAY_SIZE(revision));
+	to->orders = pack_list(p, from->orders, from->norders, sizeof(*from->orders), order,
+	                       ARRAY_SIZE(order));
+	to->zones = pack_list(p, from->zones, from->nzones, sizeof(*from->zones), zone,
+	                      ARRAY_SIZE(zone));
+	to->conditions = pack_list(p, from->conditions, from->nconditions,
+	                           sizeof(*from->conditions), condition, ARRAY_SIZE(condition));
 }
 
 static void mdep_fill(void *obj, struct packer *p, const void *ctx)

@@ -365,7 +365,15 @@ static void read_rollout(const struct cJSON *o, struct mdep_status *s)
 	s->return_from = json_str(o, "returnFrom");
 }
 
-static void read_traffic(const struct cJSON *o, struct mdep_status *s)
+/* NULL for an empty list. */
+static void *room_for(struct arena *a, const struct cJSON *list, size_t max, size_t size)
+{
+	size_t n = json_size(list);
+
+	return n ? arena_array(a, n < max ? n : max, size) : NULL;
+}
+
+static void read_traffic(const struct cJSON *o, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
 
@@ -374,6 +382,7 @@ static void read_traffic(const struct cJSON *o, struct mdep_status *s)
 	s->weight_set_ms = json_time(o, "setTime");
 	s->weight_verified_ms = json_time(o, "verifiedTime");
 	s->observed_permille = json_int(o, "observedPermille", -1);
+	s->weights = room_for(a, json_get(o, "weights"), MDEP_WEIGHTS_MAX, sizeof(*s->weights));
 	json_for_each (it, json_get(o, "weights")) {
 		if (s->nweights == MDEP_WEIGHTS_MAX)
 			break;
@@ -393,13 +402,15 @@ static int read_burn(const struct cJSON *o, const char *key)
 	return (int)(v * 100 + 0.5);
 }
 
-static void read_slo(const struct cJSON *o, struct mdep_status *s)
+static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
 
 	s->previous = json_str(o, "previousRevision");
 	s->promoted_ms = json_time(o, "promotedTime");
 	s->returned_ms = json_time(o, "returnedTime");
+	s->objectives =
+		room_for(a, json_get(o, "objectives"), MDEP_OBJECTIVES_MAX, sizeof(*s->objectives));
 	json_for_each (it, json_get(o, "objectives")) {
 		if (s->nobjectives == MDEP_OBJECTIVES_MAX)
 			break;
@@ -414,10 +425,11 @@ static void read_slo(const struct cJSON *o, struct mdep_status *s)
 	}
 }
 
-static void read_revisions(const struct cJSON *list, struct mdep_status *s)
+static void read_revisions(const struct cJSON *list, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
 
+	s->revisions = room_for(a, list, MDEP_REVISIONS_MAX, sizeof(*s->revisions));
 	json_for_each (it, list) {
 		if (s->nrevisions == MDEP_REVISIONS_MAX)
 			break;
@@ -431,10 +443,11 @@ static void read_revisions(const struct cJSON *list, struct mdep_status *s)
 	}
 }
 
-static void read_orders(const struct cJSON *list, struct mdep_status *s)
+static void read_orders(const struct cJSON *list, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
 
+	s->orders = room_for(a, list, MDEP_ORDERS_MAX, sizeof(*s->orders));
 	json_for_each (it, list) {
 		int verb =
 			name_index(json_str(it, "order"), verb_names, ARRAY_SIZE(verb_names), -1);
@@ -451,10 +464,11 @@ static void read_orders(const struct cJSON *list, struct mdep_status *s)
 	}
 }
 
-static void read_zones(const struct cJSON *list, struct mdep_status *s)
+static void read_zones(const struct cJSON *list, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
 
+	s->zones = room_for(a, list, MDEP_ZONES_MAX, sizeof(*s->zones));
 	json_for_each (it, list) {
 		if (s->nzones == MDEP_ZONES_MAX)
 			break;
@@ -469,10 +483,11 @@ static void read_zones(const struct cJSON *list, struct mdep_status *s)
 	}
 }
 
-static void read_conditions(const struct cJSON *list, struct mdep_status *s)
+static void read_conditions(const struct cJSON *list, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
 
+	s->conditions = room_for(a, list, MDEP_CONDITIONS_MAX, sizeof(*s->conditions));
 	json_for_each (it, list) {
 		if (!json_str(it, "type") || s->nconditions == MDEP_CONDITIONS_MAX)
 			continue;
@@ -486,7 +501,7 @@ static void read_conditions(const struct cJSON *list, struct mdep_status *s)
 	}
 }
 
-void mdep_status_decode(const struct cJSON *status, struct mdep_status *out)
+void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, struct arena *a)
 {
 	const struct cJSON *score = json_get(status, "score");
 
@@ -499,13 +514,30 @@ void mdep_status_decode(const struct cJSON *status, struct mdep_status *out)
 	out->updated_replicas = json_int(status, "updatedReplicas", 0);
 	out->stable_replicas = json_int(status, "stableReplicas", 0);
 	read_rollout(json_get(status, "rollout"), out);
-	read_traffic(json_get(status, "traffic"), out);
+	read_traffic(json_get(status, "traffic"), out, a);
 	out->verdict = str_or(json_str(score, "verdict"), "");
 	out->score = json_int(score, "score", -1);
 	out->score_message = json_str(score, "message");
-	read_slo(json_get(status, "slo"), out);
-	read_revisions(json_get(status, "revisions"), out);
-	read_orders(json_get(status, "orders"), out);
-	read_zones(json_get(status, "zones"), out);
-	read_conditions(json_get(status, "conditions"), out);
+	read_slo(json_get(status, "slo"), out, a);
+	read_revisions(json_get(status, "revisions"), out, a);
+	read_orders(json_get(status, "orders"), out, a);
+	read_zones(json_get(status, "zones"), out, a);
+	read_conditions(json_get(status, "conditions"), out, a);
+}
+
+#define WIDEN(s, room, list)                                                                       \
+	do {                                                                                       \
+		if ((s)->n##list)                                                                  \
+			memmove((room)->list, (s)->list, (s)->n##list * sizeof(*(s)->list));       \
+		(s)->list = (room)->list;                                                          \
+	} while (0)
+
+void mdep_status_widen(struct mdep_status *s, struct mdep_status_room *room)
+{
+	WIDEN(s, room, weights);
+	WIDEN(s, room, objectives);
+	WIDEN(s, room, revisions);
+	WIDEN(s, room, orders);
+	WIDEN(s, room, conditions);
+	WIDEN(s, room, zones);
 }

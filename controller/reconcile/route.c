@@ -86,6 +86,7 @@ void route_trouble_status(const struct mdep *m, const char *trouble, struct aren
 	                     driver->kind->kind, trouble);
 
 	*out = m->status;
+	mdep_status_widen(out, arena_alloc(a, sizeof(struct mdep_status_room)));
 	mdep_condition_set(out, "TrafficInForce", "False", "DriverUnavailable", message,
 	                   m->meta.generation, now_ms);
 	if (!m->status.stable)

@@ -57,6 +57,7 @@ static void planner_init(struct planner *p, const struct rollout_snapshot *s, st
 	out->status = *p->before;
 	if (!s->mdep->has_status)
 		first_status(&out->status);
+	mdep_status_widen(&out->status, &out->lists);
 	if (str_empty(p->st->stable))
 		p->st->stable = NULL;
 	if (str_empty(p->st->target))

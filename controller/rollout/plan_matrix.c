@@ -182,6 +182,6 @@ void plan_matrix(struct planner *p)
 		return;
 	if (still_good(p))
 		keep_last(p);
-	memcpy(p->st->weights, p->out->weights, sizeof(p->st->weights));
 	p->st->nweights = p->out->nweights;
+	memcpy(p->st->weights, p->out->weights, p->st->nweights * sizeof(*p->st->weights));
 }

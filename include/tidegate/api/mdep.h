@@ -201,6 +201,10 @@ struct mdep_weight {
 };
 #define MDEP_WEIGHTS_MAX (2 * MDEP_ZONES_MAX)
 
+/*
+ * Lists have room for what is in them, or, after mdep_status_widen(), for their maxima: most
+ * ModelDeployments fill a tenth of that, and a thousand of them are cached.
+ */
 struct mdep_status {
 	int64_t observed_generation;
 	const char *stable; /* revision that carries the service; NULL before the first */
@@ -228,8 +232,8 @@ struct mdep_status {
 	int weight;          /* canary percent asked of the data plane */
 	int verified_weight; /* canary percent last seen to be in force (route status and pods) */
 	int64_t weight_set_ms, weight_verified_ms;
-	int observed_permille; /* canary share counted at the pods, -1 = no counters */
-	struct mdep_weight weights[MDEP_WEIGHTS_MAX]; /* the matrix */
+	int observed_permille;       /* canary share counted at the pods, -1 = no counters */
+	struct mdep_weight *weights; /* the matrix */
 	unsigned nweights;
 
 	const char *verdict;       /* PASS FAIL NONE, "" when nothing is judged */
@@ -238,17 +242,26 @@ struct mdep_status {
 
 	const char *previous;             /* stable before this one: where a breach leads back to */
 	int64_t promoted_ms, returned_ms; /* the stable one's promotion; the last way back */
-	struct mdep_objective_status objectives[MDEP_OBJECTIVES_MAX];
+	struct mdep_objective_status *objectives;
 	unsigned nobjectives;
 
-	struct mdep_revision_status revisions[MDEP_REVISIONS_MAX]; /* newest first */
+	struct mdep_revision_status *revisions; /* newest first */
 	unsigned nrevisions;
-	struct mdep_order_status orders[MDEP_ORDERS_MAX];
+	struct mdep_order_status *orders;
 	unsigned norders;
-	struct mdep_condition conditions[MDEP_CONDITIONS_MAX];
+	struct mdep_condition *conditions;
 	unsigned nconditions;
-	struct mdep_zone_status zones[MDEP_ZONES_MAX]; /* those that are not simply Healthy */
+	struct mdep_zone_status *zones; /* those that are not simply Healthy */
 	unsigned nzones;
+};
+
+struct mdep_status_room {
+	struct mdep_weight weights[MDEP_WEIGHTS_MAX];
+	struct mdep_objective_status objectives[MDEP_OBJECTIVES_MAX];
+	struct mdep_revision_status revisions[MDEP_REVISIONS_MAX];
+	struct mdep_order_status orders[MDEP_ORDERS_MAX];
+	struct mdep_condition conditions[MDEP_CONDITIONS_MAX];
+	struct mdep_zone_status zones[MDEP_ZONES_MAX];
 };
 
 struct mdep {
@@ -375,12 +388,15 @@ void mdep_resolve_bounds(const struct mdep *m, int *surge, int *unavailable);
  * server-side apply to /status. Every list is complete: what is left out is removed.
  */
 int mdep_status_encode(const struct mdep *m, const struct mdep_status *s, struct buf *out);
-/* Decodes .status of a ModelDeployment's JSON; strings point into the JSON's arena. */
-void mdep_status_decode(const struct cJSON *status, struct mdep_status *out);
+/* Decodes .status of a ModelDeployment's JSON: lists into `a`, strings point into the JSON. */
+void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, struct arena *a);
+/* Copies the lists of s into `room`, where they can grow to their maxima. */
+void mdep_status_widen(struct mdep_status *s, struct mdep_status_room *room);
 
 /*
- * Sets a condition in s: transition time changes only when status does (now_ms). The strings must
- * outlive s. Conditions named Reconciling, Stalled and Waiting are removed instead of set False.
+ * Sets a condition in s, which was widened: transition time changes only when status does (now_ms).
+ * The strings must outlive s. Conditions named Reconciling, Stalled and Waiting are removed instead
+ * of set False.
  */
 void mdep_condition_set(struct mdep_status *s, const char *type, const char *status,
                         const char *reason, const char *message, int64_t generation,

@@ -206,7 +206,8 @@ struct rollout_pod_wish {
 #define ROLLOUT_EVENTS_MAX 8
 
 struct rollout_plan {
-	struct mdep_status status; /* next; conditions included */
+	struct mdep_status status;     /* next; conditions included */
+	struct mdep_status_room lists; /* its */
 	struct rollout_cell_wish *cells;
 	unsigned ncells;
 	struct rollout_pod_wish *pods;

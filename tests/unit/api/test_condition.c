@@ -8,9 +8,11 @@ static void set(struct mdep_status *s, const char *type, const char *status, int
 static void test_transition_only_when_status_changes(void **state)
 {
 	struct mdep_status s = {.nconditions = 0};
+	struct mdep_status_room lists;
 	const struct mdep_condition *c;
 
 	(void)state;
+	mdep_status_widen(&s, &lists);
 	set(&s, "Ready", "Unknown", 100);
 	c = mdep_condition_get(&s, "Ready");
 	assert_int_equal(c->transition_ms, 100);
@@ -30,8 +32,10 @@ static void test_abnormal_true_ones_vanish(void **state)
 {
 	static const char *const types[] = {"Reconciling", "Stalled"};
 	struct mdep_status s = {.nconditions = 0};
+	struct mdep_status_room lists;
 
 	(void)state;
+	mdep_status_widen(&s, &lists);
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		set(&s, types[i], "False", 1);
 		assert_int_equal(s.nconditions, 0);

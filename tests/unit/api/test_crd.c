@@ -362,6 +362,14 @@ static void test_table_is_the_schema(void **state)
 /* Every member that encoding can write. */
 static void full_status(struct mdep_status *s)
 {
+	static struct mdep_status_room lists;
+
+	lists = (struct mdep_status_room){.weights = {{"a", "z", 1}},
+	                                  .objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
+	                                  .revisions = {{"a", "v", 1, 1, "Promoted", 1}},
+	                                  .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
+	                                  .zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1}},
+	                                  .conditions = {{"Ready", "True", "R", "m", 1, 1}}};
 	*s = (struct mdep_status){.observed_generation = 1,
 	                          .stable = "a",
 	                          .target = "b",
@@ -382,22 +390,22 @@ static void full_status(struct mdep_status *s)
 	                          .message = "m",
 	                          .weight_set_ms = 1,
 	                          .weight_verified_ms = 1,
-	                          .weights = {{"a", "z", 1}},
+	                          .weights = lists.weights,
 	                          .nweights = 1,
 	                          .verdict = "PASS",
 	                          .score_message = "m",
 	                          .previous = "p",
 	                          .promoted_ms = 1,
 	                          .returned_ms = 1,
-	                          .objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
+	                          .objectives = lists.objectives,
 	                          .nobjectives = 1,
-	                          .revisions = {{"a", "v", 1, 1, "Promoted", 1}},
+	                          .revisions = lists.revisions,
 	                          .nrevisions = 1,
-	                          .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
+	                          .orders = lists.orders,
 	                          .norders = 1,
-	                          .zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1}},
+	                          .zones = lists.zones,
 	                          .nzones = 1,
-	                          .conditions = {{"Ready", "True", "R", "m", 1, 1}},
+	                          .conditions = lists.conditions,
 	                          .nconditions = 1};
 }
 

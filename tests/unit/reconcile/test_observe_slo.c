@@ -155,6 +155,8 @@ static void test_a_dark_zone_holds_and_then_is_forgotten(void **state)
 
 static void test_the_budget_goes_on_from_status(void **state)
 {
+	struct mdep_objective_status recorded = {
+		.name = "availability", .requests = 1000, .bad = 20, .since_ms = START - 86400000};
 	struct mdep m;
 	struct arena a;
 	struct slo_watch *w;
@@ -162,8 +164,7 @@ static void test_the_budget_goes_on_from_status(void **state)
 	(void)state;
 	objectives(&m);
 	m.status.nobjectives = 1;
-	m.status.objectives[0] = (struct mdep_objective_status){
-		.name = "availability", .requests = 1000, .bad = 20, .since_ms = START - 86400000};
+	m.status.objectives = &recorded;
 	arena_init(&a, 0);
 	w = slo_watch_new(&m, START);
 	slo_watch_revisions(w, "old", NULL);

@@ -99,7 +99,7 @@ static bool write_status(struct world *w)
 	w->stored = arena_strdup(a, b.data);
 	json = json_parse(a, b.data, b.len, &err);
 	CHECK(w, json, "status is not JSON: %s", err.msg);
-	mdep_status_decode(json_get(json, "status"), &w->m.status);
+	mdep_status_decode(json_get(json, "status"), &w->m.status, a);
 	w->m.has_status = true;
 	w->status_writes++;
 	buf_release(&b);

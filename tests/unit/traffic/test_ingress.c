@@ -207,6 +207,7 @@ static int seen(const struct rollout_traffic *t, const char *revision, const cha
 
 static void test_observation(void **state)
 {
+	struct mdep_weight last[] = {{OLD, "a", 5000}, {OLD, "b", 3000}};
 	struct scene s;
 	struct rollout_traffic t;
 	struct mdep *m;
@@ -216,8 +217,7 @@ static void test_observation(void **state)
 	m = mdep_with(&s.a, "'ingress':{'name':'web'}", "");
 	set_canary(&s, "{'" N "':'true','" N "-weight':'20'}");
 	/* As the last matrix has it, where the sums agree. */
-	m->status.weights[0] = (struct mdep_weight){OLD, "a", 5000};
-	m->status.weights[1] = (struct mdep_weight){OLD, "b", 3000};
+	m->status.weights = last;
 	m->status.nweights = 2;
 	traffic_driver_of(m)->observe(m, &s.v, cells, 3, &s.a, &t);
 	assert_true(t.exists && t.in_force && !t.problem);
