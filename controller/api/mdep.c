@@ -186,6 +186,7 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 	                               offsetof(struct mdep_order_status, revision),
 	                               offsetof(struct mdep_order_status, outcome),
 	                               offsetof(struct mdep_order_status, message)};
+	static const size_t group[] = {offsetof(struct mdep_group_score, name)};
 	static const size_t zone[] = {offsetof(struct mdep_zone_status, name),
 	                              offsetof(struct mdep_zone_status, reason)};
 	static const size_t condition[] = {
@@ -205,6 +206,8 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 	                      ARRAY_SIZE(zone));
 	to->conditions = pack_list(p, from->conditions, from->nconditions,
 	                           sizeof(*from->conditions), condition, ARRAY_SIZE(condition));
+	to->score_groups = pack_list(p, from->score_groups, from->nscore_groups,
+	                             sizeof(*from->score_groups), group, ARRAY_SIZE(group));
 }
 
 static void mdep_fill(void *obj, struct packer *p, const void *ctx)

@@ -163,6 +163,17 @@ static void write_traffic(struct json_writer *w, const struct mdep_status *s)
 static void write_score(struct json_writer *w, const struct mdep_status *s)
 {
 	jw_object(w, "score");
+	if (s->nscore_groups)
+		jw_array(w, "groups");
+	for (unsigned i = 0; i < s->nscore_groups; i++) {
+		jw_object(w, NULL);
+		write_text(w, "name", s->score_groups[i].name, VALUE_MAX);
+		if (s->score_groups[i].score >= 0)
+			jw_i64(w, "score", s->score_groups[i].score);
+		jw_end_object(w);
+	}
+	if (s->nscore_groups)
+		jw_end_array(w);
 	write_text(w, "verdict", s->verdict, VALUE_MAX);
 	if (s->score >= 0)
 		jw_i64(w, "score", s->score);
@@ -501,10 +512,23 @@ static void read_conditions(const struct cJSON *list, struct mdep_status *s, str
 	}
 }
 
+static void read_score(const struct cJSON *score, struct mdep_status *out, struct arena *a)
+{
+	const struct cJSON *list = json_get(score, "groups"), *it;
+	struct mdep_group_score *groups = room_for(a, list, MDEP_GROUPS_MAX, sizeof(*groups));
+
+	out->verdict = str_or(json_str(score, "verdict"), "");
+	out->score = json_int(score, "score", -1);
+	out->score_message = json_str(score, "message");
+	out->score_groups = groups;
+	json_for_each (it, json_is_array(list) ? list : NULL)
+		if (out->nscore_groups < MDEP_GROUPS_MAX)
+			groups[out->nscore_groups++] = (struct mdep_group_score){
+				str_or(json_str(it, "name"), ""), json_int(it, "score", -1)};
+}
+
 void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, struct arena *a)
 {
-	const struct cJSON *score = json_get(status, "score");
-
 	*out = (struct mdep_status){.observed_generation =
 	                                    json_i64(status, "observedGeneration", 0)};
 	out->stable = json_str(status, "stableRevision");
@@ -515,9 +539,7 @@ void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, str
 	out->stable_replicas = json_int(status, "stableReplicas", 0);
 	read_rollout(json_get(status, "rollout"), out);
 	read_traffic(json_get(status, "traffic"), out, a);
-	out->verdict = str_or(json_str(score, "verdict"), "");
-	out->score = json_int(score, "score", -1);
-	out->score_message = json_str(score, "message");
+	read_score(json_get(status, "score"), out, a);
 	read_slo(json_get(status, "slo"), out, a);
 	read_revisions(json_get(status, "revisions"), out, a);
 	read_orders(json_get(status, "orders"), out, a);

@@ -136,27 +136,6 @@ static void warn_annotations(const struct cJSON *json, struct findings *f)
 	}
 }
 
-static void warn_fields(const struct cJSON *spec, struct findings *f)
-{
-	static const struct {
-		const char *section, *member, *message;
-	} fields[] = {
-		{"canary", "policyRef", "this version judges by its built-in policy"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		const struct cJSON *o = json_get(spec, fields[i].section);
-
-		if (fields[i].member ? !json_has(o, fields[i].member)
-		                     : !json_has(spec, fields[i].section))
-			continue;
-		finding_add(f, false,
-		            arena_printf(f->a, "spec.%s%s%s", fields[i].section,
-		                         fields[i].member ? "." : "", str_or(fields[i].member, "")),
-		            "%s", fields[i].message);
-	}
-}
-
 static void warn_objectives(const struct cJSON *spec, const struct mdep *m, struct findings *f)
 {
 	const struct preset *p = preset_get(m->runtime);
@@ -209,7 +188,6 @@ void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct find
 	check_zones(m, f);
 	check_steps(m, f);
 	mdep_traffic_check(m, f);
-	warn_fields(spec, f);
 	warn_objectives(spec, m, f);
 	warn_failover(spec, m, f);
 	warn_values(m, f);

@@ -4,6 +4,7 @@
 
 #include "tidegate/api/core.h"
 #include "tidegate/api/mdep.h"
+#include "tidegate/api/scorepolicy.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/arena.h"
 #include "tidegate/base/buf.h"
@@ -32,6 +33,7 @@ enum cache {
 	CACHE_INGRESS,
 	CACHE_TRAEFIKSERVICE,
 	CACHE_ENDPOINT,
+	CACHE_SCOREPOLICY,
 	CACHES,
 };
 
@@ -142,6 +144,20 @@ void route_view(const struct mdep_operator *op, const struct mdep *m, const stru
 /* m's status with a condition that says why its routes cannot be read. */
 void route_trouble_status(const struct mdep *m, const char *trouble, struct arena *a,
                           int64_t now_ms, struct mdep_status *out);
+
+/* --- ScorePolicies (policy.c) ------------------------------------------------------------ */
+struct policy_view {
+	const struct scorepolicy *policy; /* NULL: the built-in one */
+	const char *held;                 /* what is asked for is not in force, and why; NULL */
+};
+/* Starts the cache, once somebody needs it. */
+void policy_cache_start(struct mdep_operator *op, const struct mdep *m);
+/* Handler of the cache: whoever refers to the policy is looked at, and its status says how it is.
+ */
+void policy_event(void *arg, const struct store_event *ev);
+void policy_tell_all(struct mdep_operator *op);
+void policy_view(struct mdep_operator *op, const struct mdep *m, struct arena *a,
+                 struct policy_view *out);
 
 /* --- what cannot wait (status_change.c) -------------------------------------------------- */
 /*

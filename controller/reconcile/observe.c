@@ -6,12 +6,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis.h"
 #include "internal.h"
 #include "observe.h"
 #include "tidegate/api/preset.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
-#include "tidegate/judge/sequential.h"
+#include "tidegate/judge/scoreplan.h"
 #include "tidegate/reconcile/children.h"
 #include "tidegate/signal/scrape.h"
 
@@ -33,9 +34,14 @@ struct watched {
 
 struct observation {
 	char *stable, *target;
-	struct sequential *judge; /* NULL while nothing is judged */
-	struct slo_watch *slo;    /* NULL without objectives */
-	struct map pods;          /* "ns/name" -> struct watched */
+	bool judging;
+	char *policy; /* "uid/generation" of the ScorePolicy that is judged by, "" = built-in */
+	struct sequential *judge;  /* of counts: this, or */
+	struct thresholds *limits; /* this, or neither */
+	struct analysis *analysis; /* metrics by query; NULL without */
+	int64_t heard_ms;          /* last requests of the canary */
+	struct slo_watch *slo;     /* NULL without objectives */
+	struct map pods;           /* "ns/name" -> struct watched */
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
 	int64_t since_ms, began_ms;
@@ -59,7 +65,10 @@ static void observation_free(void *arg)
 		return;
 	map_release(&o->pods, free);
 	sequential_free(o->judge);
+	free(o->limits);
+	analysis_free(o->analysis);
 	slo_watch_free(o->slo);
+	free(o->policy);
 	free(o->stable);
 	free(o->target);
 	free(o);
@@ -74,20 +83,40 @@ static struct observation *observation_new(void)
 	return o;
 }
 
-static void judge_start(struct observation *o, const struct mdep *m, int64_t weight_set_ms)
+static void judge_start(struct observer *ob, struct observation *o, const struct mdep *m,
+                        const struct scorepolicy *policy, int64_t weight_set_ms)
 {
-	struct sequential_options opt;
+	static const struct scorepolicy builtin = {
+		.judge = SCOREPOLICY_SEQUENTIAL,
+		.sequential = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, true},
+		.thresholds = {NAN, NAN, NAN, NAN, NAN, NAN, false, false}};
+	const struct scorepolicy *p = policy ? policy : &builtin;
+	struct scoreplan plan;
 
-	sequential_options_default(&opt);
-	opt.tick_s = (double)m->canary.interval_ms / 1000.0;
-	o->judge = sequential_new(&opt);
+	scoreplan_counts(p, &plan);
+	plan.sequential.tick_s = (double)m->canary.interval_ms / 1000.0;
+	if (p->judge == SCOREPOLICY_SEQUENTIAL)
+		o->judge = sequential_new(&plan.sequential);
+	if (p->judge == SCOREPOLICY_THRESHOLDS) {
+		o->limits = xcalloc(1, sizeof(*o->limits));
+		thresholds_init(o->limits, &plan.thresholds);
+	}
+	if (policy && policy->prometheus.url)
+		o->analysis = analysis_new(ob->op, m, policy, o->stable, o->target);
+	o->judging = true;
 	o->since_ms = weight_set_ms;
+	o->heard_ms = 0;
 }
 
 static void judge_end(struct observation *o)
 {
 	sequential_free(o->judge);
+	free(o->limits);
+	analysis_free(o->analysis);
 	o->judge = NULL;
+	o->limits = NULL;
+	o->analysis = NULL;
+	o->judging = false;
 	o->canary_requests = o->total_requests = 0;
 	o->counted = false;
 	o->since_ms = o->woken_ms = o->text_ms = 0;
@@ -112,7 +141,14 @@ static void feed_judge(struct observation *o, const struct watched *w,
 	_Static_assert(COUNTS_BUCKETS_MAX <= JUDGE_BUCKETS_MAX, "buckets fit");
 	memcpy(x.bounds, r->increment->bounds, sizeof(double) * x.nbuckets);
 	memcpy(x.counts, r->increment->buckets, sizeof(double) * x.nbuckets);
-	sequential_observe(o->judge, &x);
+	if (o->judge)
+		sequential_observe(o->judge, &x);
+	if (o->limits)
+		thresholds_observe(o->limits, &x);
+	if (o->analysis)
+		analysis_count(o->analysis, w->canary, x.requests);
+	if (w->canary && x.requests > 0)
+		o->heard_ms = r->wall_ms;
 }
 
 static void count_share(struct observation *o, const struct watched *w,
@@ -191,16 +227,37 @@ static const char *dark_zone(const struct mdep_operator *op, const struct observ
 	return NULL;
 }
 
+/* --- counts ------------------------------------------------------------------------------ */
+
+static void judge_limits(struct observation *o, int64_t now_ms, struct sequential_result *res)
+{
+	int64_t since = o->heard_ms > o->began_ms ? o->heard_ms : o->began_ms;
+
+	thresholds_advance(o->limits, (double)now_ms / 1000.0);
+	thresholds_result(o->limits, res);
+	res->since_data_s = (double)(now_ms - since) / 1000.0;
+}
+
+static void judge_counts(struct observation *o, int64_t now_ms, struct sequential_result *res)
+{
+	*res = (struct sequential_result){.verdict = JUDGE_NONE, .score = -1};
+	if (o->limits)
+		judge_limits(o, now_ms, res);
+	if (!o->judge)
+		return;
+	sequential_advance(o->judge, (double)now_ms / 1000.0);
+	sequential_result(o->judge, (double)now_ms / 1000.0, res);
+}
+
 /* --- waking ------------------------------------------------------------------------------ */
 
 static bool judge_news(struct observation *o, int64_t now_ms)
 {
 	struct sequential_result res;
 
-	if (!o->judge)
+	if (!o->judging)
 		return false;
-	sequential_advance(o->judge, (double)now_ms / 1000.0);
-	sequential_result(o->judge, (double)now_ms / 1000.0, &res);
+	judge_counts(o, now_ms, &res);
 	return res.verdict != o->verdict || now_ms - o->woken_ms >= WAKE_EVERY_MS;
 }
 
@@ -236,7 +293,7 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 	}
 	w->failing = false;
 	if (r->increment && r->increment->known) {
-		if (o->judge) {
+		if (o->judging) {
 			feed_judge(o, w, r);
 			count_share(o, w, r);
 		}
@@ -321,21 +378,34 @@ bool observer_can_scrape(const struct mdep *m)
 	return p->requests_metric && (m->metrics_path || p->metrics_path);
 }
 
+/* By counts that the pods tell, or by what Prometheus is asked. */
+static bool can_judge(const struct mdep *m, const struct policy_view *v)
+{
+	return observer_can_scrape(m) || (v->policy && scorepolicy_has_series(v->policy));
+}
+
 static bool releasing(const struct mdep_status *st)
 {
 	return st->phase != ROLLOUT_IDLE && st->phase != ROLLOUT_ROLLING_BACK &&
 	       st->phase != ROLLOUT_ROLLED_BACK && st->phase != ROLLOUT_ABORTED;
 }
 
-static void set_judge(struct observation *o, const struct rollout_snapshot *s,
-                      const struct rollout_plan *plan, bool other_pair)
+/* Another text of the policy is another judge: evidence for one is none for the other. */
+static void set_judge(struct observer *ob, struct observation *o, const struct rollout_snapshot *s,
+                      const struct rollout_plan *plan, const struct scorepolicy *policy,
+                      bool other_pair)
 {
-	if (o->judge && (!plan->judge || other_pair))
+	cleanup_free char *tag =
+		policy ? xasprintf("%s/%lld", policy->meta.uid, (long long)policy->meta.generation)
+		       : xstrdup("");
+
+	if (o->judging && (!plan->judge || other_pair || !str_eq(o->policy, tag)))
 		judge_end(o);
-	if (!plan->judge || o->judge)
+	if (!plan->judge || o->judging)
 		return;
-	judge_start(o, s->mdep, plan->status.weight_set_ms);
+	xstr_replace(&o->policy, tag);
 	o->began_ms = s->now_ms;
+	judge_start(ob, o, s->mdep, policy, plan->status.weight_set_ms);
 }
 
 static void set_slo(struct observation *o, const struct mdep *m, const struct mdep_status *st,
@@ -357,11 +427,13 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 {
 	struct observation *o = map_get(&ob->observations, key);
 	const struct mdep_status *st = &plan->status;
+	struct policy_view policy;
 	cleanup_arena struct arena a;
 	bool other_pair;
 
 	arena_init(&a, 8192);
-	if (!st->stable || !st->target || !observer_can_scrape(s->mdep) ||
+	policy_view(ob->op, s->mdep, &a, &policy);
+	if (!st->stable || !st->target || !can_judge(s->mdep, &policy) ||
 	    (!plan->judge && !s->mdep->slo.n)) {
 		observer_forget(ob, key);
 		return;
@@ -373,9 +445,10 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	other_pair = !str_eq(o->stable, st->stable) || !str_eq(o->target, st->target);
 	xstr_replace(&o->stable, st->stable);
 	xstr_replace(&o->target, st->target);
-	set_judge(o, s, plan, other_pair);
+	set_judge(ob, o, s, plan, policy.policy, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
-	watch_pods(ob, key, o, s, &a);
+	if (observer_can_scrape(s->mdep))
+		watch_pods(ob, key, o, s, &a);
 }
 
 void observer_forget(struct observer *ob, const char *key)
@@ -390,7 +463,7 @@ void observer_route_changed(struct observer *ob, const char *key, int64_t wall_m
 {
 	struct observation *o = map_get(&ob->observations, key);
 
-	if (!o || !o->judge)
+	if (!o || !o->judging)
 		return;
 	o->since_ms = wall_ms;
 	o->canary_requests = o->total_requests = 0;
@@ -412,26 +485,75 @@ static enum rollout_verdict to_rollout(enum judge_verdict v)
 	return VERDICT_NONE;
 }
 
+/* Both in one: the worse verdict, the lower score, and words of who speaks loudest. */
+static void combine(const struct observation *o, struct sequential_result *res,
+                    const struct analysis_view *v)
+{
+	bool counts = o->judge || o->limits;
+	char text[sizeof(res->text)];
+
+	str_copy(text, sizeof(text), res->text);
+	if (v->verdict == JUDGE_FAIL && res->verdict != JUDGE_FAIL)
+		snprintf(res->text, sizeof(res->text), "%s", v->text);
+	else if (res->verdict != JUDGE_FAIL && *v->text)
+		snprintf(res->text, sizeof(res->text), "%.150s%s%.100s", text, *text ? "; " : "",
+		         v->text);
+	if (v->verdict == JUDGE_FAIL || res->verdict == JUDGE_FAIL)
+		res->verdict = JUDGE_FAIL;
+	else if (v->verdict == JUDGE_NONE || (counts && res->verdict == JUDGE_NONE))
+		res->verdict = JUDGE_NONE;
+	else
+		res->verdict = JUDGE_PASS;
+	if (v->score >= 0 && (res->score < 0 || v->score < res->score))
+		res->score = v->score;
+	res->since_data_s = fmax(res->since_data_s, (double)v->since_data_ms / 1000.0);
+}
+
+static void judge_all(struct observation *o, int64_t now_ms, struct sequential_result *res,
+                      struct analysis_view *v)
+{
+	*v = (struct analysis_view){.score = -1};
+	judge_counts(o, now_ms, res);
+	if (!o->analysis)
+		return;
+	analysis_read(o->analysis, now_ms, v);
+	if (analysis_has_series(o->analysis))
+		combine(o, res, v);
+}
+
 static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
 {
+	struct rollout_judgement *j = &s->judgement;
 	struct sequential_result res;
+	struct analysis_view v;
 
-	sequential_result(o->judge, (double)s->now_ms / 1000.0, &res);
+	judge_all(o, s->now_ms, &res, &v);
 	if (res.verdict != o->verdict || s->now_ms - o->text_ms >= TEXT_EVERY_MS) {
 		o->verdict = res.verdict;
 		o->text_ms = s->now_ms;
 		o->score = res.score;
 		str_copy(o->text, sizeof(o->text), res.text);
 	}
-	s->judgement = (struct rollout_judgement){
-		.can_judge = true,
-		.judging = true,
-		.verdict = to_rollout(res.verdict),
-		.score = o->score,
-		.text = arena_strdup(a, o->text),
-		.since_data_ms = (int64_t)(res.since_data_s * 1000.0),
-		.began_ms = o->began_ms,
-	};
+	j->can_judge = j->judging = true;
+	j->verdict = to_rollout(res.verdict);
+	j->score = o->score;
+	j->text = arena_strdup(a, o->text);
+	j->since_data_ms = (int64_t)(res.since_data_s * 1000.0);
+	j->began_ms = o->began_ms;
+	j->compared = v.compares;
+	j->disagree = arena_strdup(a, v.disagree);
+	if (!j->held)
+		j->held = arena_strdup(a, v.held);
+	/* Names move to the snapshot: the analysis may end before the plan is carried out. */
+	for (unsigned i = 0; i < v.ngroups; i++)
+		v.groups[i].name = arena_strdup(a, v.groups[i].name);
+	if (v.ngroups) {
+		struct mdep_group_score *groups = arena_array(a, v.ngroups, sizeof(*groups));
+
+		memcpy(groups, v.groups, v.ngroups * sizeof(*groups));
+		j->groups = groups;
+		j->ngroups = v.ngroups;
+	}
 	if (o->counted) {
 		s->traffic.canary_requests = llround(o->canary_requests);
 		s->traffic.total_requests = llround(o->total_requests);
@@ -459,11 +581,14 @@ void observer_read(struct observer *ob, const char *key, struct arena *a,
                    struct rollout_snapshot *s)
 {
 	struct observation *o = map_get(&ob->observations, key);
+	struct policy_view policy;
 
-	s->judgement.can_judge = observer_can_scrape(s->mdep);
+	policy_view(ob->op, s->mdep, a, &policy);
+	s->judgement.held = policy.held;
+	s->judgement.can_judge = can_judge(s->mdep, &policy);
 	if (!o)
 		return;
-	if (o->judge)
+	if (o->judging)
 		read_judge(o, a, s);
 	if (o->slo)
 		read_slo(ob, o, a, s);

@@ -30,6 +30,7 @@ static const struct {
 	[CACHE_ENDPOINT] = {&endpointslice_kind,
                             TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY "," TG_LABEL_REVISION, NULL,
                             true},
+	[CACHE_SCOREPOLICY] = {&scorepolicy_kind, NULL, NULL, true},
 };
 
 /* --- events of the caches to keys -------------------------------------------------------- */
@@ -49,8 +50,10 @@ static void on_mdep(void *arg, const struct store_event *ev)
 {
 	struct mdep_operator *op = arg;
 
-	if (ev->change != STORE_DELETED)
+	if (ev->change != STORE_DELETED) {
 		route_cache_start(op, mdep_from(ev->object));
+		policy_cache_start(op, mdep_from(ev->object));
+	}
 	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
@@ -117,12 +120,19 @@ static void on_slice(void *arg, const struct store_event *ev)
 }
 
 static const store_handler handlers[CACHES] = {
-	[CACHE_MDEP] = on_mdep,       [CACHE_POD] = on_pod,
-	[CACHE_NODE] = on_node,       [CACHE_REPLICASET] = on_replicaset,
-	[CACHE_SERVICE] = on_owned,   [CACHE_ROUTE] = on_route,
-	[CACHE_GRPCROUTE] = on_route, [CACHE_VIRTUALSERVICE] = on_route,
-	[CACHE_INGRESS] = on_route,   [CACHE_TRAEFIKSERVICE] = on_route,
-	[CACHE_ENDPOINT] = on_slice,  [CACHE_BUDGET] = on_owned,
+	[CACHE_MDEP] = on_mdep,
+	[CACHE_POD] = on_pod,
+	[CACHE_NODE] = on_node,
+	[CACHE_REPLICASET] = on_replicaset,
+	[CACHE_SERVICE] = on_owned,
+	[CACHE_ROUTE] = on_route,
+	[CACHE_GRPCROUTE] = on_route,
+	[CACHE_VIRTUALSERVICE] = on_route,
+	[CACHE_INGRESS] = on_route,
+	[CACHE_TRAEFIKSERVICE] = on_route,
+	[CACHE_ENDPOINT] = on_slice,
+	[CACHE_BUDGET] = on_owned,
+	[CACHE_SCOREPOLICY] = policy_event,
 };
 
 /* --- lifecycle --------------------------------------------------------------------------- */
@@ -155,6 +165,7 @@ static void begin_work(struct mdep_operator *op)
 	         LI("pods", store_len(&op->stores[CACHE_POD])),
 	         LI("nodes", store_len(&op->stores[CACHE_NODE])));
 	gate_lead(op->gate);
+	policy_tell_all(op);
 	queue_start(op->queue);
 	binder_start(op->binder);
 }

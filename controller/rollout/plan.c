@@ -106,19 +106,6 @@ static bool was_frozen(const struct planner *p)
 	return busy && str_eq(busy->reason, "Paused") && p->st->phase != ROLLOUT_PAUSED;
 }
 
-static void record_judgement(struct planner *p)
-{
-	static const char *const names[] = {
-		[VERDICT_NONE] = "NONE", [VERDICT_PASS] = "PASS", [VERDICT_FAIL] = "FAIL"};
-	const struct rollout_judgement *j = &p->s->judgement;
-
-	if (!j->judging || p->begun || !plan_releasing(p) || plan_first(p))
-		return;
-	p->st->verdict = names[j->verdict];
-	p->st->score = j->score;
-	p->st->score_message = str_or(j->text, "");
-}
-
 static void plan_release(struct planner *p)
 {
 	if (was_frozen(p) || plan_zone_out(p))
@@ -130,7 +117,7 @@ static void plan_release(struct planner *p)
 	plan_arithmetic(p);
 	plan_weight_verify(p);
 	plan_progress(p);
-	record_judgement(p);
+	plan_judgement(p);
 	plan_safety(p);
 	plan_steps(p);
 	plan_weight_move(p);

@@ -315,6 +315,7 @@ void plan_conditions(struct planner *p)
 	stalled_condition(p);
 	failed_condition(p);
 	honored_condition(p);
+	plan_judgement_conditions(p);
 	plan_slo_condition(p);
 	plan_wait_condition(p);
 }

@@ -179,6 +179,10 @@ void plan_returned(struct planner *p);
 void plan_slo(struct planner *p);
 void plan_slo_condition(struct planner *p);
 
+/* plan_judgement.c */
+void plan_judgement(struct planner *p);
+void plan_judgement_conditions(struct planner *p);
+
 /* plan_weight.c */
 bool plan_verified(const struct planner *p);
 void plan_weight_set(struct planner *p, int weight);

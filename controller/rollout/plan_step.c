@@ -224,7 +224,7 @@ static bool passed(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return j->judging && !p->begun && j->verdict == VERDICT_PASS &&
+	return j->judging && !p->begun && j->verdict == VERDICT_PASS && !j->held &&
 	       j->since_data_ms <= PLAN_NO_DATA_MS &&
 	       p->now - j->since_data_ms > p->st->step_reached_ms &&
 	       (p->st->weight > 0 || step_audience(p));
@@ -299,6 +299,12 @@ static bool hold_over(struct planner *p)
 	if (plan_zone_out(p)) {
 		plan_wake(p, p->now + PLAN_POLL_MS);
 		p->note = arena_printf(p->arena, "%s, held while a zone is out", step_name(p));
+		return false;
+	}
+	if (p->s->judgement.held) {
+		plan_wake(p, p->now + PLAN_POLL_MS);
+		p->note =
+			arena_printf(p->arena, "%s, held: %s", step_name(p), p->s->judgement.held);
 		return false;
 	}
 	if (p->st->step < (int)p->m->nsteps && ended_by_pass(p))

@@ -17,10 +17,9 @@ static const char *const *variable(const struct promql_vars *v, const char *name
 	const struct {
 		const char *name;
 		const char *const *value;
-	} known[] = {{"namespace", &v->namespace},
-	             {"name", &v->name},
-	             {"revision", &v->revision},
-	             {"track", &v->track},
+	} known[] = {{"namespace", &v->namespace}, {"name", &v->name},
+	             {"revision", &v->revision},   {"track", &v->track},
+	             {"scope", &v->revision},      {"location", &v->namespace},
 	             {"interval", &v->interval}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)

@@ -26,6 +26,7 @@
 #define MDEP_ORDERS_MAX     8  /* one a verb */
 #define MDEP_OBJECTIVES_MAX 4
 #define MDEP_BURNS_MAX      3  /* windows of judge/burn.h */
+#define MDEP_GROUPS_MAX     6  /* of metrics, kept in status */
 #define MDEP_REVISION_LEN   10 /* characters of a revision name */
 
 /* An int-or-percent as written; resolve with mdep_resolve_up()/_down(). */
@@ -105,6 +106,12 @@ struct mdep_objective_status {
 	int64_t requests, bad, since_ms; /* in the running period of the error budget */
 	int budget_left;                 /* percent; below 0 = overspent */
 	int burn_centi[MDEP_BURNS_MAX];  /* hundredths of a burn rate, by long window */
+};
+
+/* Score of a group of metrics. */
+struct mdep_group_score {
+	const char *name;
+	int score; /* 0..100, -1 = no data */
 };
 
 enum mdep_failover { FAILOVER_AUTOMATIC, FAILOVER_MANUAL, FAILOVER_DISABLED };
@@ -239,6 +246,8 @@ struct mdep_status {
 	const char *verdict;       /* PASS FAIL NONE, "" when nothing is judged */
 	int score;                 /* 0..100, -1 = none */
 	const char *score_message; /* plain words with the counts */
+	const struct mdep_group_score *score_groups;
+	unsigned nscore_groups;
 
 	const char *previous;             /* stable before this one: where a breach leads back to */
 	int64_t promoted_ms, returned_ms; /* the stable one's promotion; the last way back */

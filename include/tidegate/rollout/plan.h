@@ -30,6 +30,10 @@
  * requireVerdict Pass: time over without one, the step waits for it or for approval. `warmup`: a
  * new pod counts from that time after Ready on, except in a first release and on the way back.
  *
+ * Policy. While the ScorePolicy of canary.policyRef is not in force (missing, wrong, its Secret or
+ * ConfigMap not to be had) no step ends by itself and no PASS counts; the built-in judge goes on
+ * watching for a FAIL. A person may still promote.
+ *
  * Weights go up in as many parts as capacity demands, each verified before the next; down only
  * when traffic is taken back. Verified: the route carries it, its status accepts it, and the pods
  * have counted it: at least 50 requests within two standard deviations and 3 points, one of the
@@ -146,10 +150,15 @@ struct rollout_judgement {
 	bool can_judge; /* one begins as soon as a plan asks for it */
 	bool judging;   /* a judge is running for (stable, target) */
 	enum rollout_verdict verdict;
-	int score;             /* 0..100, -1 none */
-	const char *text;      /* plain words with the counts */
-	int64_t since_data_ms; /* how long without data; 0 = data is fresh */
-	int64_t began_ms;      /* wall time from which it has gathered evidence */
+	int score;                             /* 0..100, -1 none */
+	const char *text;                      /* plain words with the counts */
+	int64_t since_data_ms;                 /* how long without data; 0 = data is fresh */
+	int64_t began_ms;                      /* wall time from which it has gathered evidence */
+	const struct mdep_group_score *groups; /* of the metrics by query */
+	unsigned ngroups;
+	const char *held;     /* the ScorePolicy that is asked for is not in force, and why; NULL */
+	bool compared;        /* two sources of requests are held against each other */
+	const char *disagree; /* they contradict each other, and how; NULL */
 };
 
 /* What the objectives say. A breach is one revision's: nothing is held against another. */

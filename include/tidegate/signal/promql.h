@@ -1,7 +1,8 @@
 /*
  * PromQL with variables, and the replies of the Prometheus HTTP API (/api/v1). Pure.
  *
- * Variables: $namespace, $name, $revision, $track, $interval, also as ${name}; $$ is a dollar. A
+ * Variables: $namespace, $name, $revision, $track, $interval, and for canary configs $scope (the
+ * revision) and $location (the namespace), also as ${name}; $$ is a dollar. A
  * dollar before anything but a letter, { or $ stays: it ends a regular expression. An unknown
  * variable is an error, because a query for nothing would read as "no data".
  * Replies: values are texts ("NaN", "+Inf" too); an error envelope may come with any HTTP status;

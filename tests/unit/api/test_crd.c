@@ -362,6 +362,7 @@ static void test_table_is_the_schema(void **state)
 /* Every member that encoding can write. */
 static void full_status(struct mdep_status *s)
 {
+	static const struct mdep_group_score groups[] = {{"g", 1}};
 	static struct mdep_status_room lists;
 
 	lists = (struct mdep_status_room){.weights = {{"a", "z", 1}},
@@ -394,6 +395,8 @@ static void full_status(struct mdep_status *s)
 	                          .nweights = 1,
 	                          .verdict = "PASS",
 	                          .score_message = "m",
+	                          .score_groups = groups,
+	                          .nscore_groups = 1,
 	                          .previous = "p",
 	                          .promoted_ms = 1,
 	                          .returned_ms = 1,

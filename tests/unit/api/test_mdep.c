@@ -250,7 +250,7 @@ static const struct {
 	{STEP("'lane':''", "'httpRoute':{}"), WHERE ".lane", true},
 	{"'strategy':{'steps':[{'mirror':{'percent':101}}]},'traffic':{'httpRoute':{}}",
          "spec.strategy.steps[0].mirror.percent", true},
-	{"'canary':{'policyRef':{'name':'p'}}", "spec.canary.policyRef", false},
+	{"'canary':{'policyRef':{'name':'p'}}", NULL, false},
 	{"'canary':{'minScore':101}", "spec.canary.minScore", true},
 	{"'canary':{'onNoData':'Wait'}", "spec.canary.onNoData", true},
 	{"'canary':{'interval':'10ms'}", "spec.canary.interval", true},

@@ -7,6 +7,7 @@
 
 static void fill(struct mdep_status *s)
 {
+	static const struct mdep_group_score groups[] = {{"business", 40}, {"gpu", -1}};
 	static struct mdep_status_room lists;
 
 	lists = (struct mdep_status_room){
@@ -52,6 +53,8 @@ static void fill(struct mdep_status *s)
 		.verdict = "PASS",
 		.score = 97,
 		.score_message = "errors 3 of 1000 against 4 of 4000",
+		.score_groups = groups,
+		.nscore_groups = 2,
 		.revisions = lists.revisions,
 		.nrevisions = 2,
 		.orders = lists.orders,
@@ -131,6 +134,10 @@ static void test_round_trip(void **state)
 	assert_string_equal(back.verdict, "PASS");
 	assert_int_equal(back.score, 97);
 	assert_string_equal(back.score_message, s.score_message);
+	assert_int_equal(back.nscore_groups, 2);
+	assert_string_equal(back.score_groups[0].name, "business");
+	assert_int_equal(back.score_groups[0].score, 40);
+	assert_int_equal(back.score_groups[1].score, -1);
 	assert_int_equal(back.nrevisions, 2);
 	assert_string_equal(back.revisions[1].name, "aaaaaaaaaa");
 	assert_string_equal(back.revisions[1].model_version, "v1");

@@ -176,6 +176,51 @@ static void test_no_data_holds_the_step_by_default(void **state)
 	world_release(&w);
 }
 
+/* Neither the end of the hold nor a PASS; a FAIL of the built-in judge still counts. */
+static void test_without_its_policy_no_step_ends(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	w.m.canary.policy = "strict";
+	w.m.canary.end_hold_on_pass = true;
+	w.policy_held = "there is no ScorePolicy strict in namespace shop";
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.verdict = VERDICT_PASS;
+	world_run(&w, 120000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	assert_int_equal(w.m.status.step, 0);
+	assert_non_null(strstr(w.m.status.message, "no ScorePolicy strict"));
+	assert_string_equal(scene_state(&w, "ScorePolicyInForce"), "False");
+	assert_int_equal(world_count(&w, "ScorePolicyNotInForce"), 1);
+	w.policy_held = NULL;
+	scene_until(&w, ROLLOUT_MOVING);
+	assert_int_equal(w.m.status.step, 1);
+	assert_string_equal(scene_state(&w, "ScorePolicyInForce"), "True");
+	w.policy_held = "gone again";
+	w.verdict = VERDICT_FAIL;
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_release(&w);
+}
+
+static void test_signals_that_disagree_are_told_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	assert_string_equal(scene_state(&w, "SignalsAgree"), "absent");
+	w.disagree = "Prometheus counts 900 requests, the pods 3";
+	scene_until(&w, ROLLOUT_HOLDING);
+	assert_string_equal(scene_state(&w, "SignalsAgree"), "False");
+	assert_int_equal(world_count(&w, "SignalsDisagree"), 1);
+	w.disagree = "";
+	scene_until(&w, ROLLOUT_MOVING);
+	assert_string_equal(scene_state(&w, "SignalsAgree"), "True");
+	world_release(&w);
+}
+
 static void test_a_low_score_holds_the_step(void **state)
 {
 	struct world w;
@@ -347,6 +392,8 @@ int main(void)
 		cmocka_unit_test(test_a_rollback_survives_a_restart_and_keeps_its_result),
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
 		cmocka_unit_test(test_a_low_score_holds_the_step),
+		cmocka_unit_test(test_without_its_policy_no_step_ends),
+		cmocka_unit_test(test_signals_that_disagree_are_told_once),
 		cmocka_unit_test(test_no_data_proceeds_when_asked_to),
 		cmocka_unit_test(test_no_data_rolls_back_when_asked_to),
 		cmocka_unit_test(test_no_data_is_no_matter_without_a_canary_section),

@@ -609,7 +609,10 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
 		.text = "canary errors 9 % vs 1 %",
 		.since_data_ms = w->no_data_ms,
-		.began_ms = w->judge_began_ms};
+		.began_ms = w->judge_began_ms,
+		.held = w->policy_held,
+		.compared = w->disagree != NULL,
+		.disagree = w->disagree && *w->disagree ? w->disagree : NULL};
 	s->slo = (struct rollout_slo){.known = w->m.slo.n > 0 && w->m.status.stable,
 	                              .breach = w->breach != NULL,
 	                              .revision = w->breach,
