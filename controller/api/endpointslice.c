@@ -76,6 +76,7 @@ const struct object_kind endpointslice_kind = {
 	.kind = "EndpointSlice",
 	.api = "/apis/discovery.k8s.io/v1",
 	.resource = "endpointslices",
+	.by_owner = true,
 	.decode = slice_decode,
 	.same = slice_same,
 };

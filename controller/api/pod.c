@@ -264,6 +264,7 @@ const struct object_kind pod_kind = {
 	.kind = "Pod",
 	.api = "/api/v1",
 	.resource = "pods",
+	.by_owner = true,
 	.decode = pod_decode,
 	.same = pod_same,
 };

@@ -96,6 +96,7 @@ const struct object_kind replicaset_kind = {
 	.kind = "ReplicaSet",
 	.api = "/apis/apps/v1",
 	.resource = "replicasets",
+	.by_owner = true,
 	.decode = replicaset_decode,
 	.same = replicaset_same,
 };

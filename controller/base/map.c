@@ -29,6 +29,23 @@ void map_init(struct map *m)
 	memset(m, 0, sizeof(*m));
 }
 
+void map_init_borrowing(struct map *m)
+{
+	map_init(m);
+	m->borrows = true;
+}
+
+static char *key_take(const struct map *m, const char *key)
+{
+	return m->borrows ? (char *)key : xstrdup(key);
+}
+
+static void key_drop(const struct map *m, char *key)
+{
+	if (!m->borrows)
+		free(key);
+}
+
 void map_release(struct map *m, void (*free_value)(void *))
 {
 	size_t i;
@@ -36,12 +53,12 @@ void map_release(struct map *m, void (*free_value)(void *))
 	for (i = 0; i < m->cap; i++) {
 		if (!slot_live(&m->slots[i]))
 			continue;
+		key_drop(m, m->slots[i].key);
 		if (free_value)
 			free_value(m->slots[i].value);
-		free(m->slots[i].key);
 	}
 	free(m->slots);
-	map_init(m);
+	*m = (struct map){.borrows = m->borrows};
 }
 
 static struct map_slot *find(const struct map *m, const char *key, uint32_t hash)
@@ -104,12 +121,14 @@ void *map_set(struct map *m, const char *key, void *value)
 	if (s) {
 		void *old = s->value;
 
+		if (m->borrows)
+			s->key = key_take(m, key);
 		s->value = value;
 		return old;
 	}
 	grow(m);
 	s = first_free(m->slots, m->cap, hash);
-	s->key = xstrdup(key);
+	s->key = key_take(m, key);
 	s->value = value;
 	s->hash = hash;
 	m->len++;
@@ -125,7 +144,7 @@ void *map_del(struct map *m, const char *key)
 	if (!s)
 		return NULL;
 	value = s->value;
-	free(s->key);
+	key_drop(m, s->key);
 	s->key = MAP_TOMB;
 	s->value = NULL;
 	m->len--;

@@ -10,6 +10,7 @@
 /* The objects of one controller owner; lives while it has any. */
 struct store_owner {
 	struct list objects;
+	char uid[];
 };
 
 /* An item of a list that is not stored yet in this version; `before` is set by commit. */
@@ -39,8 +40,8 @@ void store_init(struct store *s, const struct object_kind *kind)
 {
 	memset(s, 0, sizeof(*s));
 	s->kind = kind;
-	map_init(&s->by_key);
-	map_init(&s->by_owner);
+	map_init_borrowing(&s->by_key);
+	map_init_borrowing(&s->by_owner);
 }
 
 void store_release(struct store *s)
@@ -127,13 +128,16 @@ static void owner_index_add(struct store *s, struct object *o)
 	struct store_owner *owner;
 
 	list_init(&o->owner_link);
-	if (!o->owner_uid)
+	if (!o->owner_uid || !s->kind->by_owner)
 		return;
 	owner = map_get(&s->by_owner, o->owner_uid);
 	if (!owner) {
-		owner = xmalloc(sizeof(*owner));
+		size_t len = strlen(o->owner_uid) + 1;
+
+		owner = xmalloc(sizeof(*owner) + len);
 		list_init(&owner->objects);
-		map_set(&s->by_owner, o->owner_uid, owner);
+		memcpy(owner->uid, o->owner_uid, len);
+		map_set(&s->by_owner, owner->uid, owner);
 	}
 	list_push_back(&owner->objects, &o->owner_link);
 }
@@ -142,7 +146,7 @@ static void owner_index_remove(struct store *s, struct object *o)
 {
 	struct store_owner *owner;
 
-	if (!o->owner_uid)
+	if (!o->owner_uid || !s->kind->by_owner)
 		return;
 	list_remove(&o->owner_link);
 	owner = map_get(&s->by_owner, o->owner_uid);

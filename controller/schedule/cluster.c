@@ -41,7 +41,7 @@ static struct sched_node *node_get(struct schedule *s, const char *name)
 	if (!n) {
 		n = xcalloc(1, sizeof(*n));
 		n->name = xstrdup(name);
-		arena_init(&n->arena, 1024);
+		arena_init(&n->arena, 256);
 		list_init(&n->pods_here);
 		map_set(&s->nodes_by_name, name, n);
 	}
@@ -149,8 +149,8 @@ static void account(struct sched_pod *p, int sign)
 	n->used_memory += sign * p->memory;
 	n->used_ephemeral += sign * p->ephemeral;
 	n->used_pods += sign;
-	for (int i = 0; i < EXTENDED_MAX; i++)
-		n->used_extended[i] += sign * p->extended[i];
+	for (unsigned i = 0; i < p->nextended; i++)
+		n->used_extended[p->extended[i].resource] += sign * p->extended[i].amount;
 }
 
 static void pod_drop(struct schedule *s, const char *key)
@@ -161,7 +161,6 @@ static void pod_drop(struct schedule *s, const char *key)
 		return;
 	account(p, -1);
 	list_remove(&p->link);
-	free(p->owner);
 	for (unsigned i = 0; i < p->nports; i++)
 		free((char *)p->ports[i].ip);
 	free(p->ports);
@@ -180,27 +179,45 @@ static void copy_ports(struct sched_pod *to, const struct pod *from)
 	}
 }
 
+/* What the caches' own copy says may be gone before this is: everything is copied. */
+static struct sched_pod *pod_new(struct schedule *s, const struct pod *from)
+{
+	cleanup_free char *owner = sched_owner(from);
+	size_t key_size = strlen(from->meta.key) + 1, owner_size = owner ? strlen(owner) + 1 : 0;
+	struct sched_pod *p;
+	char *text;
+
+	p = xcalloc(1,
+	            sizeof(*p) + from->nextended * sizeof(p->extended[0]) + key_size + owner_size);
+	text = (char *)&p->extended[from->nextended];
+	memcpy(text, from->meta.key, key_size);
+	p->key = text;
+	if (owner)
+		p->owner = memcpy(text + key_size, owner, owner_size);
+	for (unsigned i = 0; i < from->nextended; i++) {
+		int x = extended_index(s, from->extended[i].name);
+
+		if (x >= 0)
+			p->extended[p->nextended++] = (struct sched_amount){
+				.amount = from->extended[i].amount, .resource = x};
+	}
+	return p;
+}
+
 static void pod_count(struct schedule *s, const struct pod *from, const char *node, bool assumed)
 {
-	struct sched_pod *p = xcalloc(1, sizeof(*p));
-	int x;
+	struct sched_pod *p = pod_new(s, from);
 
 	pod_drop(s, from->meta.key);
 	p->node = node_get(s, node);
 	p->assumed = assumed;
-	p->owner = sched_owner(from);
 	p->cpu = from->cpu_milli;
 	p->memory = from->memory;
 	p->ephemeral = from->ephemeral;
-	for (unsigned i = 0; i < from->nextended; i++) {
-		x = extended_index(s, from->extended[i].name);
-		if (x >= 0)
-			p->extended[x] = from->extended[i].amount;
-	}
 	copy_ports(p, from);
 	account(p, 1);
 	list_push_back(&p->node->pods_here, &p->link);
-	map_set(&s->pods, from->meta.key, p);
+	map_set(&s->pods, p->key, p);
 }
 
 /*
@@ -250,7 +267,7 @@ struct schedule *schedule_new(void)
 	struct schedule *s = xcalloc(1, sizeof(*s));
 
 	map_init(&s->nodes_by_name);
-	map_init(&s->pods);
+	map_init_borrowing(&s->pods);
 	map_init(&s->shapes);
 	return s;
 }

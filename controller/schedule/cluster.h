@@ -27,15 +27,23 @@ struct sched_node {
 	struct list pods_here;
 };
 
+struct sched_amount {
+	int64_t amount;
+	int resource; /* index in schedule.extended_names */
+};
+
+/* One allocation, but for the ports that few pods have: there is one for every pod with a node. */
 struct sched_pod {
 	struct list link; /* in the node's pods_here */
 	struct sched_node *node;
-	bool assumed;
-	char *owner; /* "ns/name" of the ModelDeployment, NULL */
+	const char *key;   /* in schedule.pods */
+	const char *owner; /* "ns/name" of the ModelDeployment, NULL */
 	int64_t cpu, memory, ephemeral;
-	int64_t extended[EXTENDED_MAX];
 	struct pod_port *ports;
 	unsigned nports;
+	bool assumed;
+	unsigned nextended;
+	struct sched_amount extended[]; /* key and owner behind them */
 };
 
 struct schedule {

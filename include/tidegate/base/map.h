@@ -1,8 +1,9 @@
 /*
  * Hash map from string to pointer, open addressing, insertion order not kept.
  *
- * Ownership: keys are copied; values belong to the caller. Iteration tolerates
- * removal of the current entry only.
+ * Ownership: keys are copied; values belong to the caller. A borrowing map does not copy keys:
+ * each must live as long as its entry, and a new value under an old key brings its own along.
+ * Iteration tolerates removal of the current entry only.
  */
 #ifndef TIDEGATE_BASE_MAP_H
 #define TIDEGATE_BASE_MAP_H
@@ -22,9 +23,11 @@ struct map {
 	size_t cap; /* 0 or a power of two */
 	size_t len;
 	size_t used; /* live and deleted */
+	bool borrows;
 };
 
 void map_init(struct map *m);
+void map_init_borrowing(struct map *m);
 /* free_value may be NULL. */
 void map_release(struct map *m, void (*free_value)(void *));
 void *map_get(const struct map *m, const char *key);

@@ -39,6 +39,7 @@ struct object_kind {
 	const char *api;      /* "/api/v1" or "/apis/apps/v1" */
 	const char *resource; /* "pods" */
 	bool cluster_scoped;
+	bool by_owner; /* the store keeps an index for store_next_owned() */
 	/*
 	 * Projects one object. Returns malloc'ed memory whose first member is struct object
 	 * (filled with object_meta_decode()), or NULL with *err set. `scratch` is reset

@@ -45,6 +45,43 @@ static void test_set_get_del(void **state)
 	map_release(&m, NULL);
 }
 
+struct owned {
+	int n;
+	char key[16];
+};
+
+/* Keys stand in the values: the newer value brings its own, the older one may go. */
+static void test_borrowed_keys(void **state)
+{
+	struct map m;
+	struct owned *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b));
+	size_t it = 0;
+	const char *key;
+
+	(void)state;
+	snprintf(a->key, sizeof(a->key), "key");
+	snprintf(b->key, sizeof(b->key), "key");
+	map_init_borrowing(&m);
+	assert_null(map_set(&m, a->key, a));
+	assert_ptr_equal(map_set(&m, b->key, b), a);
+	free(a);
+	assert_true(map_next(&m, &it, &key, NULL));
+	assert_ptr_equal(key, b->key);
+	for (int i = 0; i < 100; i++) {
+		struct owned *o = calloc(1, sizeof(*o));
+
+		snprintf(o->key, sizeof(o->key), "k%d", i);
+		assert_null(map_set(&m, o->key, o));
+		if (i % 3 == 0)
+			free(map_del(&m, o->key));
+	}
+	assert_ptr_equal(map_get(&m, "key"), b);
+	assert_null(map_get(&m, "k3"));
+	assert_non_null(map_get(&m, "k4"));
+	map_release(&m, free);
+	assert_int_equal(m.len, 0);
+}
+
 static unsigned freed;
 
 static void count_free(void *p)
@@ -169,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_set_get_del),
+		cmocka_unit_test(test_borrowed_keys),
 		cmocka_unit_test(test_release_frees_values),
 		cmocka_unit_test(test_tombs),
 		cmocka_unit_test(test_model),

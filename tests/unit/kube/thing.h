@@ -38,6 +38,7 @@ static inline bool thing_same(const struct object *a, const struct object *b)
 }
 
 static const struct object_kind thing_kind = {
+	.by_owner = true,
 	.kind = "Thing",
 	.api = "/apis/test.tidegate.io/v1",
 	.resource = "things",
