@@ -110,7 +110,7 @@ deps:
 
 demo: deps
 	@$(MAKE) -s all bed
-	@bash tests/bed/demo.sh $(if $(KEEP),--keep)
+	@bash tests/bed/demo.sh $(if $(KEEP),--keep) $(if $(KUBELETS),--kubelets)
 
 test:
 	@bash tests/bed/bed.sh deps build bed develop

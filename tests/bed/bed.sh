@@ -5,26 +5,31 @@ set -eu
 
 bed_tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 bed_self=$bed_tree/tests/bed/bed.sh
-for bed_lib in say deps assets program netns kubeconfig controlplane gateway nodes outside; do
+for bed_lib in say deps assets program netns kubeconfig controlplane gateway nodes image kubelets outside; do
 	# shellcheck source=/dev/null
 	. "$bed_tree/tests/bed/lib/$bed_lib.sh"
 done
 
 usage() {
 	cat <<'EOT'
-usage: bed.sh run [--zones N] [--gateway] [--kwok NODES] [--linger] [--keep] -- COMMAND...
+usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--kwok NODES] [--linger] [--keep] -- COMMAND...
            starts a control plane, runs COMMAND inside, ends with its exit code
              --zones N     network zones 1 to N (default 0)
+             --kubelets    a real node in each zone, containerd and kubelet (root only)
              --gateway     Gateway API and Traefik, Gateway default/bed
              --kwok NODES  that many fake GPU nodes in zone-a, zone-b, zone-c
              --linger      stays up after COMMAND, reachable from outside, until `bed.sh stop`
              --keep        leaves the work folder with the logs (BED_KEEP_ON_FAIL=1: on failure)
        bed.sh stop DIR                 ends a lingering bed
+       bed.sh kubelets-refuse          says why this machine cannot run --kubelets; fails when it can
        bed.sh get PROGRAM...           only gets the programs: see lib/assets.sh
        bed.sh deps [LIST...]           only installs packages: build, bed, develop
   inside a bed:
        bed.sh zone-exec N COMMAND...   in the network of zone N
        bed.sh zone-dark N | zone-light N
+       bed.sh node-exec N COMMAND...   in the network and file system of node N (--kubelets)
+       bed.sh image-make ARCHIVE NAMES PATH=PROGRAM...   an OCI image of programs and their libraries
+       bed.sh image-load ARCHIVE       for every node (--kubelets)
        bed.sh api-cut | api-restore    packets to the API server vanish; 127.0.0.1 stays open
        bed.sh PROGRAM-stop [SIGNAL] | PROGRAM-start    api, etcd, kcm, gateway, kwok
        bed.sh user NAME [GROUP...]     kubeconfig with a client certificate; prints its path
@@ -49,7 +54,7 @@ is_number() {
 # --- outside the namespaces --------------------------------------------------------------
 
 run_options() {
-	zones=0 gateway='' kwok=0 linger='' keep='' command=()
+	zones=0 kubelets='' gateway='' kwok=0 linger='' keep='' command=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--zones | --kwok)
@@ -57,6 +62,7 @@ run_options() {
 			[ "$1" = --kwok ] && kwok=$2 || zones=$2
 			shift
 			;;
+		--kubelets) kubelets=1 ;;
 		--gateway) gateway=1 ;;
 		--linger) linger=1 ;;
 		--keep) keep=1 ;;
@@ -71,15 +77,18 @@ run_options() {
 	done
 	[ ${#command[@]} -gt 0 ] || usage_die "run wants -- COMMAND..."
 	[ "$zones" -le 200 ] || usage_die "--zones: at most 200"
+	[ -z "$kubelets" ] || { [ "$zones" -ge 1 ] && [ "$zones" -le 26 ]; } || usage_die "--kubelets wants --zones, 1 to 26"
 }
 
 run() {
-	local wanted=(etcd kube-apiserver kube-controller-manager kubectl) rc=0
+	local wanted=(etcd kube-apiserver kube-controller-manager kubectl) rc=0 why
 	# Not the folder of the bed that this may have been started in.
 	unset BED_DIR
 	run_options "$@"
 	deps_require bed
 	netns_enter
+	[ -z "$kubelets" ] || ! why=$(kubelets_refuse) || die "--kubelets: $why"
+	[ -z "$kubelets" ] || wanted+=(kubelet node-runtime)
 	[ -z "$gateway" ] || wanted+=(traefik gateway-api)
 	[ "$kwok" -eq 0 ] || wanted+=(kwok kwok-stages)
 	[ -z "$linger" ] || outside_find_relay
@@ -90,7 +99,7 @@ run() {
 	assets_link "$BED_DIR/bin" "${wanted[@]}"
 	BED_TOKEN=$(openssl rand -hex 16)
 	export BED_DIR BED_TOKEN BED_ZONES=$zones BED_TREE=$bed_tree
-	export BED_GATEWAY=$gateway BED_KWOK=$kwok BED_LINGER=$linger
+	export BED_GATEWAY=$gateway BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
 	run_inside "${command[@]}" || rc=$?
 	exit "$rc"
 }
@@ -131,6 +140,7 @@ run_end() {
 		return 0
 	fi
 	[ -z "$inner" ] || bed_kill "$inner"
+	[ -z "$kubelets" ] || kubelets_release
 	if [ -n "$keep" ] || { [ "$rc" -ne 0 ] && [ "${BED_KEEP_ON_FAIL:-0}" = 1 ]; }; then
 		say "kept: $BED_DIR"
 	else
@@ -164,6 +174,7 @@ stop() {
 		die "${1:-(no folder)} is not the folder of a lingering bed"
 	# The number may long belong to another process.
 	! tr '\0' '\n' 2>/dev/null <"/proc/$inner/environ" | grep -qxF "BED_DIR=$1" || bed_kill "$inner"
+	BED_DIR=$1 kubelets_release
 	rm -rf "$1"
 }
 
@@ -231,6 +242,7 @@ inside_start() {
 	[ -z "$BED_GATEWAY" ] || gateway_start
 	[ "$BED_KWOK" -eq 0 ] || nodes_start "$BED_KWOK"
 	controlplane_wait_account
+	[ -z "$BED_KUBELETS" ] || kubelets_start
 }
 
 # --- verbs for use inside ----------------------------------------------------------------
@@ -247,7 +259,7 @@ program_name() {
 	api) echo kube-apiserver ;;
 	kcm) echo kube-controller-manager ;;
 	gateway) echo traefik ;;
-	etcd | kwok) echo "$1" ;;
+	etcd | kwok | kubelet-[0-9]* | containerd-[0-9]*) echo "$1" ;;
 	*) usage_die "unknown verb $1-stop or $1-start" ;;
 	esac
 }
@@ -285,17 +297,22 @@ main() {
 	case $verb in
 	run) run "$@" ;;
 	inside) inside "$@" ;;
+	kubelets-node) kubelets_node "$@" ;;
+	kubelets-refuse) kubelets_refuse ;;
 	stop) stop "$@" ;;
 	get) assets_get "$@" ;;
 	deps) deps_require "${@:-bed}" ;;
 	metrics) metrics "$@" ;;
 	help | --help | -h) usage ;;
-	zone-exec | zone-dark | zone-light | api-cut | api-restore | user | account | expose | *-stop | *-start)
+	zone-exec | zone-dark | zone-light | node-exec | image-make | image-load | api-cut | api-restore | user | account | expose | *-stop | *-start)
 		from_backbone "$verb" "$@"
 		case $verb in
 		zone-exec) netns_zone_exec "$@" ;;
 		zone-dark) netns_zone_dark "$@" ;;
 		zone-light) netns_zone_light "$@" ;;
+		node-exec) kubelets_exec "$@" ;;
+		image-make) image_make "$@" ;;
+		image-load) kubelets_load "$@" ;;
 		api-cut) netns_api_cut ;;
 		api-restore) netns_api_restore ;;
 		user) kubeconfig_user "$@" ;;

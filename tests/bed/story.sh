@@ -77,9 +77,13 @@ story_bad() {
 	rollbacks="${rollbacks:-}$(printf '  %-44s %6s s\n' "rollback of version $version ($4)" "$rollback_seconds")"$'\n'
 }
 
+story_nodes() {
+	[ -n "${BED_KUBELETS:-}" ] && echo "a kubelet and 8 GPUs" || echo "2 nodes of 4 GPUs"
+}
+
 story() {
 	local n lost
-	tell "control plane and gateway are up; starting 3 zones with 2 GPU nodes each"
+	tell "control plane and gateway are up; 3 zones with $(story_nodes) each"
 	world_start_nodes || fail "the nodes did not become Ready"
 	world_install || fail "manifests/install.yaml could not be applied"
 	world_start_operator

@@ -4,8 +4,10 @@
 #   3. the project's official download, its checksum pinned below
 #   4. built from, or copied out of, the Go modules pinned in tests/tools
 #
-# etcd kube-apiserver kube-controller-manager kube-scheduler kubectl traefik kwok
-# are programs; gateway-api, istio-crds and kwok-stages are folders of manifests.
+# etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok
+# are programs; gateway-api, istio-crds and kwok-stages are folders of manifests; node-runtime is
+# a folder of containerd, runc and network plugins, unpacked from the distribution's packages:
+# installing them would start a service.
 
 # Raise it whenever a pin changes here or in tests/tools: it names the cache folder.
 ASSETS_VERSION=v1.36.3
@@ -69,7 +71,7 @@ assets_recent() {
 	local ask=--version least
 	case $1 in
 	kubectl) ask='version --client' least=1.33 ;;
-	kube-*) least=1.33 ;;
+	kube-* | kubelet) least=1.33 ;;
 	etcd) least=3.5 ;;
 	traefik) ask=version least=3.6 ;;
 	kwok) least=0.6 ;;
@@ -204,11 +206,15 @@ assets_into_folder() {
 # assets_build NAME: programs are built, manifests copied out of their module.
 assets_build() {
 	local name=$1 folder=$bed_tree/tests/tools new
+	if [ "$name" = node-runtime ]; then
+		assets_unpack_packages "$name" containerd runc containernetworking-plugins
+		return
+	fi
 	assets_go || return 1
 	new=$(mktemp -d "$assets_cache/.new.XXXXXX")
 	case $name in
 	etcd) assets_compile "$name" "$folder" go.etcd.io/etcd/server/v3 "$new" ;;
-	kube-* | kubectl) assets_compile "$name" "$folder" "k8s.io/kubernetes/cmd/$name" "$new" ;;
+	kube-* | kubectl | kubelet) assets_compile "$name" "$folder" "k8s.io/kubernetes/cmd/$name" "$new" ;;
 	traefik) assets_compile "$name" "$folder/traefik" github.com/traefik/traefik/v3/cmd/traefik "$new" ;;
 	kwok) assets_compile "$name" "$folder/kwok" sigs.k8s.io/kwok/cmd/kwok "$new" ;;
 	gateway-api) assets_copy "$name" "$folder/traefik" sigs.k8s.io/gateway-api "$new" 'config/crd/standard/*.yaml' ;;
@@ -245,6 +251,30 @@ assets_copy() {
 		(cd "$source" && cp $pattern "$new/content/") || return 1
 	done
 	chmod -R u+w "$new/content"
+}
+
+# assets_unpack_packages NAME PACKAGE...: packages of Debian and Ubuntu, verified by apt, unpacked
+# instead of installed: no service of theirs is ever started.
+assets_unpack_packages() {
+	local name=$1 new package
+	shift
+	command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+	new=$(mktemp -d "$assets_cache/.new.XXXXXX")
+	mkdir "$new/content"
+	# Without its lists apt knows no package.
+	apt-cache show "$@" >/dev/null 2>&1 ||
+		say_while "$name: apt-get update" "$new/log" apt-get -o DPkg::Lock::Timeout=300 update || true
+	if say_while "$name: downloading $*" "$new/log" env -C "$new" apt-get download "$@"; then
+		for package in "$new"/*.deb; do
+			dpkg-deb -x "$package" "$new/content" || return 1
+		done
+		assets_keep "$name" "$new/content"
+		rm -rf "$new"
+		return 0
+	fi
+	say_log_tail "$new/log"
+	rm -rf "$new"
+	return 1
 }
 
 # assets_go: sets assets_go to a Go of 1.26 or later. An older one on the machine

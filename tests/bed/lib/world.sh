@@ -47,9 +47,14 @@ world_image_map() {
 	EOT
 }
 
-# Each zone has its own agent, in the zone's network, with two nodes of four cards.
+# Each zone has its own agent, in the zone's network, with two nodes of four cards; or the real node
+# that the bed gave it, with eight.
 world_start_nodes() {
 	local n zone
+	if [ -n "${BED_KUBELETS:-}" ]; then
+		world_equip_nodes
+		return
+	fi
 	world_image_map >"$BED_DIR/images.json"
 	for n in 1 2 3; do
 		zone=${WORLD_ZONES[n - 1]}
@@ -60,6 +65,20 @@ world_start_nodes() {
 			--image-map "$BED_DIR/images.json" --state-dir "$BED_DIR/nodelet-$zone"
 	done
 	wait_until 30 "six nodes are Ready" world_nodes_ready $((3 * ${WORLD_NODES:-2}))
+}
+
+# A kubelet keeps the resources that others have put into its node's status, and counts them when it
+# admits a pod.
+world_equip_nodes() {
+	local n cards='{"nvidia.com/gpu":"8"}'
+	bed image-make "$BED_DIR/model.tar" docker.io/tensorflow/serving:2.20.0-gpu \
+		"/usr/bin/tensorflow_model_server=$WORLD_BIN/modelserver" && bed image-load "$BED_DIR/model.tar" || return 1
+	for n in 1 2 3; do
+		kubectl label node "node-$n" --overwrite "topology.kubernetes.io/zone=${WORLD_ZONES[n - 1]}" \
+			nvidia.com/gpu.product=NVIDIA-A10 &&
+			kubectl patch node "node-$n" --subresource=status --type=merge \
+				-p "{\"status\":{\"capacity\":$cards,\"allocatable\":$cards}}" || return 1
+	done >>"$BED_DIR/log/images.log"
 }
 
 world_nodes_ready() {
