@@ -202,6 +202,10 @@ static void set_connection(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, tune_socket);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_S);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->fresh_connection ? 1L : 0L);
+	/* libcurl walks all the names that it knows at each new connection; addresses are no names.
+	 */
+	if (call->client->many_hosts)
+		curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	/* "" (not NULL) is what keeps the environment's proxy settings out. */
 	if (call->client->proxy_url || !call->client->proxy_from_env) {
 		curl_easy_setopt(e, CURLOPT_PROXY, str_or(call->client->proxy_url, ""));

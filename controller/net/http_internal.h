@@ -45,7 +45,7 @@ struct http_client {
 
 	struct http_credentials tls;
 	char *proxy_url, *user_agent;
-	bool proxy_from_env;
+	bool proxy_from_env, many_hosts;
 	CURL *pool[HTTP_POOL_MAX]; /* finished easy handles, reset */
 	unsigned npool;
 };

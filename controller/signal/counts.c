@@ -90,10 +90,23 @@ static void on_sample(void *arg, const struct exposition_sample *s)
 	}
 }
 
+static void list_names(const struct reading *r, const char **names)
+{
+	const struct preset *p = r->preset;
+	const char *const all[] = {p->requests_metric, p->errors_metric, p->busy_metric,
+	                           p->latency_metric ? r->bucket_name : NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i])
+			*names++ = all[i];
+	*names = NULL;
+}
+
 int counts_read(const struct preset *p, const char *model, const char *text, size_t len,
                 struct counts *out, struct err *err)
 {
 	struct reading r = {.preset = p, .model = model, .out = out};
+	const char *names[5];
 
 	memset(out, 0, sizeof(*out));
 	out->in_flight = -1;
@@ -102,7 +115,8 @@ int counts_read(const struct preset *p, const char *model, const char *text, siz
 		str_copy(r.bucket_name + strlen(r.bucket_name),
 		         sizeof(r.bucket_name) - strlen(r.bucket_name), "_bucket");
 	}
-	if (exposition_parse(text, len, on_sample, &r, err))
+	list_names(&r, names);
+	if (exposition_parse_some(text, len, names, on_sample, &r, err))
 		return -1;
 	if (r.overflow)
 		out->nbuckets = 0;

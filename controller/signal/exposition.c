@@ -172,7 +172,29 @@ static int parse_line(struct buf *copy, const char *text, size_t len, unsigned n
 	return 0;
 }
 
+/* A sample of another name: begins like one, and is not read any further. */
+static bool is_other(const char *text, size_t len, const char *const *names)
+{
+	size_t n;
+
+	if (!names || !len || !is_name_char(*text, true))
+		return false;
+	for (; *names; names++) {
+		n = strlen(*names);
+		if (len >= n && !memcmp(text, *names, n) &&
+		    (len == n || !is_name_char(text[n], false)))
+			return false;
+	}
+	return true;
+}
+
 int exposition_parse(const char *text, size_t len, exposition_fn fn, void *arg, struct err *err)
+{
+	return exposition_parse_some(text, len, NULL, fn, arg, err);
+}
+
+int exposition_parse_some(const char *text, size_t len, const char *const *names, exposition_fn fn,
+                          void *arg, struct err *err)
 {
 	cleanup_buf struct buf copy;
 	const char *end = text + len, *eol;
@@ -183,6 +205,8 @@ int exposition_parse(const char *text, size_t len, exposition_fn fn, void *arg, 
 		eol = memchr(text, '\n', (size_t)(end - text));
 		if (!eol)
 			eol = end;
+		if (is_other(text, (size_t)(eol - text), names))
+			continue;
 		if (parse_line(&copy, text, (size_t)(eol - text), number, fn, arg, err))
 			return -1;
 	}

@@ -285,7 +285,7 @@ struct scraper *scraper_new(struct loop *l, unsigned concurrency,
                             void (*fn)(void *arg, const struct scrape_reading *r), void *arg,
                             struct err *err)
 {
-	struct http_client_options o = {.user_agent = "tidegate-scraper"};
+	struct http_client_options o = {.user_agent = "tidegate-scraper", .many_hosts = true};
 	struct scraper *s = xcalloc(1, sizeof(*s));
 
 	s->loop = l;

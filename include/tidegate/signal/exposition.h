@@ -26,5 +26,11 @@ const char *exposition_label(const struct exposition_sample *s, const char *name
 
 typedef void (*exposition_fn)(void *arg, const struct exposition_sample *s);
 int exposition_parse(const char *text, size_t len, exposition_fn fn, void *arg, struct err *err);
+/*
+ * Only samples of these names (NULL-terminated), which is several times as fast where a server
+ * tells much else: a line of another name is looked at no further than that.
+ */
+int exposition_parse_some(const char *text, size_t len, const char *const *names, exposition_fn fn,
+                          void *arg, struct err *err);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/buf.h"
+#include "tidegate/base/str.h"
 #include "tidegate/signal/exposition.h"
 
 /* Writes what was read in one canonical form. */
@@ -125,13 +126,42 @@ static void test_any_cut(void **state)
 	}
 }
 
+/* Others are passed over unread, whatever stands in them; what is no sample at all is not. */
+static void test_some_names(void **state)
+{
+	static const char *const names[] = {"a", "b_total", NULL};
+	static const struct {
+		const char *text, *want; /* NULL: refused */
+	} rows[] = {
+		{"a 1\nab 2\nb_total{x=\"y\"} 3\nb 4\n", "a 1;b_total[x=y] 3;"},
+		{"c{broken\na 1", "a 1;"},
+		{" a 1\n\n# HELP a\na{", NULL},
+		{"a", NULL},
+		{"<html>", NULL},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err err = ERR_INIT;
+		cleanup_buf struct buf b;
+		int rc;
+
+		buf_init(&b, 4096);
+		rc = exposition_parse_some(rows[i].text, strlen(rows[i].text), names, show, &b,
+		                           &err);
+		assert_int_equal(rc, rows[i].want ? 0 : -1);
+		if (rows[i].want)
+			assert_string_equal(str_or(b.data, ""), rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_samples),
-		cmocka_unit_test(test_error_names_the_line),
-		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_any_cut),
+		cmocka_unit_test(test_samples),    cmocka_unit_test(test_error_names_the_line),
+		cmocka_unit_test(test_bounds),     cmocka_unit_test(test_any_cut),
+		cmocka_unit_test(test_some_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
