@@ -15,6 +15,8 @@
 #include "tidegate/base/str.h"
 
 #define JSON_DEPTH_MAX 100
+/* An object's own metadata, also inside a watch event; deeper ones are somebody's data. */
+#define JSON_DROP_DEPTH_MAX 3
 /* cJSON reads no more than 63 characters of a number and takes the rest for the next token. */
 #define JSON_NUMBER_MAX 60
 
@@ -33,6 +35,11 @@ struct check {
 	struct exact_number *exact, **exact_tail;
 	struct arena *arena; /* NULL: only check */
 	const char *problem;
+	/* Of the value that comes next: its key with the quotes; NULL in an array. */
+	const char *member;
+	/* Keys with their quotes: a list that stands there is not put into the tree. */
+	const char *drop_parent, *drop_key;
+	const char *drop_from, *drop_to; /* where it was found */
 };
 
 static bool refuse(struct check *c, const char *problem)
@@ -204,9 +211,40 @@ static bool check_word(struct check *c, const char *word)
 
 static bool check_value(struct check *c);
 
+static bool is_key(const struct check *c, const char *key, const char *quoted)
+{
+	size_t n = strlen(quoted);
+
+	return key && (size_t)(c->end - key) >= n && !memcmp(key, quoted, n);
+}
+
+static bool is_dropped(const struct check *c, const char *parent)
+{
+	return c->drop_key && !c->drop_to && c->depth <= JSON_DROP_DEPTH_MAX && at(c, '[') &&
+	       is_key(c, c->member, c->drop_key) && is_key(c, parent, c->drop_parent);
+}
+
+/* Checked like everything else; its numbers do not count, for the tree will not have them. */
+static bool check_dropped(struct check *c)
+{
+	struct exact_number **tail = c->exact_tail;
+	size_t numbers = c->numbers;
+
+	c->drop_from = c->p;
+	if (!check_value(c))
+		return false;
+	c->drop_to = c->p;
+	c->numbers = numbers;
+	c->exact_tail = tail;
+	*tail = NULL;
+	return true;
+}
+
 /* The inside of an object or array up to its closing bracket. */
 static bool check_members(struct check *c, char close, bool keys)
 {
+	const char *parent = c->member, *key = NULL;
+
 	if (++c->depth > JSON_DEPTH_MAX)
 		return refuse(c, "nested deeper than 100");
 	c->p++;
@@ -218,6 +256,7 @@ static bool check_members(struct check *c, char close, bool keys)
 	do {
 		skip_blanks(c);
 		if (keys) {
+			key = c->p;
 			if (!check_string(c))
 				return false;
 			skip_blanks(c);
@@ -225,7 +264,8 @@ static bool check_members(struct check *c, char close, bool keys)
 				return refuse(c, "expected \":\"");
 			skip_blanks(c);
 		}
-		if (!check_value(c))
+		c->member = key;
+		if (!(is_dropped(c, parent) ? check_dropped(c) : check_value(c)))
 			return false;
 		skip_blanks(c);
 	} while (take(c, ','));
@@ -258,7 +298,9 @@ static bool check_value(struct check *c)
 static int check_text(struct check *c, struct arena *a, const char *text, size_t len,
                       struct err *err)
 {
-	*c = (struct check){.start = text, .p = text, .end = text + len, .arena = a};
+	c->start = c->p = text;
+	c->end = text + len;
+	c->arena = a;
 	c->exact_tail = &c->exact;
 	skip_blanks(c);
 	if (check_value(c)) {
@@ -273,7 +315,7 @@ static int check_text(struct check *c, struct arena *a, const char *text, size_t
 
 int json_check(const char *text, size_t len, struct err *err)
 {
-	struct check c;
+	struct check c = {.arena = NULL};
 
 	return check_text(&c, NULL, text, len, err);
 }
@@ -333,21 +375,50 @@ static cJSON *parse_in_arena(struct arena *a, const char *text, size_t len)
 	return v;
 }
 
-const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err)
+/* A copy of checked text with an empty list in place of what is left out. */
+static const char *without_dropped(const struct check *c, struct arena *a, const char *text,
+                                   size_t len)
 {
-	struct check c;
+	char *copy = arena_strndup(a, text, len);
+	size_t from = (size_t)(c->drop_from - c->start), to = (size_t)(c->drop_to - c->start);
+
+	memset(copy + from + 1, ' ', to - from - 2);
+	return copy;
+}
+
+static const struct cJSON *parse(struct check *c, struct arena *a, const char *text, size_t len,
+                                 struct err *err)
+{
 	size_t seen = 0;
 	cJSON *v;
 
-	if (check_text(&c, a, text, len, err) < 0)
+	if (check_text(c, a, text, len, err) < 0)
 		return NULL;
-	if (c.has_nul)
+	if (c->has_nul)
 		text = without_nul(a, text, len);
+	if (c->drop_to)
+		text = without_dropped(c, a, text, len);
 	v = parse_in_arena(a, text, len);
 	if (!v) {
 		err_set(err, ERR_INTERNAL, "JSON that was checked could not be parsed");
 		return NULL;
 	}
-	attach_exact(v, &c.exact, &seen);
+	attach_exact(v, &c->exact, &seen);
 	return v;
+}
+
+const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err)
+{
+	struct check c = {.arena = a};
+
+	return parse(&c, a, text, len, err);
+}
+
+const struct cJSON *json_parse_object(struct arena *a, const char *text, size_t len,
+                                      struct err *err)
+{
+	struct check c = {
+		.arena = a, .drop_parent = "\"metadata\"", .drop_key = "\"managedFields\""};
+
+	return parse(&c, a, text, len, err);
 }

@@ -39,13 +39,23 @@ static int add_escape(struct buf *out, uint32_t cp)
 	}
 }
 
+/* Bytes from s on that stand for themselves: nearly all of them. */
+static size_t plain_run(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+		i++;
+	return i;
+}
+
 /* A quoted string; invalid UTF-8 is replaced byte by byte by U+FFFD. */
 static int add_string(struct buf *out, const char *s, size_t n)
 {
 	size_t i = 0, plain = 0;
 	int rc = buf_addch(out, '"');
 
-	while (i < n) {
+	while ((i += plain_run(s + i, n - i)) < n) {
 		uint32_t cp = 0;
 		size_t k = str_utf8_next(s + i, n - i, &cp);
 

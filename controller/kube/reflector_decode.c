@@ -79,7 +79,7 @@ static struct object *project(struct reflector *r, const struct cJSON *json)
 static int on_item(struct reflector *r, const char *text, size_t len)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *json = json_parse(&r->arena, text, len, &err);
+	const struct cJSON *json = json_parse_object(&r->arena, text, len, &err);
 	struct object *o;
 	const char *key;
 
@@ -212,7 +212,7 @@ static const struct {
 
 static int on_event(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse(&r->arena, text, len, NULL);
+	const struct cJSON *json = json_parse_object(&r->arena, text, len, NULL);
 	const char *type = json_str(json, "type");
 
 	if (!json)

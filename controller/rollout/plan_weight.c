@@ -9,11 +9,16 @@ bool plan_verified(const struct planner *p)
 	return p->st->verified_weight == p->st->weight;
 }
 
-void plan_weight_set(struct planner *p, int weight)
+static void tell_change(struct planner *p, int weight)
 {
 	plan_event(p, false, "WeightChanged",
 	           arena_printf(p->arena, "revision %s: %d %% -> %d %%", p->st->target,
 	                        p->st->weight, weight));
+}
+
+void plan_weight_set(struct planner *p, int weight)
+{
+	tell_change(p, weight);
 	/* What is taken back before it was verified may have been in force all the same. */
 	if (p->st->weight > p->st->verified_weight && weight < p->st->weight)
 		p->st->verified_weight = p->st->weight;
@@ -181,9 +186,11 @@ static void follow_pods(struct planner *p, int want)
 
 	if (want <= p->st->weight || (whole && !ratio_reached(p)))
 		return;
-	plan_weight_set(p, want);
-	p->st->verified_weight = want;
-	p->st->weight_verified_ms = p->now;
+	if (!whole) /* else the step is reached in this very pass, which says the same */
+		tell_change(p, want);
+	p->st->weight = p->st->verified_weight = want;
+	p->st->weight_set_ms = p->st->weight_verified_ms = p->now;
+	p->st->observed_permille = -1;
 	plan_steps(p);
 }
 

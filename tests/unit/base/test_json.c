@@ -10,6 +10,7 @@
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/json.h"
+#include "tidegate/base/str.h"
 
 static struct arena arena;
 
@@ -459,6 +460,62 @@ static void test_writer_failures(void **state)
 }
 
 /* Whatever is cut off at whatever byte must be refused, never read past. */
+static char *rewritten(struct arena *a, const char *text)
+{
+	struct err err = ERR_INIT;
+	const struct cJSON *v = json_parse_object(a, text, strlen(text), &err);
+	struct buf out;
+	char *copy;
+
+	if (!v)
+		return arena_printf(a, "refused: %s", err.msg);
+	buf_init(&out, 1 << 16);
+	assert_int_equal(json_write_value(&out, v), 0);
+	copy = arena_strdup(a, out.data);
+	buf_release(&out);
+	return copy;
+}
+
+/* An object's own managedFields are not in the tree; whatever else has that name is. */
+static void test_object_without_managed_fields(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{"{\"metadata\":{\"name\":\"x\",\"managedFields\":[{\"f:a\":{}},{\"n\":1}]},\"s\":"
+	         "1}",
+	         "{\"metadata\":{\"name\":\"x\",\"managedFields\":[]},\"s\":1}"},
+		{"{\"object\":{\"metadata\":{\"managedFields\": [ 1 ] ,\"a\":2}}}",
+	         "{\"object\":{\"metadata\":{\"managedFields\":[],\"a\":2}}}"},
+		/* The kept text of a number goes to the right one. */
+		{"{\"metadata\":{\"managedFields\":[12345678901234567890,1],\"n\":9007199254740993}"
+	         "}",
+	         "{\"metadata\":{\"managedFields\":[],\"n\":9007199254740993}}"},
+		{"{\"n\":9007199254740993,\"metadata\":{\"managedFields\":[9007199254740995]},"
+	         "\"m\":[1,9007199254740997]}",
+	         "{\"n\":9007199254740993,\"metadata\":{\"managedFields\":[]},"
+	         "\"m\":[1,9007199254740997]}"},
+		{"{\"metadata\":{\"managedFields\":[\"\\u0000\"],\"a\":\"\\u0000\"}}",
+	         "{\"metadata\":{\"managedFields\":[],\"a\":\"\xef\xbf\xbd\"}}"},
+		{"{\"managedFields\":[1]}", "{\"managedFields\":[1]}"},
+		{"{\"metadata\":{\"managedFields\":7}}", "{\"metadata\":{\"managedFields\":7}}"},
+		{"{\"metadata\":[{\"managedFields\":[1]}]}",
+	         "{\"metadata\":[{\"managedFields\":[1]}]}"},
+		{"{\"o\":{\"spec\":{\"metadata\":{\"managedFields\":[1]}}}}",
+	         "{\"o\":{\"spec\":{\"metadata\":{\"managedFields\":[1]}}}}"},
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		assert_string_equal(rewritten(&a, rows[i].text), rows[i].want);
+	assert_true(
+		str_starts(rewritten(&a, "{\"metadata\":{\"managedFields\":[01]}}"), "refused"));
+	assert_true(str_starts(rewritten(&a, "{\"metadata\":{\"managedFields\":[}}"), "refused"));
+	arena_release(&a);
+}
+
 static void test_every_prefix_is_refused(void **state)
 {
 	static const char text[] =
@@ -491,6 +548,7 @@ int main(void)
 		cmocka_unit_test(test_writer),
 		cmocka_unit_test(test_writer_escapes),
 		cmocka_unit_test(test_writer_failures),
+		cmocka_unit_test(test_object_without_managed_fields),
 		cmocka_unit_test(test_every_prefix_is_refused),
 	};
 
