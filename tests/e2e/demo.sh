@@ -7,23 +7,14 @@ tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 DEMO_SECONDS_MAX=180
 # shellcheck source=/dev/null
 . "$tree/tests/e2e/programs/lib.sh"
+# shellcheck source=/dev/null
+. "$tree/tests/e2e/lib/leftovers.sh"
 skipped=0
 work=$(mktemp -d)
 chmod 755 "$work"
 trap 'find "$work" -type d -exec chmod u+w {} +; rm -rf "$work"' EXIT
 
 bed_programs=${BED_BIN:-$tree/build/bed} operator=${TIDEGATE:-$tree/build/tidegate}
-
-# processes_left: of those whose program, arguments or environment is from our work folder.
-processes_left() {
-	local p
-	for p in /proc/[0-9]*; do
-		if [ "${p#/proc/}" != "$$" ] && { readlink "$p/exe" && cat "$p/cmdline" "$p/environ"; } 2>/dev/null |
-			tr '\0' '\n' | grep -qF "$work"; then
-			ps -o pid=,args= -p "${p#/proc/}"
-		fi
-	done
-}
 
 # demo WHO TREE TMP COMMAND...: runs the demo of TREE by COMMAND, with TMP as its temporary folder.
 demo() {
@@ -33,7 +24,7 @@ demo() {
 	equal "$who: exit code" "$rc" 0
 	equal "$who: last line" "$(tail -n 1 "$work/out")" "demo: PASS"
 	between "$who: seconds" "$((SECONDS - began))" 1 $DEMO_SECONDS_MAX
-	equal "$who: processes left" "$(processes_left)" ""
+	equal "$who: processes left" "$(leftover_processes "$work")" ""
 	equal "$who: files left" "$(ls -A "$tmp")" ""
 	[ "$rc" -eq 0 ] || tail -n 30 "$work/err" "$work/out" | sed 's/^/    /'
 }

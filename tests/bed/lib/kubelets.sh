@@ -192,8 +192,7 @@ kubelets_containerd_config() {
 	EOT
 }
 
-# Timings are the defaults, but for the status, as a bed is watched by the second. Disk pressure would be
-# the machine's, not the bed's. The API server comes by the address that dies with the zone's link.
+# Timings are the kubelet's own. Disk and memory pressure would be the machine's, not the bed's.
 kubelets_kubelet_config() {
 	cat <<-EOT
 		apiVersion: kubelet.config.k8s.io/v1beta1
@@ -211,8 +210,6 @@ kubelets_kubelet_config() {
 		makeIPTablesUtilChains: false
 		oomScoreAdj: 0
 		registerNode: true
-		nodeStatusUpdateFrequency: 2s
-		nodeLeaseDurationSeconds: 10
 		clusterDNS: [10.96.0.10]
 		resolvConf: /run/resolv.conf
 		imageGCHighThresholdPercent: 100
