@@ -36,6 +36,7 @@ struct pod {
 static struct world {
 	int64_t now;
 	struct mdep m;
+	struct mdep_zone_status records[MDEP_ZONES_MAX]; /* its status's */
 	struct pod pods[3][PODS_MAX];
 	int per_zone, zones;
 	unsigned loss; /* of 1000 probes */
@@ -58,6 +59,7 @@ static void world(int zones, int per_zone)
 {
 	memset(&w, 0, sizeof(w));
 	w.now = START_MS;
+	w.m.status.zones = w.records;
 	w.seed = 7;
 	w.zones = zones;
 	w.per_zone = per_zone;
@@ -168,7 +170,7 @@ static void look(bool blind)
 	failover_step(&in, &plan);
 	note_events(&plan);
 	w.m.status.nzones = plan.nzones;
-	memcpy(w.m.status.zones, plan.zones, sizeof(plan.zones));
+	memcpy(w.records, plan.zones, sizeof(plan.zones));
 	check_invariants();
 }
 
