@@ -76,12 +76,10 @@ static void series_key(const char *const texts[EVENT_TEXTS], bool warning, char 
 
 static void key_of(const struct event_series *s, char key[KEY_MAX])
 {
-	const char *texts[EVENT_TEXTS], *t = s->text;
+	const char *texts[EVENT_TEXTS];
 
-	for (int i = 0; i < EVENT_TEXTS; i++) {
-		texts[i] = t;
-		t += strlen(t) + 1;
-	}
+	for (int i = 0; i < EVENT_TEXTS; i++)
+		texts[i] = event_text(s, (enum event_text)i);
 	series_key(texts, s->warning, key);
 }
 

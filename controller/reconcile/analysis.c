@@ -449,7 +449,7 @@ struct analysis *analysis_new(struct mdep_operator *op, const struct mdep *m,
 	a->revision[CONTROL] = xstrdup(stable);
 	a->revision[EXPERIMENT] = xstrdup(target);
 	a->has_series = scorepolicy_has_series(p);
-	a->requests = p->prometheus.requests ? xstrdup(p->prometheus.requests) : NULL;
+	a->requests = xstrdup_null(p->prometheus.requests);
 	a->began_ms = a->data_ms = clock_wall_ms();
 	a->score = -1;
 	arena_init(&a->arena, 0);

@@ -174,6 +174,12 @@ void execute(struct mdep_operator *op, const char *key, struct arena *arena,
              void (*done)(struct mdep_operator *op, const char *key, const struct err *err));
 void execute_cancel_all(struct mdep_operator *op);
 
+/* --- conditions of what is not a ModelDeployment (condition.c) ---------------------------- */
+struct json_writer;
+/* As of now; without a generation (0) none is told. */
+void condition_write(struct json_writer *w, const char *type, bool holds, const char *reason,
+                     const char *message, int64_t generation);
+
 /* --- conditions of pods (pod_condition.c) ------------------------------------------------ */
 struct pod_condition {
 	const char *type, *reason, *message;

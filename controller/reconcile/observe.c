@@ -521,6 +521,18 @@ static void judge_all(struct observation *o, int64_t now_ms, struct sequential_r
 		combine(o, res, v);
 }
 
+/* Names too: the analysis may end before the plan is carried out. */
+static const struct mdep_group_score *copy_groups(struct arena *a, const struct analysis_view *v)
+{
+	struct mdep_group_score *groups =
+		v->ngroups ? arena_array(a, v->ngroups, sizeof(*groups)) : NULL;
+
+	for (unsigned i = 0; i < v->ngroups; i++)
+		groups[i] = (struct mdep_group_score){arena_strdup(a, v->groups[i].name),
+		                                      v->groups[i].score};
+	return groups;
+}
+
 static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_judgement *j = &s->judgement;
@@ -544,16 +556,8 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->disagree = arena_strdup(a, v.disagree);
 	if (!j->held)
 		j->held = arena_strdup(a, v.held);
-	/* Names move to the snapshot: the analysis may end before the plan is carried out. */
-	for (unsigned i = 0; i < v.ngroups; i++)
-		v.groups[i].name = arena_strdup(a, v.groups[i].name);
-	if (v.ngroups) {
-		struct mdep_group_score *groups = arena_array(a, v.ngroups, sizeof(*groups));
-
-		memcpy(groups, v.groups, v.ngroups * sizeof(*groups));
-		j->groups = groups;
-		j->ngroups = v.ngroups;
-	}
+	j->groups = copy_groups(a, &v);
+	j->ngroups = v.ngroups;
 	if (o->counted) {
 		s->traffic.canary_requests = llround(o->canary_requests);
 		s->traffic.total_requests = llround(o->total_requests);

@@ -1,5 +1,4 @@
 #include "internal.h"
-#include "tidegate/base/clock.h"
 #include "tidegate/base/json.h"
 #include "tidegate/base/log.h"
 
@@ -24,7 +23,6 @@ static void on_written(void *arg, const struct kube_response *r)
 /* The uid makes the write fail on a later pod of the same name. */
 static int write_body(struct buf *out, const struct pod *p, const struct pod_condition *c)
 {
-	char stamp[CLOCK_RFC3339_MAX];
 	struct json_writer w;
 
 	jw_init(&w, out);
@@ -34,13 +32,7 @@ static int write_body(struct buf *out, const struct pod *p, const struct pod_con
 	jw_end_object(&w);
 	jw_object(&w, "status");
 	jw_array(&w, "conditions");
-	jw_object(&w, NULL);
-	jw_str(&w, "type", c->type);
-	jw_str(&w, "status", c->status ? "True" : "False");
-	jw_str(&w, "reason", c->reason);
-	jw_str(&w, "message", c->message);
-	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
-	jw_end_object(&w);
+	condition_write(&w, c->type, c->status, c->reason, c->message, 0);
 	jw_end_array(&w);
 	jw_end_object(&w);
 	jw_end_object(&w);

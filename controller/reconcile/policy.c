@@ -2,7 +2,7 @@
 #include "internal.h"
 
 #include "tidegate/api/names.h"
-#include "tidegate/base/clock.h"
+#include "tidegate/base/json.h"
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 #include "tidegate/judge/scoreplan.h"
@@ -31,7 +31,6 @@ static void on_written(void *arg, const struct kube_response *r)
 static int status_body(const struct scorepolicy *p, bool ready, const char *message,
                        struct buf *out)
 {
-	char stamp[CLOCK_RFC3339_MAX];
 	struct json_writer w;
 
 	jw_init(&w, out);
@@ -44,14 +43,8 @@ static int status_body(const struct scorepolicy *p, bool ready, const char *mess
 	jw_object(&w, "status");
 	jw_i64(&w, "observedGeneration", p->meta.generation);
 	jw_array(&w, "conditions");
-	jw_object(&w, NULL);
-	jw_str(&w, "type", "Ready");
-	jw_str(&w, "status", ready ? "True" : "False");
-	jw_str(&w, "reason", ready ? "Valid" : "Invalid");
-	jw_str(&w, "message", message);
-	jw_i64(&w, "observedGeneration", p->meta.generation);
-	jw_str(&w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
-	jw_end_object(&w);
+	condition_write(&w, "Ready", ready, ready ? "Valid" : "Invalid", message,
+	                p->meta.generation);
 	jw_end_array(&w);
 	jw_end_object(&w);
 	jw_end_object(&w);

@@ -174,11 +174,6 @@ static void on_next(void *arg)
 		finish(s, NULL);
 }
 
-static char *copy(const char *s)
-{
-	return s ? xstrdup(s) : NULL;
-}
-
 struct source *source_new(struct mdep_operator *op, const struct scorepolicy *p,
                           void (*done)(void *arg, struct prometheus *server, const char *config,
                                        const struct err *err),
@@ -188,10 +183,10 @@ struct source *source_new(struct mdep_operator *op, const struct scorepolicy *p,
 
 	s->op = op;
 	s->namespace = xstrdup(p->meta.namespace);
-	s->url = copy(p->prometheus.url);
-	s->secret = copy(p->prometheus.secret);
-	s->configmap = copy(p->kayenta.configmap);
-	s->key = copy(p->kayenta.configmap_key);
+	s->url = xstrdup_null(p->prometheus.url);
+	s->secret = xstrdup_null(p->prometheus.secret);
+	s->configmap = xstrdup_null(p->kayenta.configmap);
+	s->key = xstrdup_null(p->kayenta.configmap_key);
 	s->timeout_ms = p->prometheus.timeout_s > 0 ? (int)(p->prometheus.timeout_s * 1000) : 0;
 	s->done = done;
 	s->arg = arg;
@@ -204,8 +199,7 @@ void source_free(struct source *s)
 {
 	if (!s)
 		return;
-	if (s->call)
-		kube_cancel(s->call);
+	kube_cancel(s->call);
 	timer_release(&s->next);
 	prometheus_free(s->server);
 	free(s->namespace);
