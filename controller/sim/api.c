@@ -240,7 +240,7 @@ static void cut(struct sim_call *c)
 static void perform_and_answer(struct sim_call *c, const struct target *t, enum sim_fault fate)
 {
 	struct sim_api *s = c->api;
-	cleanup_free char *agent = xstrdup(c->sent.user_agent);
+	cleanup_free char *agent = xstrdup(c->agent);
 	struct outcome r = perform(s, t, &c->sent);
 
 	if (r.status < 300 && r.object)
@@ -260,7 +260,7 @@ static void write_request(struct sim_call *c, const struct target *t)
 {
 	struct sim_api *s = c->api;
 	bool spared = t->resource == SIM_LEASE || t->resource == SIM_EVENT;
-	enum sim_fault fate = spared ? SIM_OK : s->hooks.fate(s->hooks.arg, c->sent.user_agent);
+	enum sim_fault fate = spared ? SIM_OK : s->hooks.fate(s->hooks.arg, c->agent);
 
 	switch (fate) {
 	case SIM_CONFLICT:
@@ -273,7 +273,7 @@ static void write_request(struct sim_call *c, const struct target *t)
 		refuse(c, 500, "InternalError");
 		return;
 	case SIM_CRASH_BEFORE:
-		s->hooks.crash(s->hooks.arg, c->sent.user_agent);
+		s->hooks.crash(s->hooks.arg, c->agent);
 		cut(c);
 		return;
 	case SIM_LOST_BEFORE:
@@ -293,10 +293,23 @@ static void ask_pod(struct sim_call *c)
 	cleanup_buf struct buf b;
 
 	buf_init(&b, SIM_TEXT_MAX);
-	if (c->api->hooks.pod_request(c->api->hooks.arg, c->sent.url, &b))
+	switch (c->api->hooks.pod_request(c->api->hooks.arg, c->agent, c->sent.url, &b)) {
+	case SIM_ANSWERS:
 		answer(c, 200, b.data);
-	else
+		break;
+	case SIM_REFUSES:
 		cut(c);
+		break;
+	case SIM_SILENT:
+		break;
+	}
+}
+
+bool sim_connected(const struct sim_call *c)
+{
+	const struct sim_hooks *h = &c->api->hooks;
+
+	return !h->connected || h->connected(h->arg, c->agent);
 }
 
 static void on_request(void *arg)
@@ -310,6 +323,8 @@ static void on_request(void *arg)
 		ask_pod(c);
 		return;
 	}
+	if (!sim_connected(c))
+		return;
 	if (!parse_target(path, &t)) {
 		refuse(c, 404, "NotFound");
 	} else if (!str_eq(c->sent.method, "GET")) {
@@ -330,10 +345,12 @@ static void on_request(void *arg)
 
 static void on_start(void *arg, struct http_call *http, const struct http_sent *sent)
 {
-	struct sim_api *s = arg;
+	const struct sim_port *port = arg;
+	struct sim_api *s = port->api;
 	struct sim_call *c = xcalloc(1, sizeof(*c));
 
 	c->api = s;
+	c->agent = port->agent;
 	c->http = http;
 	c->sent = *sent;
 	timer_init(&c->timer, s->loop, on_request, c);
@@ -343,10 +360,10 @@ static void on_start(void *arg, struct http_call *http, const struct http_sent *
 
 static void on_gone(void *arg, struct http_call *http)
 {
-	struct sim_api *s = arg;
+	const struct sim_port *port = arg;
 	struct list *it, *tmp;
 
-	list_for_each_safe (it, tmp, &s->calls) {
+	list_for_each_safe (it, tmp, &port->api->calls) {
 		struct sim_call *c = list_entry(it, struct sim_call, link);
 
 		if (c->http != http)
@@ -359,9 +376,9 @@ static void on_gone(void *arg, struct http_call *http)
 	}
 }
 
-const struct http_transport *sim_api_transport(struct sim_api *s)
+void sim_port_init(struct sim_port *p, struct sim_api *s, const char *agent)
 {
-	return &s->transport;
+	*p = (struct sim_port){{on_start, on_gone, p}, s, agent};
 }
 
 struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
@@ -371,7 +388,6 @@ struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
 	s->loop = l;
 	s->hooks = *h;
 	s->rv = s->floor = 100;
-	s->transport = (struct http_transport){on_start, on_gone, s};
 	list_init(&s->calls);
 	for (int r = 0; r < SIM_RESOURCES; r++)
 		list_init(&s->objects[r]);

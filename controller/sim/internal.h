@@ -5,7 +5,8 @@
  * api.c     requests: parsing, writes, answers, faults
  * watch.c   lists and watches
  * world.c   ReplicaSet controller, kubelet, gateway, traffic
- * run.c     one seed: controllers, faults, script, invariants on the server's truth
+ * cluster.c clock, loop, API server, the operator's processes
+ * run.c     one seed: faults, script, invariants on the server's truth
  */
 #ifndef SIM_INTERNAL_H
 #define SIM_INTERNAL_H
@@ -36,6 +37,7 @@ struct sim_call {
 	struct sim_api *api;
 	struct http_call *http;
 	struct http_sent sent;
+	const char *agent; /* the process that asks */
 	struct timer timer;
 	/* A watch: what it was told up to. */
 	bool watching;
@@ -49,7 +51,6 @@ struct sim_call {
 struct sim_api {
 	struct loop *loop;
 	struct sim_hooks hooks;
-	struct http_transport transport;
 	struct list objects[SIM_RESOURCES];
 	struct list calls;
 	uint64_t rv, floor; /* newest version; oldest that a watch may resume from */
@@ -65,6 +66,10 @@ struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct si
                                const struct cJSON *over, enum store_how how, bool status_only,
                                const char *ns);
 void store_free_object(struct sim_object *o);
+
+/* api.c */
+/* False: the call gets no answer. */
+bool sim_connected(const struct sim_call *c);
 
 /* watch.c */
 void watch_list(struct sim_call *c, enum sim_resource r, const char *query);

@@ -7,42 +7,22 @@
 
 #include "tidegate/api/mdep.h"
 #include "tidegate/api/names.h"
-#include "tidegate/base/clock.h"
-#include "tidegate/base/log.h"
-#include "tidegate/kube/lease.h"
-#include "tidegate/reconcile/operator.h"
+#include "cluster.h"
 #include "world.h"
 
-#define START_WALL_MS   1800000000000LL
 #define LIVENESS_MS     (6 * 3600000LL) /* from the last fault to the expected end */
 #define FAULTS_UNTIL_MS (40 * 60000LL)
-#define RESTART_MS      3000
 #define HISTORY_MAX     5000
 #define NODES           6
 #define REQUESTS_MIN_S  20
 
-/* One process of the operator. */
-struct replica {
-	char agent[16];
-	struct kube_client *client;
-	struct mdep_operator *op;
-	struct lease *lease;
-	bool dead; /* to be torn down outside of its callbacks */
-};
-
 struct run {
 	struct sim_options o;
 	struct sim_result *result;
-	struct clock_virtual clock;
-	struct loop *loop;
-	struct kube_config config;
-	struct sim_api *api;
+	struct cluster cluster;
 	struct world world;
 	struct random random;
 	struct timer tick;
-	struct replica replica[2];
-	int64_t restart_ms[2];
-	unsigned processes;
 	char holder[16]; /* agent that renewed the lease last */
 	int64_t replicas, surge, unavailable, zones, fault_permille;
 	bool canary_is_bad, second_applied, was_full;
@@ -58,7 +38,7 @@ static void violate(struct run *r, const char *fmt, ...)
 	if (r->result->failed)
 		return;
 	r->result->failed = true;
-	n = snprintf(r->result->violation, size, "at %" PRId64 " ms: ", r->clock.mono_ms);
+	n = snprintf(r->result->violation, size, "at %" PRId64 " ms: ", r->cluster.clock.mono_ms);
 	va_start(ap, fmt);
 	vsnprintf(r->result->violation + n, size - (size_t)n, fmt, ap);
 	va_end(ap);
@@ -73,7 +53,8 @@ static void check_route(struct run *r, const struct sim_object *route)
 	int64_t sum = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct sim_object *service = sim_get(r->api, SIM_SERVICE, NULL, b[i].service);
+		const struct sim_object *service =
+			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
 
 		sum += b[i].weight;
 		if (b[i].weight && (!service || !world_endpoints(&r->world, service)))
@@ -88,11 +69,11 @@ static void check_counts(struct run *r)
 {
 	int64_t wanted = 0, serving = 0;
 
-	for (struct sim_object *o = sim_next(r->api, SIM_REPLICASET, NULL); o;
-	     o = sim_next(r->api, SIM_REPLICASET, o))
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
 		wanted += json_i64(json_get(o->json, "spec"), "replicas", 0);
-	for (struct sim_object *o = sim_next(r->api, SIM_POD, NULL); o;
-	     o = sim_next(r->api, SIM_POD, o))
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o))
 		serving += world_pod_ready(o) && world_pod_in_service(o);
 	if (wanted > r->replicas + r->surge)
 		violate(r, "%" PRId64 " pods wanted, %" PRId64 " + %" PRId64 " allowed", wanted,
@@ -129,7 +110,7 @@ static void on_written(void *arg, const char *agent, const struct sim_object *o)
 static bool strikes(struct run *r, int64_t permille)
 {
 	if ((int64_t)random_below(&r->random, 1000) >= permille ||
-	    r->clock.mono_ms > FAULTS_UNTIL_MS)
+	    r->cluster.clock.mono_ms > FAULTS_UNTIL_MS)
 		return false;
 	if (r->o.max_faults >= 0 && (int64_t)r->result->faults >= r->o.max_faults)
 		return false;
@@ -155,7 +136,7 @@ static bool cut(void *arg)
 	if (!strikes(r, r->fault_permille / 4))
 		return false;
 	if (random_below(&r->random, 2))
-		sim_compact(r->api);
+		sim_compact(r->cluster.api);
 	return true;
 }
 
@@ -167,94 +148,19 @@ static int64_t lag(void *arg)
 	                                     : 1 + (int64_t)random_below(&r->random, 20);
 }
 
-static struct replica *replica_of(struct run *r, const char *agent)
-{
-	for (int i = 0; i < 2; i++)
-		if (str_eq(r->replica[i].agent, agent))
-			return &r->replica[i];
-	return NULL;
-}
-
 static void crash(void *arg, const char *agent)
-{
-	struct replica *p = replica_of(arg, agent);
-
-	if (p)
-		p->dead = true;
-}
-
-static bool pod_request(void *arg, const char *url, struct buf *out)
 {
 	struct run *r = arg;
 
-	return world_answer(&r->world, url, out);
+	cluster_kill(&r->cluster, agent);
 }
 
-/* --- the operator's processes --------------------------------------------------------------- */
-
-static void on_acquired(void *arg)
+static enum sim_reach pod_request(void *arg, const char *agent, const char *url, struct buf *out)
 {
-	struct replica *p = arg;
+	struct run *r = arg;
 
-	operator_lead(p->op);
-}
-
-static void on_lost(void *arg)
-{
-	struct replica *p = arg;
-
-	p->dead = true;
-}
-
-static bool may_write(void *arg)
-{
-	const struct replica *p = arg;
-
-	return p->lease && !p->dead && lease_may_write(p->lease);
-}
-
-static void replica_stop(struct replica *p)
-{
-	lease_free(p->lease);
-	operator_free(p->op);
-	kube_client_free(p->client);
-	*p = (struct replica){.dead = false};
-}
-
-static void replica_start(struct run *r, struct replica *p)
-{
-	struct kube_client_options ko = {.user_agent = p->agent};
-	struct operator_options oo = {.identity = p->agent};
-	struct lease_options lo = {.namespace = "tidegate-system",
-	                           .name = "tidegate-controller",
-	                           .identity = p->agent,
-	                           .on_acquired = on_acquired,
-	                           .on_lost = on_lost,
-	                           .arg = p};
-
-	*p = (struct replica){.dead = false};
-	snprintf(p->agent, sizeof(p->agent), "sim-%u", ++r->processes);
-	p->client = kube_client_new(r->loop, &r->config, &ko, NULL);
-	kube_client_set_write_gate(p->client, may_write, p);
-	p->op = operator_new(r->loop, p->client, &oo, NULL);
-	p->lease = lease_new(p->client, &lo, NULL);
-	operator_start(p->op);
-	lease_start(p->lease);
-}
-
-static void bury_and_restart(struct run *r)
-{
-	for (int i = 0; i < 2; i++) {
-		struct replica *p = &r->replica[i];
-
-		if (p->client && p->dead) {
-			replica_stop(p);
-			r->result->crashes++;
-			r->restart_ms[i] = r->clock.mono_ms + RESTART_MS;
-		}
-		if (!p->client && r->clock.mono_ms >= r->restart_ms[i])
-			replica_start(r, p);
-	}
+	(void)agent;
+	return world_answer(&r->world, url, out) ? SIM_ANSWERS : SIM_REFUSES;
 }
 
 /* --- script -------------------------------------------------------------------------------- */
@@ -279,7 +185,7 @@ static void apply_manifest(struct run *r, const char *version)
 	         "\"traffic\":{\"httpRoute\":{\"name\":\"ranker\",\"parentRefs\":[{\"name\":"
 	         "\"gw\"}]}}}}",
 	         r->surge, r->unavailable);
-	sim_put(r->api, SIM_MDEP, b.data, NULL);
+	sim_put(r->cluster.api, SIM_MDEP, b.data, NULL);
 }
 
 static void make_nodes(struct run *r)
@@ -293,7 +199,7 @@ static void make_nodes(struct run *r)
 			"\"True\"}]}}",
 			i, r->zones ? i % r->zones : 0, i);
 
-		sim_put(r->api, SIM_NODE, text, NULL);
+		sim_put(r->cluster.api, SIM_NODE, text, NULL);
 	}
 }
 
@@ -303,15 +209,15 @@ static void on_tick(void *arg)
 
 	world_tick(&r->world);
 	check_counts(r);
-	if (r->api->nhistory > HISTORY_MAX)
-		sim_compact(r->api);
+	if (r->cluster.api->nhistory > HISTORY_MAX)
+		sim_compact(r->cluster.api);
 	timer_start(&r->tick, WORLD_TICK_MS);
 }
 
 /* The release has come to its end: what the status says of it. */
 static bool settled(struct run *r)
 {
-	const struct sim_object *o = sim_get(r->api, SIM_MDEP, NULL, "ranker");
+	const struct sim_object *o = sim_get(r->cluster.api, SIM_MDEP, NULL, "ranker");
 	const struct cJSON *status = json_get(o->json, "status");
 	const char *phase = str_or(json_str(json_get(status, "rollout"), "phase"), "");
 	const char *stable = json_str(status, "stableRevision");
@@ -328,14 +234,13 @@ static bool settled(struct run *r)
 
 static void run_until_settled(struct run *r)
 {
-	int64_t limit = r->clock.mono_ms + FAULTS_UNTIL_MS + LIVENESS_MS;
+	int64_t limit = r->cluster.clock.mono_ms + FAULTS_UNTIL_MS + LIVENESS_MS;
 
 	while (!r->result->failed) {
-		loop_run_once(r->loop, true);
-		bury_and_restart(r);
+		cluster_run_once(&r->cluster);
 		if (settled(r))
 			return;
-		if (r->clock.mono_ms > limit)
+		if (r->cluster.clock.mono_ms > limit)
 			violate(r, "the release has not come to an end");
 	}
 }
@@ -367,39 +272,30 @@ static void draw_scene(struct run *r)
 
 static void begin(struct run *r)
 {
-	struct sim_hooks hooks = {fate, cut, lag, on_written, crash, pod_request, r};
+	struct sim_hooks hooks = {.fate = fate,
+	                          .cut = cut,
+	                          .lag = lag,
+	                          .written = on_written,
+	                          .crash = crash,
+	                          .pod_request = pod_request,
+	                          .arg = r};
 
-	r->clock = (struct clock_virtual){1000, START_WALL_MS};
-	clock_use(&r->clock);
-	random_use_seed(r->o.seed | 1ULL << 63);
 	r->random.state = r->o.seed;
 	draw_scene(r);
-	r->loop = loop_new_virtual(&r->clock);
-	r->api = r->world.api = sim_api_new(r->loop, &hooks);
-	http_transport_use(sim_api_transport(r->api));
-	r->config = (struct kube_config){.server = xstrdup(SIM_SERVER_URL),
-	                                 .source = xstrdup("simulation"),
-	                                 .namespace = xstrdup("default")};
+	cluster_begin(&r->cluster, r->o.seed, &hooks);
+	r->world.api = r->cluster.api;
 	make_nodes(r);
-	timer_init(&r->tick, r->loop, on_tick, r);
+	timer_init(&r->tick, r->cluster.loop, on_tick, r);
 	timer_start(&r->tick, WORLD_TICK_MS);
-	r->restart_ms[1] = 5000;
+	cluster_add_replica(&r->cluster, 0);
+	cluster_add_replica(&r->cluster, 4000);
 }
 
 static void end(struct run *r)
 {
-	for (int i = 0; i < 2; i++)
-		if (r->replica[i].client)
-			replica_stop(&r->replica[i]);
 	timer_release(&r->tick);
-	loop_free(r->loop);
-	sim_api_free(r->api);
-	http_transport_use(NULL);
-	clock_use(NULL);
-	random_use_seed(0);
-	free(r->config.server);
-	free(r->config.source);
-	free(r->config.namespace);
+	r->result->crashes = r->cluster.deaths;
+	cluster_end(&r->cluster);
 }
 
 void sim_run(const struct sim_options *o, struct sim_result *result)
@@ -417,7 +313,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	}
 	result->requests = r.world.requests;
 	result->lost = r.world.lost;
-	result->virtual_ms = r.clock.mono_ms;
+	result->virtual_ms = r.cluster.clock.mono_ms;
 	judge_end(&r);
 	end(&r);
 }

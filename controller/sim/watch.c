@@ -5,7 +5,8 @@
 
 #include "tidegate/base/clock.h"
 
-#define BOOKMARK_MS 60000
+#define BOOKMARK_MS     60000
+#define CUT_OFF_POLL_MS 1000
 
 /* Undoes the percent-encoding that selectors are sent with. */
 static char *decode(const char *s, size_t n)
@@ -40,12 +41,31 @@ char *query_value(const char *query, const char *name)
 	return NULL;
 }
 
+/* "key=value" or "key", n bytes of it. */
+static bool meets(const struct cJSON *labels, const char *term, size_t n)
+{
+	const char *eq = memchr(term, '=', n);
+	size_t len = eq ? (size_t)(eq - term) : n;
+	cleanup_free char *key = xstrndup(term, len);
+	const char *value = json_str(labels, key);
+
+	return value &&
+	       (!eq || (strlen(value) == n - len - 1 && !strncmp(value, eq + 1, n - len - 1)));
+}
+
 static bool selected(const struct cJSON *json, const char *selector)
 {
-	const char *eq = selector ? strchr(selector, '=') : NULL;
-	cleanup_free char *key = eq ? xstrndup(selector, (size_t)(eq - selector)) : NULL;
+	const struct cJSON *labels = json_path(json, "metadata", "labels", NULL);
+	const char *p = str_or(selector, "");
 
-	return !eq || str_eq(json_str(json_path(json, "metadata", "labels", NULL), key), eq + 1);
+	while (*p) {
+		size_t n = strcspn(p, ",");
+
+		if (!meets(labels, p, n))
+			return false;
+		p += n + (p[n] == ',');
+	}
+	return true;
 }
 
 void watch_list(struct sim_call *c, enum sim_resource r, const char *query)
@@ -139,6 +159,10 @@ static void on_deliver(void *arg)
 	struct err err = ERR_INIT;
 
 	buf_init(&b, 8 * SIM_TEXT_MAX);
+	if (!sim_connected(c)) {
+		timer_start(&c->timer, CUT_OFF_POLL_MS);
+		return;
+	}
 	if (s->hooks.cut(s->hooks.arg)) {
 		err_set(&err, ERR_TRANSPORT, "connection reset by peer");
 		http_answer_end(http, &err);

@@ -28,6 +28,11 @@ enum sim_resource {
 	SIM_SERVICE,
 	SIM_BUDGET,
 	SIM_ROUTE,
+	SIM_GRPCROUTE,
+	SIM_VIRTUALSERVICE,
+	SIM_INGRESS,
+	SIM_TRAEFIKSERVICE,
+	SIM_SCOREPOLICY,
 	SIM_LEASE,
 	SIM_EVENT,
 	SIM_RESOURCES,
@@ -67,8 +72,16 @@ enum sim_fault {
 	SIM_CRASH_AFTER,  /* it was done, then the writer dies */
 };
 
+/* Of a request that is not for the API server. */
+enum sim_reach {
+	SIM_ANSWERS,
+	SIM_REFUSES, /* nobody listens there: an error at once */
+	SIM_SILENT,  /* packets vanish: the caller's time limit ends it */
+};
+
 struct sim_api;
 
+/* Those that may be NULL say so. */
 struct sim_hooks {
 	/* The fate of a write, and whether a watch is cut before its next delivery. */
 	enum sim_fault (*fate)(void *arg, const char *agent);
@@ -78,14 +91,27 @@ struct sim_hooks {
 	/* After every accepted write of a client. */
 	void (*written)(void *arg, const char *agent, const struct sim_object *o);
 	void (*crash)(void *arg, const char *agent);
-	/* A request that is not for the API server: false = nobody listens there. */
-	bool (*pod_request)(void *arg, const char *url, struct buf *answer);
+	/* Whether the packets of this process reach the API server, and back. NULL: always. */
+	bool (*connected)(void *arg, const char *agent);
+	/* A request that is not for the API server. */
+	enum sim_reach (*pod_request)(void *arg, const char *agent, const char *url,
+	                              struct buf *answer);
 	void *arg;
 };
 
+/*
+ * Where one process is plugged into the network: its transport for http_transport_use(). The hooks
+ * are told its agent. Must outlive the process's clients.
+ */
+struct sim_port {
+	struct http_transport transport;
+	struct sim_api *api;
+	const char *agent; /* not owned */
+};
+void sim_port_init(struct sim_port *p, struct sim_api *s, const char *agent);
+
 struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h);
 void sim_api_free(struct sim_api *s);
-const struct http_transport *sim_api_transport(struct sim_api *s);
 #define SIM_SERVER_URL "http://api.sim"
 
 /* For the world: no faults, no limits. NULL and *err when the text is no object. */
