@@ -4,7 +4,7 @@
  * store.c   objects, versions, history, owners
  * api.c     requests: parsing, writes, answers, faults
  * watch.c   lists and watches
- * world.c   ReplicaSet controller, kubelet, gateway, traffic
+ * world.c   the rest of the cluster (world.h)
  * cluster.c clock, loop, API server, the operator's processes
  * run.c     one seed: faults, script, invariants on the server's truth
  */

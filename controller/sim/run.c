@@ -13,6 +13,7 @@
 #define LIVENESS_MS     (6 * 3600000LL) /* from the last fault to the expected end */
 #define FAULTS_UNTIL_MS (40 * 60000LL)
 #define HISTORY_MAX     5000
+#define CHECK_MS        500
 #define NODES           6
 #define REQUESTS_MIN_S  20
 
@@ -24,7 +25,7 @@ struct run {
 	struct random random;
 	struct timer tick;
 	char holder[16]; /* agent that renewed the lease last */
-	int64_t replicas, surge, unavailable, zones, fault_permille;
+	int64_t replicas, surge, unavailable, zones, fault_permille, load_ms, rate;
 	bool canary_is_bad, second_applied, was_full;
 };
 
@@ -155,12 +156,19 @@ static void crash(void *arg, const char *agent)
 	cluster_kill(&r->cluster, agent);
 }
 
+static void changed(void *arg, const struct sim_object *o)
+{
+	struct run *r = arg;
+
+	world_changed(&r->world, o);
+}
+
 static enum sim_reach pod_request(void *arg, const char *agent, const char *url, struct buf *out)
 {
 	struct run *r = arg;
 
 	(void)agent;
-	return world_answer(&r->world, url, out) ? SIM_ANSWERS : SIM_REFUSES;
+	return world_answer(&r->world, url, NULL, out);
 }
 
 /* --- script -------------------------------------------------------------------------------- */
@@ -207,11 +215,10 @@ static void on_tick(void *arg)
 {
 	struct run *r = arg;
 
-	world_tick(&r->world);
 	check_counts(r);
 	if (r->cluster.api->nhistory > HISTORY_MAX)
 		sim_compact(r->cluster.api);
-	timer_start(&r->tick, WORLD_TICK_MS);
+	timer_start(&r->tick, CHECK_MS);
 }
 
 /* The release has come to its end: what the status says of it. */
@@ -264,10 +271,23 @@ static void draw_scene(struct run *r)
 	r->unavailable = (int64_t)random_below(&r->random, 2);
 	r->fault_permille = (int64_t)random_below(&r->random, 80);
 	r->canary_is_bad = random_below(&r->random, 3) == 0;
-	r->world = (struct world){.random = {random_next(&r->random)},
-	                          .load_ms = 4000 + (int64_t)random_below(&r->random, 60000),
-	                          .rate = REQUESTS_MIN_S + (int64_t)random_below(&r->random, 200),
-	                          .bad_share = r->canary_is_bad ? 0.4 : 0};
+	r->load_ms = 4000 + (int64_t)random_below(&r->random, 60000);
+	r->rate = REQUESTS_MIN_S + (int64_t)random_below(&r->random, 200);
+}
+
+/* Version "2" may be a bad one. */
+static void make_world(struct run *r)
+{
+	struct world_app *a = &r->world.defaults;
+
+	world_init(&r->world, r->cluster.api, random_next(&r->random));
+	a->rate = (double)r->rate;
+	a->versions[0].load_min_ms = r->load_ms / 2;
+	a->versions[0].load_max_ms = r->load_ms;
+	a->versions[1] = a->versions[0];
+	str_copy(a->versions[1].version, sizeof(a->versions[1].version), "2");
+	a->versions[1].errors = r->canary_is_bad ? 0.4 : 0;
+	a->nversions = 2;
 }
 
 static void begin(struct run *r)
@@ -275,6 +295,7 @@ static void begin(struct run *r)
 	struct sim_hooks hooks = {.fate = fate,
 	                          .cut = cut,
 	                          .lag = lag,
+	                          .changed = changed,
 	                          .written = on_written,
 	                          .crash = crash,
 	                          .pod_request = pod_request,
@@ -283,16 +304,17 @@ static void begin(struct run *r)
 	r->random.state = r->o.seed;
 	draw_scene(r);
 	cluster_begin(&r->cluster, r->o.seed, &hooks);
-	r->world.api = r->cluster.api;
+	make_world(r);
 	make_nodes(r);
 	timer_init(&r->tick, r->cluster.loop, on_tick, r);
-	timer_start(&r->tick, WORLD_TICK_MS);
+	timer_start(&r->tick, CHECK_MS);
 	cluster_add_replica(&r->cluster, 0);
 	cluster_add_replica(&r->cluster, 4000);
 }
 
 static void end(struct run *r)
 {
+	world_release(&r->world);
 	timer_release(&r->tick);
 	r->result->crashes = r->cluster.deaths;
 	cluster_end(&r->cluster);
@@ -311,8 +333,9 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		apply_manifest(&r, "2");
 		run_until_settled(&r);
 	}
-	result->requests = r.world.requests;
-	result->lost = r.world.lost;
+	world_settle(&r.world);
+	result->requests = r.world.tally.requests;
+	result->lost = r.world.tally.lost_release;
 	result->virtual_ms = r.cluster.clock.mono_ms;
 	judge_end(&r);
 	end(&r);

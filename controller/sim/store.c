@@ -13,6 +13,8 @@ const struct sim_kind sim_kinds[SIM_RESOURCES] = {
 	[SIM_NODE] = {"/api/v1", "nodes", "Node", "v1", true},
 	[SIM_REPLICASET] = {"/apis/apps/v1", "replicasets", "ReplicaSet", "apps/v1", false},
 	[SIM_SERVICE] = {"/api/v1", "services", "Service", "v1", false},
+	[SIM_SLICE] = {"/apis/discovery.k8s.io/v1", "endpointslices", "EndpointSlice",
+                       "discovery.k8s.io/v1", false},
 	[SIM_BUDGET] = {"/apis/policy/v1", "poddisruptionbudgets", "PodDisruptionBudget",
                         "policy/v1", false},
 	[SIM_ROUTE] = {"/apis/gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute",
@@ -39,6 +41,8 @@ static void remember(struct sim_api *s, const struct sim_object *o, const char *
 	}
 	s->history[s->nhistory++] = (struct sim_change){s->rv, o->resource, type, xstrdup(o->text)};
 	watch_wake_all(s, o->resource);
+	if (s->hooks.changed)
+		s->hooks.changed(s->hooks.arg, o);
 }
 
 void sim_compact(struct sim_api *s)

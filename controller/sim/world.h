@@ -1,38 +1,148 @@
 /*
- * The rest of the cluster: ReplicaSet controller, kubelets, gateway and users, moved on by
- * world_tick() every WORLD_TICK_MS. Delays are drawn from the seed.
+ * The rest of the cluster: ReplicaSet controller, kubelets, node and endpoint controllers, gateway,
+ * model servers and users. It moves when something it looks at has changed, and when something is
+ * due, on a timer of its own; in between nothing costs anything, because requests are counted from
+ * their rates. Delays and counts are drawn from the seed.
+ *
+ * world.c   what is due, and when
+ * pods.c    ReplicaSet controller and kubelets
+ * nodes.c   zones and nodes that go dark and come back
+ * gateway.c routes, as each kind of gateway reads them; EndpointSlices
+ * users.c   who gets how many requests, and what becomes of them
+ * server.c  what a model server answers
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
 #include "internal.h"
+#include "tidegate/api/preset.h"
 
-#define WORLD_TICK_MS      500
-#define WORLD_BACKENDS_MAX 16
+#define WORLD_BACKENDS_MAX 32
+#define WORLD_RULES_MAX    2
+#define WORLD_ZONES_MAX    16
+#define WORLD_VERSIONS_MAX 32
+
+/* How the pods of one model version are. */
+struct world_behaviour {
+	char version[130]; /* "" = any that is not named */
+	double errors;     /* share of the answers */
+	double p50_s, p99_s;
+	int64_t load_min_ms, load_max_ms; /* from its node's start of it until it answers */
+	bool never_loads;
+};
 
 struct world_backend {
 	char service[64];
 	int64_t weight;
 };
 
+/* A rule that a gateway has in force. */
+struct world_rule {
+	struct world_backend backends[WORLD_BACKENDS_MAX];
+	unsigned n;
+	char mirror[64]; /* Service that gets copies; "" = none */
+	double mirror_share;
+};
+
+/* What became of requests. */
+struct world_tally {
+	double requests;
+	double errors;       /* answered with an error by a pod */
+	double lost_dark;    /* sent to where a zone or node is dark */
+	double lost_release; /* sent to where nothing was */
+};
+
+/* A ModelDeployment, as its users see it. */
+struct world_app {
+	struct list link;
+	char *ns, *name;
+	double rate;     /* requests per second */
+	double audience; /* share of the requests that a step's audience takes */
+	struct world_behaviour versions[WORLD_VERSIONS_MAX];
+	unsigned nversions; /* the first one is for any other */
+	const struct preset *preset;
+	bool driven; /* its traffic goes by a route */
+	bool open;   /* it could be reached once: users come from now on */
+	/* [0]: everybody's rule; [1]: the audience's, n = 0 without one. */
+	struct world_rule rules[WORLD_RULES_MAX];
+	struct world_tally tally, rates; /* rates: of what comes in from since_ms on, per second */
+	int64_t since_ms;
+};
+
+struct world_zone {
+	char name[64];
+	bool dark;
+};
+
 struct world {
 	struct sim_api *api;
 	struct random random;
-	int64_t load_ms, rate; /* model load time; requests per second */
-	double bad_share;      /* errors of model version "2" */
-	struct world_backend in_force[WORLD_BACKENDS_MAX]; /* what the gateway does now */
-	unsigned nin_force;
+	struct list apps;
+	struct world_app defaults; /* of an app that nobody described */
+	struct world_zone zones[WORLD_ZONES_MAX];
+	unsigned nzones;
+	struct sim_object **by_number; /* pods by their address */
+	unsigned nnumbers;
+	struct timer timer;
+	int64_t wake_ms; /* what the timer is set to; INT64_MAX = off */
 	unsigned serial;
-	double requests, lost;
+	struct world_tally tally; /* of all apps, up to the last round */
 };
 
-void world_tick(struct world *w);
-bool world_answer(struct world *w, const char *url, struct buf *out);
+void world_init(struct world *w, struct sim_api *api, uint64_t seed);
+void world_release(struct world *w);
+/* For the hook `changed`. */
+void world_changed(struct world *w, const struct sim_object *o);
+/* Looks at everything at the latest then. */
+void world_wake(struct world *w, int64_t at_ms);
+/* Counts requests up to now, and shares them out anew. */
+void world_settle(struct world *w);
+enum sim_reach world_answer(struct world *w, const char *url, const char *from_zone,
+                            struct buf *out);
+int64_t world_draw(struct world *w, int64_t lo, int64_t hi);
+
+/* Made when absent. */
+struct world_app *world_app(struct world *w, const char *ns, const char *name);
+const struct world_behaviour *world_behaviour(const struct world_app *a, const char *version);
+
+/* pods.c */
 bool world_pod_ready(const struct sim_object *pod);
 bool world_pod_in_service(const struct sim_object *pod);
-/* Ready pods in service behind a Service. */
+bool world_pod_deleting(const struct sim_object *pod);
+const char *world_label(const struct sim_object *o, const char *key);
+/* Everything that is due; the next instant at which something is. */
+int64_t pods_round(struct world *w);
+/* Takes it away now. */
+void pods_remove(struct world *w, struct sim_object *pod);
+/* Another value of its condition Ready. */
+void pods_set_ready(struct world *w, struct sim_object *pod, bool ready);
+
+/* nodes.c */
+/* Made when absent. NULL: there are too many. */
+struct world_zone *world_zone(struct world *w, const char *name);
+bool world_zone_is_dark(const struct world *w, const char *zone);
+void world_zone_set(struct world *w, const char *zone, bool dark);
+/* It and its pods fall silent for good. False: there is none of that name. */
+bool world_lose_node(struct world *w, const char *node);
+/* "" when it is not bound, or its node has no zone. */
+const char *world_zone_of(struct world *w, const struct sim_object *pod);
+/* Nobody outside of its zone gets an answer from it. */
+bool world_pod_is_dark(struct world *w, const struct sim_object *pod);
+int64_t nodes_round(struct world *w);
+
+/* gateway.c */
+int64_t gateway_round(struct world *w);
+/* Pods behind a Service, as EndpointSlices and gateways see them. */
+bool world_is_behind(const struct sim_object *service, const struct sim_object *pod);
 unsigned world_endpoints(struct world *w, const struct sim_object *service);
 /* Backends of the rule that everybody gets; the number of them. */
 unsigned world_backends(const struct sim_object *route, struct world_backend *out);
+
+/* users.c */
+void users_count(struct world *w); /* what came in up to now */
+void users_share(struct world *w); /* from now on */
+/* Of one pod, up to now. */
+void users_count_pod(struct world *w, struct sim_object *pod);
+extern const double users_bounds[SIM_BUCKETS]; /* seconds */
 
 #endif

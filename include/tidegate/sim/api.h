@@ -26,6 +26,7 @@ enum sim_resource {
 	SIM_NODE,
 	SIM_REPLICASET,
 	SIM_SERVICE,
+	SIM_SLICE,
 	SIM_BUDGET,
 	SIM_ROUTE,
 	SIM_GRPCROUTE,
@@ -38,12 +39,33 @@ enum sim_resource {
 	SIM_RESOURCES,
 };
 
+/* Bounds of a model server's latency histogram; +Inf follows. */
+#define SIM_BUCKETS 15
+
+struct world_app;
+struct world_behaviour;
+
+/* What a pod's model server counted, and what comes in from `since_ms` on. */
+struct sim_counts {
+	double rate, copies; /* requests per second, and mirrored ones */
+	int64_t since_ms;
+	double requests, errors;
+	double buckets[SIM_BUCKETS + 1]; /* not cumulative */
+};
+
 /* What the world keeps with an object, on top of its JSON. */
 struct sim_attached {
-	int64_t due_ms;          /* next step of a pod or route, 0 = none */
-	double requests, errors; /* of a pod, as its model server counts them */
-	unsigned number;         /* of a pod: what its address is made of */
-	unsigned seen, in_force; /* generations of a route, as the gateway has them */
+	int64_t due_ms; /* next step of a pod, node or route, 0 = none */
+	/* Of a pod. */
+	unsigned number; /* what its address is made of */
+	struct world_app *app;
+	const struct world_behaviour *behaviour;
+	struct sim_counts counts;
+	bool dark; /* only its own zone reaches it, or nobody */
+	/* Of a node. */
+	bool lost, unready;
+	/* Of a route: generations, as the gateway has them. */
+	unsigned seen, in_force;
 };
 
 struct sim_object {
@@ -88,6 +110,8 @@ struct sim_hooks {
 	bool (*cut)(void *arg);
 	/* Delay of the next watch delivery, ms. */
 	int64_t (*lag)(void *arg);
+	/* After every change of the store, whoever made it; NULL: not told. */
+	void (*changed)(void *arg, const struct sim_object *o);
 	/* After every accepted write of a client. */
 	void (*written)(void *arg, const char *agent, const struct sim_object *o);
 	void (*crash)(void *arg, const char *agent);

@@ -1,0 +1,367 @@
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tidegate/api/mdep.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+
+#define TAKE_OVER_MAX_MS 1500
+
+/* --- endpoints ----------------------------------------------------------------------------- */
+
+static bool selects(const struct sim_object *service, const struct sim_object *pod)
+{
+	const struct cJSON *selector = json_path(service->json, "spec", "selector", NULL), *it;
+
+	if (!str_eq(service->ns, pod->ns))
+		return false;
+	json_for_each (it, selector)
+		if (!str_eq(world_label(pod, json_key(it)), json_value_str(it)))
+			return false;
+	return json_size(selector) > 0;
+}
+
+bool world_is_behind(const struct sim_object *service, const struct sim_object *pod)
+{
+	return selects(service, pod) && world_pod_ready(pod);
+}
+
+unsigned world_endpoints(struct world *w, const struct sim_object *service)
+{
+	unsigned n = 0;
+
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p))
+		n += world_is_behind(service, p);
+	return n;
+}
+
+static void write_endpoints(struct world *w, const struct sim_object *service,
+                            struct json_writer *j)
+{
+	jw_array(j, "endpoints");
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p)) {
+		if (!world_is_behind(service, p))
+			continue;
+		jw_object(j, NULL);
+		jw_object(j, "targetRef");
+		jw_str(j, "kind", "Pod");
+		jw_str(j, "name", p->name);
+		jw_end_object(j);
+		jw_end_object(j);
+	}
+	jw_end_array(j);
+}
+
+/* What the endpoints controller copies from a Service: its labels, and whose it is. */
+static void write_slice(struct world *w, const struct sim_object *service, struct json_writer *j)
+{
+	jw_object(j, NULL);
+	jw_object(j, "metadata");
+	jw_str(j, "name", service->name);
+	jw_str(j, "namespace", service->ns);
+	jw_value(j, "labels", json_path(service->json, "metadata", "labels", NULL));
+	jw_array(j, "ownerReferences");
+	jw_object(j, NULL);
+	jw_str(j, "apiVersion", "v1");
+	jw_str(j, "kind", "Service");
+	jw_str(j, "name", service->name);
+	jw_str(j, "uid", service->uid);
+	jw_bool(j, "controller", true);
+	jw_end_object(j);
+	jw_end_array(j);
+	jw_end_object(j);
+	write_endpoints(w, service, j);
+	jw_end_object(j);
+}
+
+static void set_slice(struct world *w, const struct sim_object *service)
+{
+	cleanup_buf struct buf b;
+	struct json_writer j;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	jw_init(&j, &b);
+	write_slice(w, service, &j);
+	if (jw_end(&j) == 0)
+		sim_put(w->api, SIM_SLICE, b.data, NULL);
+}
+
+/* --- reading routes ------------------------------------------------------------------------ */
+
+/* "svc", "svc.ns.svc.cluster.local": the first label. */
+static void add_backend(struct world_rule *r, const char *host, int64_t weight)
+{
+	struct world_backend *b = &r->backends[r->n];
+	size_t n = host ? strcspn(host, ".") : 0;
+
+	if (!n || n >= sizeof(b->service) || r->n == WORLD_BACKENDS_MAX)
+		return;
+	memcpy(b->service, host, n);
+	b->service[n] = '\0';
+	b->weight = weight;
+	r->n++;
+}
+
+static void read_mirror(const struct cJSON *rule, struct world_rule *out)
+{
+	const struct cJSON *it, *mirror;
+
+	json_for_each (it, json_get(rule, "filters")) {
+		mirror = json_get(it, "requestMirror");
+		if (!mirror)
+			continue;
+		str_copy(out->mirror, sizeof(out->mirror),
+		         str_or(json_str(json_get(mirror, "backendRef"), "name"), ""));
+		out->mirror_share = json_double(mirror, "percent", 100) / 100;
+	}
+}
+
+static void read_gateway_rule(const struct cJSON *rule, struct world_rule *out)
+{
+	const struct cJSON *it;
+
+	*out = (struct world_rule){.n = 0};
+	json_for_each (it, json_get(rule, "backendRefs"))
+		add_backend(out, json_str(it, "name"), json_i64(it, "weight", 1));
+	read_mirror(rule, out);
+}
+
+static void read_istio_rule(const struct cJSON *rule, struct world_rule *out)
+{
+	const struct cJSON *it;
+	size_t n = json_size(json_get(rule, "route"));
+
+	*out = (struct world_rule){.n = 0};
+	json_for_each (it, json_get(rule, "route"))
+		add_backend(out, json_str(json_get(it, "destination"), "host"),
+		            json_i64(it, "weight", n == 1 ? 100 : 0));
+	add_backend(out, json_str(json_get(rule, "mirror"), "host"), 0);
+	if (json_has(rule, "mirror") && out->n)
+		str_copy(out->mirror, sizeof(out->mirror), out->backends[--out->n].service);
+	out->mirror_share = json_double(json_get(rule, "mirrorPercentage"), "value", 100) / 100;
+}
+
+static bool asks_for_headers(const struct cJSON *rule)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_get(rule, "matches"))
+		if (json_size(json_get(it, "headers")))
+			return true;
+	json_for_each (it, json_get(rule, "match"))
+		if (json_size(json_get(it, "headers")))
+			return true;
+	return false;
+}
+
+static bool leads_to(struct world *w, const struct world_app *a, const struct world_rule *r)
+{
+	for (unsigned i = 0; i < r->n; i++) {
+		const struct sim_object *s =
+			sim_get(w->api, SIM_SERVICE, a->ns, r->backends[i].service);
+
+		if (str_eq(r->backends[i].service, a->name) ||
+		    (s && str_eq(world_label(s, TG_LABEL_NAME), a->name)))
+			return true;
+	}
+	return false;
+}
+
+/* The last rule that everybody gets, and the first one with headers; of those that lead to it. */
+static void read_rules(struct world *w, struct world_app *a, const struct cJSON *rules,
+                       void (*read)(const struct cJSON *rule, struct world_rule *out))
+{
+	struct world_rule r;
+	const struct cJSON *it;
+
+	json_for_each (it, rules) {
+		bool audience = asks_for_headers(it);
+
+		read(it, &r);
+		if (leads_to(w, a, &r) && !(audience && a->rules[1].n))
+			a->rules[audience] = r;
+	}
+}
+
+static void read_traefik(struct world_app *a, const struct sim_object *route)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_path(route->json, "spec", "weighted", "services", NULL))
+		add_backend(&a->rules[0], json_str(it, "name"), json_i64(it, "weight", 1));
+}
+
+static const char *ingress_service(const struct sim_object *o)
+{
+	const struct cJSON *rule = json_first(json_path(o->json, "spec", "rules", NULL));
+	const struct cJSON *path = json_first(json_get(json_get(rule, "http"), "paths"));
+	const struct cJSON *backend = path ? json_get(path, "backend")
+	                                   : json_path(o->json, "spec", "defaultBackend", NULL);
+
+	return json_str(json_get(backend, "service"), "name");
+}
+
+/* Share in percent that a second Ingress takes away, whatever its dialect's prefix. */
+static int64_t canary_weight(const struct sim_object *o)
+{
+	const struct cJSON *it;
+	int64_t weight = 0;
+
+	json_for_each (it, json_path(o->json, "metadata", "annotations", NULL))
+		if (str_ends(json_key(it), "/canary-weight"))
+			str_to_i64(str_or(json_value_str(it), ""), &weight);
+	return weight;
+}
+
+static void read_ingress(struct world *w, struct world_app *a, const struct sim_object *main)
+{
+	cleanup_free char *name = xasprintf("%s-canary", main->name);
+	const struct sim_object *canary = sim_get(w->api, SIM_INGRESS, main->ns, name);
+	int64_t share = canary ? canary_weight(canary) : 0;
+
+	add_backend(&a->rules[0], ingress_service(main), 100 - share);
+	if (canary)
+		add_backend(&a->rules[0], ingress_service(canary), share);
+}
+
+static void read_route(struct world *w, struct world_app *a, const struct sim_object *route)
+{
+	const struct cJSON *spec = json_get(route->json, "spec");
+
+	a->rules[0].n = a->rules[1].n = 0;
+	switch (route->resource) {
+	case SIM_ROUTE:
+	case SIM_GRPCROUTE:
+		read_rules(w, a, json_get(spec, "rules"), read_gateway_rule);
+		break;
+	case SIM_VIRTUALSERVICE:
+		read_rules(w, a, json_get(spec, "http"), read_istio_rule);
+		break;
+	case SIM_INGRESS:
+		read_ingress(w, a, route);
+		break;
+	default:
+		read_traefik(a, route);
+	}
+}
+
+unsigned world_backends(const struct sim_object *route, struct world_backend *out)
+{
+	const struct cJSON *rule = NULL, *it;
+	struct world_rule r;
+
+	json_for_each (it, json_path(route->json, "spec", "rules", NULL))
+		rule = it; /* the last one has no header matches */
+	read_gateway_rule(rule, &r);
+	memcpy(out, r.backends, sizeof(r.backends));
+	return r.n;
+}
+
+/* --- taking over --------------------------------------------------------------------------- */
+
+static const enum sim_resource kinds[] = {
+	[TRAFFIC_HTTPROUTE] = SIM_ROUTE,        [TRAFFIC_GRPCROUTE] = SIM_GRPCROUTE,
+	[TRAFFIC_ISTIO] = SIM_VIRTUALSERVICE,   [TRAFFIC_INGRESS] = SIM_INGRESS,
+	[TRAFFIC_TRAEFIK] = SIM_TRAEFIKSERVICE,
+};
+
+/* Whoever's traffic goes by this route from now on sees it. */
+static void tell_apps(struct world *w, const struct sim_object *route)
+{
+	struct sim_object *o;
+
+	for (o = sim_next(w->api, SIM_MDEP, NULL); o; o = sim_next(w->api, SIM_MDEP, o)) {
+		cleanup_arena struct arena a;
+		const struct sim_object *main;
+		struct mdep m;
+
+		arena_init(&a, 16384);
+		if (mdep_read(o->json, &m, &a, NULL) || m.traffic == TRAFFIC_NONE ||
+		    kinds[m.traffic] != route->resource || !str_eq(o->ns, route->ns))
+			continue;
+		main = sim_get(w->api, route->resource, o->ns, m.route_name);
+		if (main && (main == route || route->resource == SIM_INGRESS))
+			read_route(w, world_app(w, o->ns, o->name), main);
+	}
+}
+
+static void accept_route(struct world *w, struct sim_object *route)
+{
+	const struct cJSON *parent = json_first(json_path(route->json, "spec", "parentRefs", NULL));
+	cleanup_buf struct buf b;
+	struct json_writer j;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	jw_init(&j, &b);
+	jw_object(&j, NULL);
+	jw_object(&j, "status");
+	jw_array(&j, "parents");
+	jw_object(&j, NULL);
+	jw_value(&j, "parentRef", parent);
+	jw_str(&j, "controllerName", "sim/gateway");
+	jw_array(&j, "conditions");
+	for (int i = 0; i < 2; i++) {
+		jw_object(&j, NULL);
+		jw_str(&j, "type", i ? "ResolvedRefs" : "Accepted");
+		jw_str(&j, "status", "True");
+		jw_str(&j, "reason", i ? "ResolvedRefs" : "Accepted");
+		jw_i64(&j, "observedGeneration", route->generation);
+		jw_end_object(&j);
+	}
+	jw_end_array(&j);
+	jw_end_object(&j);
+	jw_end_array(&j);
+	jw_end_object(&j);
+	jw_end_object(&j);
+	jw_end(&j);
+	sim_patch(w->api, route, b.data);
+}
+
+/* An Ingress's annotations are no part of its spec, so its generation does not tell. */
+static unsigned version_of(const struct sim_object *route)
+{
+	return route->resource == SIM_INGRESS ? (unsigned)route->rv : (unsigned)route->generation;
+}
+
+/* What was written takes force at the gateway after a while, and its status says so then. */
+static void tick_route(struct world *w, struct sim_object *route, int64_t *next)
+{
+	struct sim_attached *a = &route->world;
+	int64_t now = clock_mono_ms();
+
+	if (a->seen != version_of(route)) {
+		a->seen = version_of(route);
+		a->due_ms = now + world_draw(w, 0, TAKE_OVER_MAX_MS);
+	}
+	if (a->in_force == a->seen)
+		return;
+	if (now < a->due_ms) {
+		*next = a->due_ms < *next ? a->due_ms : *next;
+		return;
+	}
+	a->in_force = a->seen;
+	tell_apps(w, route);
+	if (route->resource == SIM_ROUTE || route->resource == SIM_GRPCROUTE)
+		accept_route(w, route);
+}
+
+int64_t gateway_round(struct world *w)
+{
+	int64_t next = INT64_MAX;
+	struct sim_object *o;
+
+	for (o = sim_next(w->api, SIM_SERVICE, NULL); o; o = sim_next(w->api, SIM_SERVICE, o))
+		set_slice(w, o);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (i == TRAFFIC_NONE)
+			continue;
+		for (o = sim_next(w->api, kinds[i], NULL); o; o = sim_next(w->api, kinds[i], o))
+			tick_route(w, o, &next);
+	}
+	return next;
+}

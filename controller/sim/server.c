@@ -1,0 +1,147 @@
+#include "world.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "tidegate/api/preset.h"
+#include "tidegate/base/clock.h"
+
+/* --- metrics ------------------------------------------------------------------------------- */
+
+/* As "%.0f", many times as fast: a simulated hour has thousands of scrapes. */
+static void add_count(struct buf *out, double value)
+{
+	char digits[24];
+	size_t n = sizeof(digits);
+	uint64_t v = (uint64_t)value;
+
+	digits[--n] = '\n';
+	do
+		digits[--n] = (char)('0' + v % 10);
+	while (v /= 10);
+	buf_add(out, digits + n, sizeof(digits) - n);
+}
+
+static void add_sample(struct buf *out, const char *name, const char *rest, double value)
+{
+	buf_addstr(out, name);
+	buf_addstr(out, rest);
+	add_count(out, value);
+}
+
+static void add_label(struct buf *out, const struct preset *p, const char *value, double count)
+{
+	buf_addstr(out, p->requests_metric);
+	buf_addch(out, '{');
+	buf_addstr(out, p->error_label);
+	buf_addstr(out, "=\"");
+	buf_addstr(out, value);
+	add_sample(out, "", "\"} ", count);
+}
+
+static void add_requests(struct buf *out, const struct preset *p, const struct sim_counts *c)
+{
+	if (p->error_label) {
+		bool class = str_eq(p->ok_values[0], "2xx");
+
+		add_label(out, p, p->ok_values[0], c->requests - c->errors);
+		add_label(out, p, class ? "5xx" : "INTERNAL", c->errors);
+		return;
+	}
+	add_sample(out, p->requests_metric, " ",
+	           p->errors_apart ? c->requests - c->errors : c->requests);
+	if (p->errors_metric)
+		add_sample(out, p->errors_metric, " ", c->errors);
+}
+
+static void add_latency(struct buf *out, const struct preset *p, const struct sim_counts *c)
+{
+	char bound[STR_DOUBLE_MAX];
+	double sum = 0;
+
+	for (int i = 0; i <= SIM_BUCKETS; i++) {
+		sum += c->buckets[i];
+		buf_addstr(out, p->latency_metric);
+		buf_addstr(out, "_bucket{le=\"");
+		buf_addstr(out,
+		           i == SIM_BUCKETS
+		                   ? "+Inf"
+		                   : str_from_double(
+					     round(users_bounds[i] / p->latency_unit * 1e6) / 1e6,
+					     bound));
+		add_sample(out, "", "\"} ", sum);
+	}
+}
+
+static void add_metrics(struct buf *out, const struct preset *p, const struct sim_object *pod)
+{
+	const struct sim_counts *c = &pod->world.counts;
+
+	if (!p->requests_metric)
+		return;
+	add_requests(out, p, c);
+	if (p->busy_metric)
+		add_sample(out, p->busy_metric, " ", ceil(c->rate * pod->world.behaviour->p50_s));
+	if (p->latency_metric)
+		add_latency(out, p, c);
+}
+
+/* --- requests ------------------------------------------------------------------------------ */
+
+static struct sim_object *pod_at(const struct world *w, const char *url)
+{
+	const char *p = strstr(url, "://10.");
+	unsigned n = 0;
+
+	if (!p)
+		return NULL;
+	for (p += 6; (*p >= '0' && *p <= '9') || *p == '.'; p++) {
+		if (*p == '.')
+			n <<= 8;
+		else
+			n = (n & ~255U) | ((n & 255) * 10 + (unsigned)(*p - '0'));
+	}
+	return n < w->nnumbers ? w->by_number[n] : NULL;
+}
+
+/* A dark node's pods live on; who is in the same dark zone does not notice. */
+static bool is_reached(struct world *w, const struct sim_object *pod, const char *from_zone)
+{
+	bool here = from_zone && str_eq(world_zone_of(w, pod), from_zone);
+
+	if (world_zone_is_dark(w, from_zone))
+		return here;
+	return !pod->world.dark;
+}
+
+static void add_state(struct buf *out, const char *url)
+{
+	const char *version = strrchr(url, '/');
+
+	buf_addf(out,
+	         "{\"model_version_status\":[{\"version\":\"%s\",\"state\":\"AVAILABLE\","
+	         "\"status\":{\"error_code\":\"OK\"}}]}",
+	         version + 1);
+}
+
+enum sim_reach world_answer(struct world *w, const char *url, const char *from_zone,
+                            struct buf *out)
+{
+	struct sim_object *pod = pod_at(w, url);
+	const struct preset *preset;
+
+	if (!pod)
+		return SIM_SILENT;
+	if (!is_reached(w, pod, from_zone))
+		return SIM_SILENT;
+	if (pod->world.behaviour->never_loads)
+		return SIM_REFUSES;
+	preset = pod->world.app->preset;
+	if (str_ends(url, "/metrics")) {
+		users_count_pod(w, pod);
+		add_metrics(out, preset, pod);
+	} else if (preset->runtime == RUNTIME_TENSORFLOW_SERVING && !str_ends(url, ":predict")) {
+		add_state(out, url);
+	}
+	return SIM_ANSWERS;
+}

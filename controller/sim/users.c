@@ -1,0 +1,234 @@
+#include "world.h"
+
+#include <math.h>
+
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+
+#define NORMAL_FROM 40 /* expected count from which its distribution is taken as normal */
+
+const double users_bounds[SIM_BUCKETS] = {0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.15,
+                                          0.2,   0.3,  0.5,  1,    2,    5,    10};
+
+/* --- drawing ------------------------------------------------------------------------------- */
+
+static double uniform(struct world *w)
+{
+	return ((double)(random_next(&w->random) >> 11) + 0.5) / 9007199254740992.0;
+}
+
+static double gauss(struct world *w)
+{
+	double r = sqrt(-2 * log(uniform(w)));
+
+	return r * cos(6.283185307179586 * uniform(w));
+}
+
+static double draw_poisson(struct world *w, double mean)
+{
+	double limit, product, n;
+
+	if (mean <= 0)
+		return 0;
+	if (mean > NORMAL_FROM)
+		return fmax(0, floor(mean + sqrt(mean) * gauss(w) + 0.5));
+	limit = exp(-mean);
+	for (n = 0, product = uniform(w); product > limit; n++)
+		product *= uniform(w);
+	return n;
+}
+
+static double draw_binomial(struct world *w, double n, double p)
+{
+	if (n <= 0 || p <= 0)
+		return 0;
+	if (p >= 1)
+		return n;
+	if (p > 0.5)
+		return n - draw_binomial(w, n, 1 - p);
+	if (n * p > NORMAL_FROM)
+		return fmin(n, fmax(0, floor(n * p + sqrt(n * p * (1 - p)) * gauss(w) + 0.5)));
+	/* By the gaps between hits, which are geometric. */
+	for (double at = 0, hits = 0;; hits++) {
+		at += floor(log(uniform(w)) / log1p(-p)) + 1;
+		if (at > n)
+			return hits;
+	}
+}
+
+/* --- counting ------------------------------------------------------------------------------ */
+
+/* Latency is lognormal, told by its median and its 99th percentile. */
+static double share_below(const struct world_behaviour *b, double t)
+{
+	double sigma = log(b->p99_s / b->p50_s) / 2.3263478740408408;
+
+	if (sigma <= 1e-9)
+		return t >= b->p50_s;
+	return 0.5 * erfc(-log(t / b->p50_s) / (sigma * 1.4142135623730951));
+}
+
+static void count_latency(struct world *w, struct sim_object *pod, double n)
+{
+	double below = 0, left = n, next;
+
+	for (int i = 0; i < SIM_BUCKETS && left > 0; i++) {
+		double hits;
+
+		next = share_below(pod->world.behaviour, users_bounds[i]);
+		hits = below < 1 ? draw_binomial(w, left, (next - below) / (1 - below)) : 0;
+		pod->world.counts.buckets[i] += hits;
+		left -= hits;
+		below = next;
+	}
+	pod->world.counts.buckets[SIM_BUCKETS] += left;
+}
+
+void users_count_pod(struct world *w, struct sim_object *pod)
+{
+	struct sim_counts *c = &pod->world.counts;
+	int64_t now = clock_mono_ms();
+	double n, errors, copies;
+	double s = (double)(now - c->since_ms) / 1000;
+
+	c->since_ms = now;
+	if (s <= 0 || c->rate + c->copies <= 0)
+		return;
+	n = draw_poisson(w, c->rate * s);
+	errors = draw_binomial(w, n, pod->world.behaviour->errors);
+	pod->world.app->tally.requests += n;
+	pod->world.app->tally.errors += errors;
+	copies = draw_poisson(w, c->copies * s);
+	c->requests += n + copies;
+	c->errors += errors + draw_binomial(w, copies, pod->world.behaviour->errors);
+	count_latency(w, pod, n + copies);
+}
+
+static void count_lost(struct world *w, struct world_app *a)
+{
+	int64_t now = clock_mono_ms();
+	double s = (double)(now - a->since_ms) / 1000;
+	double dark = draw_poisson(w, a->rates.lost_dark * s);
+	double release = draw_poisson(w, a->rates.lost_release * s);
+
+	a->since_ms = now;
+	a->tally.requests += dark + release;
+	a->tally.lost_dark += dark;
+	a->tally.lost_release += release;
+}
+
+void users_count(struct world *w)
+{
+	struct list *it;
+
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p))
+		if (p->world.app)
+			users_count_pod(w, p);
+	w->tally = (struct world_tally){.requests = 0};
+	list_for_each (it, &w->apps) {
+		struct world_app *a = list_entry(it, struct world_app, link);
+
+		count_lost(w, a);
+		w->tally.requests += a->tally.requests;
+		w->tally.errors += a->tally.errors;
+		w->tally.lost_dark += a->tally.lost_dark;
+		w->tally.lost_release += a->tally.lost_release;
+	}
+}
+
+/* --- sharing out --------------------------------------------------------------------------- */
+
+/* Pods of a Service that are missing because they are where nobody gets to. */
+static bool pods_are_dark(struct world *w, const struct sim_object *service)
+{
+	const char *zone = world_label(service, TG_LABEL_ZONE);
+
+	if (world_zone_is_dark(w, zone))
+		return true;
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p))
+		if (p->world.dark &&
+		    str_eq(world_label(p, TG_LABEL_NAME), world_label(service, TG_LABEL_NAME)) &&
+		    (!zone || str_eq(world_label(p, TG_LABEL_ZONE), zone)))
+			return true;
+	return false;
+}
+
+static void send_to(struct world *w, struct world_app *a, const char *name, double rate)
+{
+	const struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name);
+	unsigned endpoints = service ? world_endpoints(w, service) : 0;
+
+	if (rate <= 0)
+		return;
+	a->open |= endpoints > 0;
+	if (!endpoints) {
+		*(service && pods_are_dark(w, service) ? &a->rates.lost_dark
+		                                       : &a->rates.lost_release) += rate;
+		return;
+	}
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p)) {
+		if (!world_is_behind(service, p))
+			continue;
+		if (p->world.dark || !p->world.app)
+			a->rates.lost_dark += rate / endpoints;
+		else
+			p->world.counts.rate += rate / endpoints;
+	}
+}
+
+/* Copies that find nobody are nobody's loss. */
+static void copy_to(struct world *w, const struct sim_object *service, double rate)
+{
+	unsigned endpoints = service ? world_endpoints(w, service) : 0;
+
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p && endpoints;
+	     p = sim_next(w->api, SIM_POD, p))
+		if (world_is_behind(service, p))
+			p->world.counts.copies += rate / endpoints;
+}
+
+static void send_by_rule(struct world *w, struct world_app *a, const struct world_rule *r,
+                         double rate)
+{
+	double sum = 0;
+
+	for (unsigned i = 0; i < r->n; i++)
+		sum += (double)r->backends[i].weight;
+	for (unsigned i = 0; i < r->n && sum > 0; i++)
+		send_to(w, a, r->backends[i].service, rate * (double)r->backends[i].weight / sum);
+	if (sum <= 0)
+		a->rates.lost_release += rate;
+	if (*r->mirror)
+		copy_to(w, sim_get(w->api, SIM_SERVICE, a->ns, r->mirror), rate * r->mirror_share);
+}
+
+static void share_app(struct world *w, struct world_app *a)
+{
+	double audience = a->rules[1].n ? a->rate * a->audience : 0;
+
+	a->rates = (struct world_tally){.requests = 0};
+	if (!sim_get(w->api, SIM_MDEP, a->ns, a->name))
+		return;
+	if (!a->driven) {
+		send_to(w, a, a->name, a->rate);
+	} else {
+		send_by_rule(w, a, &a->rules[0], a->rate - audience);
+		send_by_rule(w, a, &a->rules[1], audience);
+	}
+	if (!a->open)
+		a->rates = (struct world_tally){.requests = 0};
+}
+
+void users_share(struct world *w)
+{
+	struct list *it;
+
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p))
+		p->world.counts.rate = p->world.counts.copies = 0;
+	list_for_each (it, &w->apps)
+		share_app(w, list_entry(it, struct world_app, link));
+}
