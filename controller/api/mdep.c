@@ -186,7 +186,8 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 	                               offsetof(struct mdep_order_status, revision),
 	                               offsetof(struct mdep_order_status, outcome),
 	                               offsetof(struct mdep_order_status, message)};
-	static const size_t group[] = {offsetof(struct mdep_group_score, name)};
+	static const size_t group[] = {offsetof(struct mdep_group_score, name),
+	                               offsetof(struct mdep_group_score, text)};
 	static const size_t zone[] = {offsetof(struct mdep_zone_status, name),
 	                              offsetof(struct mdep_zone_status, reason)};
 	static const size_t condition[] = {

@@ -170,6 +170,7 @@ static void write_score(struct json_writer *w, const struct mdep_status *s)
 		write_text(w, "name", s->score_groups[i].name, VALUE_MAX);
 		if (s->score_groups[i].score >= 0)
 			jw_i64(w, "score", s->score_groups[i].score);
+		write_text(w, "message", s->score_groups[i].text, VALUE_MAX);
 		jw_end_object(w);
 	}
 	if (s->nscore_groups)
@@ -524,7 +525,8 @@ static void read_score(const struct cJSON *score, struct mdep_status *out, struc
 	json_for_each (it, json_is_array(list) ? list : NULL)
 		if (out->nscore_groups < MDEP_GROUPS_MAX)
 			groups[out->nscore_groups++] = (struct mdep_group_score){
-				str_or(json_str(it, "name"), ""), json_int(it, "score", -1)};
+				str_or(json_str(it, "name"), ""), json_int(it, "score", -1),
+				json_str(it, "message")};
 }
 
 void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, struct arena *a)

@@ -363,6 +363,7 @@ static void read_status(const struct cJSON *status, struct scorepolicy *p)
 	p->said_generation = json_i64(status, "observedGeneration", 0);
 	p->said_status = json_str(ready, "status");
 	p->said_message = json_str(ready, "message");
+	p->said_since_ms = json_time(ready, "lastTransitionTime");
 }
 
 static struct object *scorepolicy_decode(const struct cJSON *json, struct arena *scratch,

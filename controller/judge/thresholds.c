@@ -113,6 +113,8 @@ void thresholds_observe(struct thresholds *t, const struct sequential_sample *x)
 		return;
 	t->requests += fmax(x->requests, x->errors);
 	t->errors += x->errors;
+	t->all_requests += fmax(x->requests, x->errors);
+	t->all_errors += x->errors;
 	if (t->nbuckets != x->nbuckets ||
 	    memcmp(t->bounds, x->bounds, x->nbuckets * sizeof(double)) != 0) {
 		/* Another layout: what was counted in the old one cannot be added to. */
@@ -201,6 +203,8 @@ static void combine(struct sequential_result *r)
 void thresholds_result(const struct thresholds *t, struct sequential_result *r)
 {
 	memset(r, 0, sizeof(*r));
+	r->canary_requests = t->all_requests;
+	r->canary_errors = t->all_errors;
 	add_metric(t, r, "errors", &t->errors_limit, t->rule.max_error_share);
 	add_metric(t, r, "latency", &t->latency_limit, t->rule.max_latency_s);
 	explain(t, r);

@@ -59,6 +59,7 @@ struct analysis {
 	int score;
 	char text[256], held[320];
 	struct mdep_group_score groups[MDEP_GROUPS_MAX]; /* names live in `arena` */
+	char texts[MDEP_GROUPS_MAX][192];                /* of the groups */
 	unsigned ngroups;
 
 	/* Cross-check. */
@@ -108,13 +109,50 @@ static void describe(struct analysis *a, const struct kayenta_result *r)
 	}
 }
 
+static bool is_member(const struct kayenta_metric *m, const char *group)
+{
+	for (unsigned i = 0; i < m->ngroups; i++)
+		if (str_eq(m->groups[i], group))
+			return true;
+	return false;
+}
+
+/* "ctr 0.031 vs 0.052, 12 points, Low; gmv no data" */
+static void describe_group(const struct kayenta_result *r, const char *group, char *out,
+                           size_t size)
+{
+	size_t len = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < r->nmetrics && len < size; i++) {
+		const struct kayenta_metric_result *m = &r->metrics[i];
+		const char *between = len ? "; " : "";
+
+		if (!is_member(m->metric, group))
+			continue;
+		if (!m->experiment.count || !m->control.count)
+			len += (size_t)snprintf(out + len, size - len, "%s%.63s has no data",
+			                        between, m->metric->name);
+		else
+			len += (size_t)snprintf(
+				out + len, size - len, "%s%.63s %.4g vs %.4g, %zu points, %s%s",
+				between, m->metric->name, m->experiment.mean, m->control.mean,
+				m->experiment.count, kayenta_class_name(m->class),
+				m->critical ? ", critical" : "");
+	}
+}
+
 static void take_groups(struct analysis *a, const struct kayenta_result *r)
 {
 	a->ngroups = 0;
-	for (unsigned i = 0; i < r->ngroups && a->ngroups < MDEP_GROUPS_MAX; i++)
+	for (unsigned i = 0; i < r->ngroups && a->ngroups < MDEP_GROUPS_MAX; i++) {
+		char *text = a->texts[a->ngroups];
+
+		describe_group(r, r->groups[i].name, text, sizeof(a->texts[0]));
 		a->groups[a->ngroups++] = (struct mdep_group_score){
 			r->groups[i].name,
-			r->groups[i].no_data ? -1 : (int)lround(r->groups[i].score)};
+			r->groups[i].no_data ? -1 : (int)lround(r->groups[i].score), text};
+	}
 }
 
 static bool has_data(const struct kayenta_result *r)

@@ -4,7 +4,7 @@
 #include "tidegate/base/json.h"
 
 void condition_write(struct json_writer *w, const char *type, bool holds, const char *reason,
-                     const char *message, int64_t generation)
+                     const char *message, int64_t generation, int64_t since_ms)
 {
 	char stamp[CLOCK_RFC3339_MAX];
 
@@ -15,6 +15,6 @@ void condition_write(struct json_writer *w, const char *type, bool holds, const 
 	jw_str(w, "message", message);
 	if (generation)
 		jw_i64(w, "observedGeneration", generation);
-	jw_str(w, "lastTransitionTime", clock_format(clock_wall_ms(), stamp));
+	jw_str(w, "lastTransitionTime", clock_format(since_ms ? since_ms : clock_wall_ms(), stamp));
 	jw_end_object(w);
 }

@@ -83,9 +83,11 @@ struct key_state *operator_key(struct mdep_operator *op, const char *key); /* ma
 void operator_forget_key(struct mdep_operator *op, const char *key);
 void operator_enqueue(struct mdep_operator *op, const char *key);
 
+struct policy_view;
 /* --- snapshot.c -------------------------------------------------------------------------- */
 void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
-                    struct arena *a, int64_t now_ms, struct rollout_snapshot *out);
+                    const struct policy_view *policy, struct arena *a, int64_t now_ms,
+                    struct rollout_snapshot *out);
 
 /* --- intents (intent.c) ------------------------------------------------------------------ */
 
@@ -176,9 +178,10 @@ void execute_cancel_all(struct mdep_operator *op);
 
 /* --- conditions of what is not a ModelDeployment (condition.c) ---------------------------- */
 struct json_writer;
-/* As of now; without a generation (0) none is told. */
+/* Without a generation (0) none is told. since_ms: its status has been so since then; 0 = from now.
+ */
 void condition_write(struct json_writer *w, const char *type, bool holds, const char *reason,
-                     const char *message, int64_t generation);
+                     const char *message, int64_t generation, int64_t since_ms);
 
 /* --- conditions of pods (pod_condition.c) ------------------------------------------------ */
 struct pod_condition {
@@ -236,11 +239,11 @@ bool observer_can_scrape(const struct mdep *m);
 const char *observer_metrics_url(struct arena *a, const struct mdep *m, const struct pod *p);
 /* Starts, keeps or ends the comparison that the plan asks for. */
 void observer_set(struct observer *o, const char *key, const struct rollout_snapshot *s,
-                  const struct rollout_plan *plan);
+                  const struct rollout_plan *plan, const struct policy_view *policy);
 void observer_forget(struct observer *o, const char *key);
 /* Fills judgement and the counted share. */
 void observer_read(struct observer *o, const char *key, struct arena *a,
-                   struct rollout_snapshot *s);
+                   const struct policy_view *policy, struct rollout_snapshot *s);
 /* The route was changed at this wall time: shares are counted anew. */
 void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);
 

@@ -9,6 +9,7 @@
 #include "analysis.h"
 #include "internal.h"
 #include "observe.h"
+#include "score_groups.h"
 #include "tidegate/api/preset.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
@@ -49,6 +50,7 @@ struct observation {
 	int64_t woken_ms, text_ms, looked_ms;
 	int score;
 	char text[256];
+	struct score_groups groups;
 };
 
 struct observer {
@@ -67,6 +69,7 @@ static void observation_free(void *arg)
 	sequential_free(o->judge);
 	free(o->limits);
 	analysis_free(o->analysis);
+	score_groups_clear(&o->groups);
 	slo_watch_free(o->slo);
 	free(o->policy);
 	free(o->stable);
@@ -123,6 +126,7 @@ static void judge_end(struct observation *o)
 	o->verdict = JUDGE_NONE;
 	o->score = -1;
 	o->text[0] = '\0';
+	score_groups_clear(&o->groups);
 }
 
 /* --- readings ---------------------------------------------------------------------------- */
@@ -423,17 +427,15 @@ static void set_slo(struct observation *o, const struct mdep *m, const struct md
 }
 
 void observer_set(struct observer *ob, const char *key, const struct rollout_snapshot *s,
-                  const struct rollout_plan *plan)
+                  const struct rollout_plan *plan, const struct policy_view *policy)
 {
 	struct observation *o = map_get(&ob->observations, key);
 	const struct mdep_status *st = &plan->status;
-	struct policy_view policy;
 	cleanup_arena struct arena a;
 	bool other_pair;
 
 	arena_init(&a, 8192);
-	policy_view(ob->op, s->mdep, &a, &policy);
-	if (!st->stable || !st->target || !can_judge(s->mdep, &policy) ||
+	if (!st->stable || !st->target || !can_judge(s->mdep, policy) ||
 	    (!plan->judge && !s->mdep->slo.n)) {
 		observer_forget(ob, key);
 		return;
@@ -445,7 +447,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	other_pair = !str_eq(o->stable, st->stable) || !str_eq(o->target, st->target);
 	xstr_replace(&o->stable, st->stable);
 	xstr_replace(&o->target, st->target);
-	set_judge(ob, o, s, plan, policy.policy, other_pair);
+	set_judge(ob, o, s, plan, policy->policy, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
 	if (observer_can_scrape(s->mdep))
 		watch_pods(ob, key, o, s, &a);
@@ -521,18 +523,6 @@ static void judge_all(struct observation *o, int64_t now_ms, struct sequential_r
 		combine(o, res, v);
 }
 
-/* Names too: the analysis may end before the plan is carried out. */
-static const struct mdep_group_score *copy_groups(struct arena *a, const struct analysis_view *v)
-{
-	struct mdep_group_score *groups =
-		v->ngroups ? arena_array(a, v->ngroups, sizeof(*groups)) : NULL;
-
-	for (unsigned i = 0; i < v->ngroups; i++)
-		groups[i] = (struct mdep_group_score){arena_strdup(a, v->groups[i].name),
-		                                      v->groups[i].score};
-	return groups;
-}
-
 static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_judgement *j = &s->judgement;
@@ -545,6 +535,7 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 		o->text_ms = s->now_ms;
 		o->score = res.score;
 		str_copy(o->text, sizeof(o->text), res.text);
+		score_groups_take(&o->groups, &res, &v);
 	}
 	j->can_judge = j->judging = true;
 	j->verdict = to_rollout(res.verdict);
@@ -556,8 +547,8 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->disagree = arena_strdup(a, v.disagree);
 	if (!j->held)
 		j->held = arena_strdup(a, v.held);
-	j->groups = copy_groups(a, &v);
-	j->ngroups = v.ngroups;
+	j->groups = score_groups_copy(&o->groups, a);
+	j->ngroups = o->groups.n;
 	if (o->counted) {
 		s->traffic.canary_requests = llround(o->canary_requests);
 		s->traffic.total_requests = llround(o->total_requests);
@@ -582,14 +573,12 @@ static void read_slo(struct observer *ob, struct observation *o, struct arena *a
 }
 
 void observer_read(struct observer *ob, const char *key, struct arena *a,
-                   struct rollout_snapshot *s)
+                   const struct policy_view *policy, struct rollout_snapshot *s)
 {
 	struct observation *o = map_get(&ob->observations, key);
-	struct policy_view policy;
 
-	policy_view(ob->op, s->mdep, a, &policy);
-	s->judgement.held = policy.held;
-	s->judgement.can_judge = can_judge(s->mdep, &policy);
+	s->judgement.held = policy->held;
+	s->judgement.can_judge = can_judge(s->mdep, policy);
 	if (!o)
 		return;
 	if (o->judging)

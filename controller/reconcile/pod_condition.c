@@ -32,7 +32,7 @@ static int write_body(struct buf *out, const struct pod *p, const struct pod_con
 	jw_end_object(&w);
 	jw_object(&w, "status");
 	jw_array(&w, "conditions");
-	condition_write(&w, c->type, c->status, c->reason, c->message, 0);
+	condition_write(&w, c->type, c->status, c->reason, c->message, 0, 0);
 	jw_end_array(&w);
 	jw_end_object(&w);
 	jw_end_object(&w);

@@ -31,6 +31,8 @@ static void on_written(void *arg, const struct kube_response *r)
 static int status_body(const struct scorepolicy *p, bool ready, const char *message,
                        struct buf *out)
 {
+	/* The time is that of the change of status: another message alone does not move it. */
+	bool as_before = str_eq(p->said_status, ready ? "True" : "False");
 	struct json_writer w;
 
 	jw_init(&w, out);
@@ -44,7 +46,7 @@ static int status_body(const struct scorepolicy *p, bool ready, const char *mess
 	jw_i64(&w, "observedGeneration", p->meta.generation);
 	jw_array(&w, "conditions");
 	condition_write(&w, "Ready", ready, ready ? "Valid" : "Invalid", message,
-	                p->meta.generation);
+	                p->meta.generation, as_before ? p->said_since_ms : 0);
 	jw_end_array(&w);
 	jw_end_object(&w);
 	jw_end_object(&w);

@@ -152,14 +152,16 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 	struct arena arena;
 	struct rollout_snapshot snap;
 	struct rollout_plan *plan;
+	struct policy_view policy;
 	struct intents intents = {.arena = NULL};
 	struct err err = ERR_INIT;
 
 	arena_init(&arena, 4096);
-	snapshot_build(op, m, ks, &arena, clock_wall_ms(), &snap);
+	policy_view(op, m, &arena, &policy);
+	snapshot_build(op, m, ks, &policy, &arena, clock_wall_ms(), &snap);
 	plan = arena_alloc(&arena, sizeof(*plan));
 	rollout_plan(&snap, &arena, plan);
-	observer_set(op->observer, key, &snap, plan);
+	observer_set(op->observer, key, &snap, plan, &policy);
 	endpoints_watch(op->endpoints, key, &snap);
 	intents.arena = &arena;
 	if (intents_collect(op, &snap, plan, ks, &intents, &err)) {

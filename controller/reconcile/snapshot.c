@@ -73,7 +73,8 @@ static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct
 }
 
 void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
-                    struct arena *a, int64_t now_ms, struct rollout_snapshot *out)
+                    const struct policy_view *policy, struct arena *a, int64_t now_ms,
+                    struct rollout_snapshot *out)
 {
 	const struct traffic_driver *driver = traffic_driver_of(m);
 	struct traffic_view view;
@@ -86,6 +87,6 @@ void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_s
 		out->traffic.written_ms = ks->route_written_ms;
 	}
 	out->traffic.canary_requests = out->traffic.total_requests = -1;
-	observer_read(op->observer, m->meta.key, a, out);
+	observer_read(op->observer, m->meta.key, a, policy, out);
 	failover_read(op, a, out);
 }

@@ -182,6 +182,9 @@ void plan_slo_condition(struct planner *p);
 /* plan_judgement.c */
 void plan_judgement(struct planner *p);
 void plan_judgement_conditions(struct planner *p);
+/* "; score 12: errors 12, latency 98", to end a note with; "" without a score. */
+const char *plan_score_words(struct planner *p);
+void plan_score_clear(struct planner *p);
 
 /* plan_weight.c */
 bool plan_verified(const struct planner *p);

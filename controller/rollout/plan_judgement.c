@@ -10,6 +10,31 @@ static void record_groups(struct planner *p)
 	p->st->nscore_groups = j->ngroups < MDEP_GROUPS_MAX ? j->ngroups : MDEP_GROUPS_MAX;
 }
 
+const char *plan_score_words(struct planner *p)
+{
+	const struct mdep_status *st = p->st;
+	const char *out;
+
+	if (st->score < 0)
+		return "";
+	out = arena_printf(p->arena, "; score %d", st->score);
+	for (unsigned i = 0; i < st->nscore_groups; i++) {
+		const struct mdep_group_score *g = &st->score_groups[i];
+
+		out = arena_printf(p->arena, g->score < 0 ? "%s%s%s without data" : "%s%s%s %d",
+		                   out, i ? ", " : ": ", g->name, g->score);
+	}
+	return out;
+}
+
+void plan_score_clear(struct planner *p)
+{
+	p->st->verdict = p->st->score_message = "";
+	p->st->score = -1;
+	p->st->score_groups = NULL;
+	p->st->nscore_groups = 0;
+}
+
 void plan_judgement(struct planner *p)
 {
 	static const char *const names[] = {

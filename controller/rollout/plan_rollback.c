@@ -51,8 +51,8 @@ static bool judge_failed(struct planner *p)
 	if (!under_judgement(p) || p->s->judgement.verdict != VERDICT_FAIL || !at_stake(p))
 		return false;
 	plan_rollback(p, "RolledBack", "JudgeFailed",
-	              arena_printf(p->arena, "judged worse than %s: %s", p->st->stable,
-	                           *text ? text : "no figures given"));
+	              arena_printf(p->arena, "judged worse than %s: %s%s", p->st->stable,
+	                           *text ? text : "no figures given", plan_score_words(p)));
 	return true;
 }
 

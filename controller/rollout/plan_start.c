@@ -101,9 +101,7 @@ static void begin(struct planner *p)
 	st->steps_hash = str_or(p->m->steps_hash, "");
 	st->nsteps = (int)p->m->nsteps;
 	st->paused_from = ROLLOUT_IDLE;
-	st->verdict = "";
-	st->score = -1;
-	st->score_message = "";
+	plan_score_clear(p);
 	st->observed_permille = -1;
 	st->reason = st->message = "";
 	p->begun = true;
@@ -304,12 +302,10 @@ void plan_promote(struct planner *p)
 	st->hold_until_ms = 0;
 	st->finished_ms = p->now;
 	st->reason = "Promoted";
-	st->verdict = "";
-	st->score = -1;
-	st->score_message = "";
 	st->message = "";
 	plan_event(p, false, "Promoted",
-	           arena_printf(p->arena, "revision %s, model version %s, is stable", st->target,
-	                        plan_model_version(p, st->target)));
+	           arena_printf(p->arena, "revision %s, model version %s, is stable%s", st->target,
+	                        plan_model_version(p, st->target), plan_score_words(p)));
+	plan_score_clear(p);
 	plan_tracks(p);
 }

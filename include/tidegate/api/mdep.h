@@ -26,7 +26,7 @@
 #define MDEP_ORDERS_MAX     8  /* one a verb */
 #define MDEP_OBJECTIVES_MAX 4
 #define MDEP_BURNS_MAX      3  /* windows of judge/burn.h */
-#define MDEP_GROUPS_MAX     6  /* of metrics, kept in status */
+#define MDEP_GROUPS_MAX     8  /* of metrics, kept in status */
 #define MDEP_REVISION_LEN   10 /* characters of a revision name */
 
 /* An int-or-percent as written; resolve with mdep_resolve_up()/_down(). */
@@ -111,7 +111,8 @@ struct mdep_objective_status {
 /* Score of a group of metrics. */
 struct mdep_group_score {
 	const char *name;
-	int score; /* 0..100, -1 = no data */
+	int score;        /* 0..100, -1 = no data */
+	const char *text; /* plain words with the figures; NULL = none */
 };
 
 enum mdep_failover { FAILOVER_AUTOMATIC, FAILOVER_MANUAL, FAILOVER_DISABLED };

@@ -67,6 +67,7 @@ struct scorepolicy {
 	const char *problem_path, *problem; /* first thing that is wrong; NULL */
 	int64_t said_generation;            /* status.observedGeneration, and what Ready said */
 	const char *said_status, *said_message;
+	int64_t said_since_ms; /* its lastTransitionTime */
 };
 
 extern const struct object_kind scorepolicy_kind;

@@ -33,8 +33,9 @@ struct thresholds_limit {
 struct thresholds {
 	struct thresholds_rule rule;
 	bool started;
-	double look_at; /* end of the interval */
-	double requests, errors;
+	double look_at;                  /* end of the interval */
+	double requests, errors;         /* of this interval */
+	double all_requests, all_errors; /* of the canary, from the beginning */
 	unsigned nbuckets;
 	double bounds[JUDGE_BUCKETS_MAX], counts[JUDGE_BUCKETS_MAX];
 	struct thresholds_limit errors_limit, latency_limit;

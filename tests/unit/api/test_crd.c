@@ -362,7 +362,7 @@ static void test_table_is_the_schema(void **state)
 /* Every member that encoding can write. */
 static void full_status(struct mdep_status *s)
 {
-	static const struct mdep_group_score groups[] = {{"g", 1}};
+	static const struct mdep_group_score groups[] = {{"g", 1, "m"}};
 	static struct mdep_status_room lists;
 
 	lists = (struct mdep_status_room){.weights = {{"a", "z", 1}},

@@ -7,7 +7,8 @@
 
 static void fill(struct mdep_status *s)
 {
-	static const struct mdep_group_score groups[] = {{"business", 40}, {"gpu", -1}};
+	static const struct mdep_group_score groups[] = {{"business", 40, "ctr 0.03 vs 0.05"},
+	                                                 {"gpu", -1, NULL}};
 	static struct mdep_status_room lists;
 
 	lists = (struct mdep_status_room){
@@ -138,6 +139,8 @@ static void test_round_trip(void **state)
 	assert_string_equal(back.score_groups[0].name, "business");
 	assert_int_equal(back.score_groups[0].score, 40);
 	assert_int_equal(back.score_groups[1].score, -1);
+	assert_string_equal(back.score_groups[0].text, "ctr 0.03 vs 0.05");
+	assert_null(back.score_groups[1].text);
 	assert_int_equal(back.nrevisions, 2);
 	assert_string_equal(back.revisions[1].name, "aaaaaaaaaa");
 	assert_string_equal(back.revisions[1].model_version, "v1");

@@ -203,6 +203,32 @@ static void test_verdict_and_score_are_recorded(void **state)
 	world_release(&w);
 }
 
+/* Figures of each group: in status while it is judged, and in the event that says how it ended. */
+static void test_scores_of_groups_are_recorded_and_told(void **state)
+{
+	static const struct mdep_group_score groups[] = {{"errors", 12, "canary errors 9 % vs 1 %"},
+	                                                 {"business", -1, NULL}};
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	w.groups = groups;
+	w.ngroups = 2;
+	scene_until(&w, ROLLOUT_HOLDING);
+	assert_int_equal(w.m.status.nscore_groups, 2);
+	assert_string_equal(w.m.status.score_groups[0].text, "canary errors 9 % vs 1 %");
+	w.verdict = VERDICT_FAIL;
+	world_plan(&w);
+	assert_non_null(strstr(w.plan.status.message, "canary errors 9 % vs 1 %; score 10: errors "
+	                                              "12, business without data"));
+	w.verdict = VERDICT_PASS;
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_non_null(strstr(w.last_note, "is stable; score 100: errors 12"));
+	assert_int_equal(w.m.status.nscore_groups, 0);
+	assert_string_equal(w.m.status.verdict, "");
+	world_release(&w);
+}
+
 static void test_events_of_a_release_in_their_order(void **state)
 {
 	struct world w;
@@ -234,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_spec_paused_changes_nothing_and_its_time_does_not_count),
 		cmocka_unit_test(test_a_frozen_release_goes_on_being_judged),
 		cmocka_unit_test(test_verdict_and_score_are_recorded),
+		cmocka_unit_test(test_scores_of_groups_are_recorded_and_told),
 		cmocka_unit_test(test_events_of_a_release_in_their_order),
 	};
 

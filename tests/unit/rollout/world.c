@@ -608,6 +608,8 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.verdict = w->verdict,
 		.score = w->verdict == VERDICT_FAIL ? 10 : 100 - w->doubt,
 		.text = "canary errors 9 % vs 1 %",
+		.groups = w->groups,
+		.ngroups = w->ngroups,
 		.since_data_ms = w->no_data_ms,
 		.began_ms = w->judge_began_ms,
 		.held = w->policy_held,

@@ -100,6 +100,8 @@ struct world {
 	unsigned done_orders[ORDER_VERBS];
 	char story[4096]; /* events as "Reason Reason ..." */
 	char last_note[512];
+	const struct mdep_group_score *groups; /* of the judge */
+	unsigned ngroups;
 };
 
 /* Replicas 4, surge 1, unavailable 0, one cell, no steps, managed traffic; revision "aaaaaaaaaa".
