@@ -15,7 +15,8 @@ struct cli_verb {
 	int (*run)(int argc, char **argv); /* argv[0] is the verb */
 };
 
-extern const struct cli_verb cli_controller, cli_score, cli_version, cli_validate, cli_render;
+extern const struct cli_verb cli_controller, cli_import, cli_score, cli_version, cli_validate,
+	cli_render;
 
 /* Prints to standard error "tidegate VERB: message" and the way to help; returns EXIT_USAGE. */
 int cli_usage_error(const struct cli_verb *v, const char *fmt, ...)
