@@ -6,6 +6,7 @@ CC        ?= gcc
 SAN       ?=
 # Lowest layer first; a module may include only what stands before it (tests/tools/layers.sh).
 MODULES   := base net kube api rollout judge failover schedule signal traffic reconcile sim serve cli
+PROCESSORS = $(shell nproc)
 LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
 
 VERSION   := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
@@ -109,16 +110,16 @@ deps:
 	@bash tests/bed/bed.sh deps build bed
 
 demo: deps
-	@$(MAKE) -s all bed
+	@$(MAKE) -s -j$(PROCESSORS) all bed
 	@bash tests/bed/demo.sh $(if $(KEEP),--keep) $(if $(KUBELETS),--kubelets)
 
 test:
 	@bash tests/bed/bed.sh deps build bed develop
-	@$(MAKE) -s all bed
+	@$(MAKE) -s -j$(PROCESSORS) all bed
 	@bash tests/run.sh
 
 bench: deps
-	@$(MAKE) -s all bed
+	@$(MAKE) -s -j$(PROCESSORS) all bed
 	@bash tests/bench/run.sh
 
 # The judges side by side on simulated streams; a few minutes.
@@ -151,9 +152,15 @@ format:
 format-check:
 	clang-format --dry-run --Werror $(SOURCES)
 
-tidy:
-	clang-tidy --quiet $(filter controller/%.c,$(SOURCES)) -- -std=gnu17 -D_GNU_SOURCE -Iinclude \
-		-DTIDEGATE_VERSION='"$(VERSION)"'
+# A file at a time, so that `make -j` uses all processors; a file is looked at again when it, the checks
+# or any header changed.
+TIDIED    = $(patsubst %.c,$(BUILD)/tidy/%.ok,$(wildcard controller/*.c controller/*/*.c))
+tidy: $(TIDIED)
+$(BUILD)/tidy/%.ok: %.c .clang-tidy $(wildcard include/tidegate/*/*.h controller/*/*.h)
+	@mkdir -p $(@D)
+	$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet $< -- -std=gnu17 -D_GNU_SOURCE -Iinclude -DTIDEGATE_VERSION='"$(VERSION)"'
+	@touch $@
 
 sanitize:
 	@$(MAKE) -s unit SAN=1 BUILD=$(BUILD)-san

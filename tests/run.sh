@@ -46,8 +46,8 @@ ring "layers" sh tests/tools/layers.sh
 ring "banned calls" sh tests/tools/banned.sh
 ring "checks of the checks" sh tests/tools/lint_test.sh
 ring "format and static analysis" sh tests/tools/style.sh
-ring "unit, address and undefined-behaviour sanitizers" make -s unit SAN=1 BUILD=build-san
-ring "unit" make -s unit
+ring "unit, address and undefined-behaviour sanitizers" make -s -j"$(nproc)" unit SAN=1 BUILD=build-san
+ring "unit" make -s -j"$(nproc)" unit
 ring "simulated releases, fixed seeds" make -s sim SEEDS=1000
 # Not the same ones every day; the first seed is printed, and a failing one prints how to repeat it.
 ring "simulated releases, fresh seeds" make -s sim SEEDS=100 FROM="$(date +%s)"

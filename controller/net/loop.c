@@ -176,7 +176,7 @@ static void run_virtual(struct loop *l, bool wait)
 	vt->t->fn(vt->t->arg);
 }
 
-void loop_run_once(struct loop *l, bool wait)
+static void run_round(struct loop *l, bool wait)
 {
 	run_deferred(l);
 	if (l->virtual) {
@@ -188,10 +188,16 @@ void loop_run_once(struct loop *l, bool wait)
 	run_deferred(l);
 }
 
+void loop_run_once(struct loop *l, bool wait)
+{
+	/* What is deferred may be what the caller waits for. */
+	run_round(l, wait && (l->virtual || !l->queue.len));
+}
+
 void loop_run(struct loop *l)
 {
 	while (!l->stop)
-		loop_run_once(l, true);
+		run_round(l, true);
 	l->stop = false;
 }
 

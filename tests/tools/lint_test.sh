@@ -1,5 +1,6 @@
 #!/bin/sh
-# Tests layers.sh and banned.sh on small trees made here. Ends with "N passed, N failed".
+# Tests layers.sh and banned.sh on small trees made here, and the counting of the unit tests' runner.
+# Ends with "N passed, N failed".
 set -u
 tools=$(cd "$(dirname "$0")" && pwd)
 tree=$(mktemp -d) || exit 1
@@ -63,6 +64,40 @@ expect banned controller/cli/a.c '\tv->valueint = 1;\n' 'controller/cli/a.c:1: v
 expect banned tests/a.c '\tstrtol(s, NULL, 10); time(NULL);\n' ''
 expect banned include/tidegate/base/a.h '\ttime(NULL);\n' \
 	'include/tidegate/base/a.h:1: time(): use clock_mono_ms() or an argument'
+
+# $1 name of a program that the runner is given, $2 what it does
+program() {
+	printf '#!/bin/sh\n%b\n' "$2" >"bin/$1"
+	chmod +x "bin/$1"
+}
+
+# $1 what, $2 exit code wanted, $3 last line wanted, $4 a line that must be there, rest: programs
+runner() {
+	what=$1 want_rc=$2 want=$3 line=$4
+	shift 4
+	out=$(sh "$tools/../unit/run.sh" "$@" 2>&1)
+	rc=$?
+	if [ $rc -eq "$want_rc" ] && [ "$(printf '%s\n' "$out" | tail -n 1)" = "$want" ] &&
+		{ [ -z "$line" ] || printf '%s\n' "$out" | grep -qx "$line"; }; then
+		pass=$((pass + 1))
+	else
+		fail=$((fail + 1))
+		printf 'FAIL runner, %s: exit %s\n%s\n' "$what" "$rc" "$out"
+	fi
+}
+
+mkdir bin "bin/a b"
+program good "echo '[       OK ] a'; echo '[       OK ] b'"
+program skips "echo '[       OK ] a'; echo '[  SKIPPED ] b'; echo '[  SKIPPED ] 1 test(s), listed below:'; echo '[  SKIPPED ] b'"
+program bad "echo '[       OK ] a'; echo '[  FAILED  ] b'; echo '[  FAILED  ] 1 test(s), listed below:'; echo '[  FAILED  ] b'; exit 1"
+program dies "echo '[       OK ] a'; kill -SEGV \$\$"
+program 'a b/good' "echo '[       OK ] a'"
+runner 'all good' 0 '3 passed, 0 failed, 1 skipped' '' bin/good bin/skips
+runner 'one fails, its output is shown' 1 '3 passed, 1 failed, 0 skipped' 'FAIL bin/bad (exit 1)' bin/bad bin/good
+runner 'one dies' 1 '3 passed, 1 failed, 0 skipped' 'FAIL bin/dies (exit 139)' bin/good bin/dies
+runner 'one is missing' 1 '2 passed, 1 failed, 0 skipped' 'FAIL bin/none (exit 127)' bin/good bin/none
+runner 'a path with a space' 0 '1 passed, 0 failed, 0 skipped' '' 'bin/a b/good'
+runner 'nothing ran' 1 '0 passed, 0 failed, 0 skipped' ''
 
 echo "$pass passed, $fail failed"
 [ $fail -eq 0 ]

@@ -16,7 +16,7 @@ check() {
 	if [ "$have" != "$want" ]; then
 		echo "SKIP $2: needs $1 $want, here is ${have:-none}"
 		skip=$((skip + 1))
-	elif make -s "$2"; then
+	elif make -s -k -j"$(nproc)" "$2"; then
 		pass=$((pass + 1))
 	else
 		echo "FAIL make $2"

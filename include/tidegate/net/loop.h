@@ -29,7 +29,7 @@ int64_t loop_next_timer(const struct loop *l);
 void loop_free(struct loop *l);
 /* Runs until loop_stop(). */
 void loop_run(struct loop *l);
-/* Runs one round, waiting for events when `wait`. For tests. */
+/* Runs one round, waiting for events when `wait` and nothing was deferred. For tests. */
 void loop_run_once(struct loop *l, bool wait);
 void loop_stop(struct loop *l);
 /* Cached monotonic time of this round, on the scale of clock_mono_ms(). */
