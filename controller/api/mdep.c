@@ -189,7 +189,10 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 	static const size_t group[] = {offsetof(struct mdep_group_score, name),
 	                               offsetof(struct mdep_group_score, text)};
 	static const size_t zone[] = {offsetof(struct mdep_zone_status, name),
-	                              offsetof(struct mdep_zone_status, reason)};
+	                              offsetof(struct mdep_zone_status, reason),
+	                              offsetof(struct mdep_zone_status, ordered_reason),
+	                              offsetof(struct mdep_zone_status, shift),
+	                              offsetof(struct mdep_zone_status, refused)};
 	static const size_t condition[] = {
 		offsetof(struct mdep_condition, type), offsetof(struct mdep_condition, status),
 		offsetof(struct mdep_condition, reason), offsetof(struct mdep_condition, message)};

@@ -23,6 +23,7 @@ static const char *const verb_names[] = {
 	[ORDER_ABORT] = "abort",   [ORDER_PAUSE] = "pause",
 	[ORDER_RESUME] = "resume", [ORDER_ROLLBACK_TO] = "rollback-to",
 	[ORDER_RETRY] = "retry",   [ORDER_PROMOTE] = "promote",
+	[ORDER_RETURN] = "return", [ORDER_EVACUATE] = "evacuate",
 };
 
 static const char *const phase_names[] = {
@@ -296,6 +297,11 @@ static void write_zones(struct json_writer *w, const struct mdep_status *s)
 		if (z->relapses)
 			jw_i64(w, "evacuations", z->relapses);
 		write_time(w, "evacuatedTime", z->relapse_ms);
+		write_time(w, "orderedUntilTime", z->ordered_until_ms);
+		write_text(w, "orderedReason", z->ordered_reason, VALUE_MAX);
+		write_text(w, "shift", z->shift, VALUE_MAX);
+		write_time(w, "shiftUntilTime", z->shift_until_ms);
+		write_text(w, "refused", z->refused, WORD_MAX);
 		jw_end_object(w);
 	}
 	jw_end_array(w);
@@ -484,14 +490,19 @@ static void read_zones(const struct cJSON *list, struct mdep_status *s, struct a
 	json_for_each (it, list) {
 		if (s->nzones == MDEP_ZONES_MAX)
 			break;
-		s->zones[s->nzones++] =
-			(struct mdep_zone_status){.name = str_or(json_str(it, "name"), ""),
-		                                  .state = zone_state_parse(json_str(it, "state")),
-		                                  .reason = str_or(json_str(it, "reason"), ""),
-		                                  .percent = json_int(it, "percent", 100),
-		                                  .since_ms = json_time(it, "sinceTime"),
-		                                  .relapses = json_int(it, "evacuations", 0),
-		                                  .relapse_ms = json_time(it, "evacuatedTime")};
+		s->zones[s->nzones++] = (struct mdep_zone_status){
+			.name = str_or(json_str(it, "name"), ""),
+			.state = zone_state_parse(json_str(it, "state")),
+			.reason = str_or(json_str(it, "reason"), ""),
+			.percent = json_int(it, "percent", 100),
+			.since_ms = json_time(it, "sinceTime"),
+			.relapses = json_int(it, "evacuations", 0),
+			.relapse_ms = json_time(it, "evacuatedTime"),
+			.ordered_until_ms = json_time(it, "orderedUntilTime"),
+			.ordered_reason = json_str(it, "orderedReason"),
+			.shift = json_str(it, "shift"),
+			.shift_until_ms = json_time(it, "shiftUntilTime"),
+			.refused = json_str(it, "refused")};
 	}
 }
 

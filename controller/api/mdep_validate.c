@@ -132,7 +132,7 @@ static void warn_annotations(const struct cJSON *json, struct findings *f)
 			continue;
 		finding_add(f, false, arena_printf(f->a, "metadata.annotations[%.80s]", key),
 		            "is no order that this version knows: abort, pause, resume, "
-		            "rollback-to, retry, promote");
+		            "rollback-to, retry, promote, return, evacuate");
 	}
 }
 

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "step.h"
 #include "tidegate/base/alloc.h"
+#include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
 
 #define BAD_PERCENT     60
@@ -18,49 +20,48 @@ static const int ramp[] = {5, 25, 50, 100};
 /* --- what the facts say ------------------------------------------------------------------ */
 
 /* A single pod is no zone: with two or more at least two must agree. */
-static bool is_bad(const struct zone_facts *f)
+static bool is_bad(const struct step *s, const struct zone_facts *f)
 {
 	int least = f->pods < 2 ? 1 : 2;
 
-	return f->pods > 0 && f->failing >= least && f->failing * 100 >= BAD_PERCENT * f->pods;
+	return s->in->mdep->failover.mode != FAILOVER_DISABLED && f->pods > 0 &&
+	       f->failing >= least && f->failing * 100 >= BAD_PERCENT * f->pods;
 }
 
-static bool is_good(const struct zone_facts *f)
+bool zone_is_good(const struct zone_facts *f)
 {
 	return f->pods > 0 && f->ready > 0 && f->shaky * 100 < BAD_PERCENT * f->pods;
 }
-
-struct step {
-	const struct failover_input *in;
-	struct failover_plan *out;
-	struct mdep_zone_status zones[MDEP_ZONES_MAX]; /* all of them, by the facts' order */
-};
 
 static bool lasts(const struct zone_facts *f, int64_t since_ms)
 {
 	return f->good_since_ms && f->good_since_ms <= since_ms;
 }
 
-/* Some other zone answers, and has done so for that long without a failure. */
-static bool others_healthy(const struct step *s, unsigned self, int64_t for_ms)
+bool zone_others_healthy(const struct step *s, unsigned self, int64_t for_ms)
 {
 	for (unsigned i = 0; i < s->in->nzones; i++)
-		if (i != self && !mdep_zone_is_out(&s->zones[i]) && is_good(&s->in->zones[i]) &&
+		if (i != self && !mdep_zone_is_out(&s->zones[i]) &&
+		    zone_is_good(&s->in->zones[i]) &&
 		    (!for_ms || lasts(&s->in->zones[i], s->in->now_ms - for_ms)))
 			return true;
 	return false;
 }
 
-/* Left, on its way back, or about to be left: a second one at the same time is one too many. */
+/*
+ * Left, on its way back, or about to be left: a second one at the same time is one too many. What
+ * people wanted proves nothing about the others.
+ */
 static bool other_is_out(const struct step *s, unsigned self)
 {
 	for (unsigned i = 0; i < s->in->nzones; i++)
-		if (i != self && mdep_zone_is_out(&s->zones[i]) && s->zones[i].percent < 100)
+		if (i != self && mdep_zone_is_out(&s->zones[i]) && s->zones[i].percent < 100 &&
+		    !order_moved(&s->zones[i]))
 			return true;
 	return false;
 }
 
-static int ready_elsewhere(const struct step *s, unsigned self)
+int zone_ready_elsewhere(const struct step *s, unsigned self)
 {
 	int n = 0;
 
@@ -71,7 +72,7 @@ static int ready_elsewhere(const struct step *s, unsigned self)
 }
 
 /* Rounded down: a third of six pods may go when 70 % are to stay. */
-static int ready_needed(const struct step *s)
+int zone_ready_needed(const struct step *s)
 {
 	const struct mdep *m = s->in->mdep;
 	int n = m->replicas * m->failover.min_capacity / 100;
@@ -90,14 +91,13 @@ static int64_t recover_after(const struct step *s, const struct mdep_zone_status
 
 /* --- moving on --------------------------------------------------------------------------- */
 
-static void wake_at(struct step *s, int64_t at_ms)
+void zone_wake_at(struct step *s, int64_t at_ms)
 {
 	if (at_ms > s->in->now_ms && (!s->out->wake_ms || at_ms < s->out->wake_ms))
 		s->out->wake_ms = at_ms;
 }
 
-static void enter(struct step *s, unsigned i, enum zone_state state, int percent,
-                  const char *reason)
+void zone_enter(struct step *s, unsigned i, enum zone_state state, int percent, const char *reason)
 {
 	struct mdep_zone_status *z = &s->zones[i];
 
@@ -110,7 +110,7 @@ static void enter(struct step *s, unsigned i, enum zone_state state, int percent
 	z->reason = reason;
 }
 
-static void tell(struct step *s, unsigned i, bool warning, const char *reason)
+void zone_tell(struct step *s, unsigned i, bool warning, const char *reason)
 {
 	if (s->out->nevents < MDEP_ZONES_MAX)
 		s->out->events[s->out->nevents++] = (struct failover_event){
@@ -126,34 +126,34 @@ static void relapse(struct step *s, unsigned i)
 static void leave_zone(struct step *s, unsigned i)
 {
 	relapse(s, i);
-	enter(s, i, ZONE_EVACUATING, 0, "ProbesFail");
-	tell(s, i, true, "ZoneEvacuating");
+	zone_enter(s, i, ZONE_EVACUATING, 0, "ProbesFail");
+	zone_tell(s, i, true, "ZoneEvacuating");
 }
 
 /* The part that the others cannot take stays, however bad: it would break them too. */
-static void degrade(struct step *s, unsigned i, const char *reason, int percent)
+void zone_degrade(struct step *s, unsigned i, const char *reason, int percent)
 {
 	if (s->zones[i].state != ZONE_DEGRADED)
-		tell(s, i, true, reason);
-	enter(s, i, ZONE_DEGRADED, percent, reason);
+		zone_tell(s, i, true, reason);
+	zone_enter(s, i, ZONE_DEGRADED, percent, reason);
 }
 
 static void decide(struct step *s, unsigned i)
 {
-	int have = ready_elsewhere(s, i), need = ready_needed(s);
+	int have = zone_ready_elsewhere(s, i), need = zone_ready_needed(s);
 
-	if (!others_healthy(s, i, 0)) {
+	if (!zone_others_healthy(s, i, 0)) {
 		if (s->zones[i].state != ZONE_FROZEN)
-			tell(s, i, true, "ZonesFrozen");
-		enter(s, i, ZONE_FROZEN, mdep_zone_percent(&s->zones[i]), "NoHealthyZone");
+			zone_tell(s, i, true, "ZonesFrozen");
+		zone_enter(s, i, ZONE_FROZEN, mdep_zone_percent(&s->zones[i]), "NoHealthyZone");
 	} else if (s->in->mdep->failover.mode != FAILOVER_AUTOMATIC) {
 		if (s->zones[i].state != ZONE_IMPAIRED)
-			tell(s, i, true, "ZoneImpaired");
-		enter(s, i, ZONE_IMPAIRED, 100, "WaitsForOrder");
+			zone_tell(s, i, true, "ZoneImpaired");
+		zone_enter(s, i, ZONE_IMPAIRED, 100, "WaitsForOrder");
 	} else if (other_is_out(s, i)) {
-		degrade(s, i, "AnotherZoneIsOut", 100);
+		zone_degrade(s, i, "AnotherZoneIsOut", 100);
 	} else if (have < need) {
-		degrade(s, i, "CapacityShortfall", (need - have) * 100 / need);
+		zone_degrade(s, i, "CapacityShortfall", (need - have) * 100 / need);
 	} else {
 		leave_zone(s, i);
 	}
@@ -164,14 +164,14 @@ static void step_calm(struct step *s, unsigned i)
 	const struct zone_facts *f = &s->in->zones[i];
 	struct mdep_zone_status *z = &s->zones[i];
 
-	if (is_bad(f))
+	if (is_bad(s, f))
 		decide(s, i);
 	else if (f->shaky * 2 >= f->pods && f->shaky > 0)
-		enter(s, i, ZONE_SUSPECT, 100, "ProbesFail");
+		zone_enter(s, i, ZONE_SUSPECT, 100, "ProbesFail");
 	else
-		enter(s, i, ZONE_HEALTHY, 100, "");
+		zone_enter(s, i, ZONE_HEALTHY, 100, "");
 	if (z->state == ZONE_SUSPECT)
-		wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
+		zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 }
 
 /*
@@ -180,70 +180,106 @@ static void step_calm(struct step *s, unsigned i)
  */
 static bool thawed(const struct step *s, unsigned i)
 {
-	return s->zones[i].state != ZONE_FROZEN || others_healthy(s, i, THAW_MS);
+	return s->zones[i].state != ZONE_FROZEN || zone_others_healthy(s, i, THAW_MS);
+}
+
+/* What people no longer want out keeps the part that it kept, and gets back the rest. */
+static void end_partial(struct step *s, unsigned i)
+{
+	int percent = mdep_zone_percent(&s->zones[i]);
+
+	zone_start_back(s, i, REASON_RETURNED);
+	if (s->zones[i].state == ZONE_FAILBACK && percent > s->zones[i].percent)
+		zone_enter(s, i, ZONE_FAILBACK, percent, REASON_RETURNED);
 }
 
 static void step_stuck(struct step *s, unsigned i)
 {
 	const struct zone_facts *f = &s->in->zones[i];
 
-	wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
-	if (is_bad(f) && thawed(s, i))
+	zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
+	if (is_bad(s, f) && thawed(s, i))
 		decide(s, i);
-	else if (is_good(f) && mdep_zone_percent(&s->zones[i]) < 100)
-		enter(s, i, ZONE_RECOVERING, 0, "ProbesPass");
-	else if (is_good(f))
-		enter(s, i, ZONE_HEALTHY, 100, "");
+	else if (zone_is_good(f) && order_moved(&s->zones[i]))
+		end_partial(s, i);
+	else if (zone_is_good(f) && mdep_zone_percent(&s->zones[i]) < 100)
+		zone_enter(s, i, ZONE_RECOVERING, 0, "ProbesPass");
+	else if (zone_is_good(f))
+		zone_enter(s, i, ZONE_HEALTHY, 100, "");
 }
 
 static void step_evacuating(struct step *s, unsigned i)
 {
-	wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
+	zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 	if (s->in->zones[i].in_route)
 		return;
-	enter(s, i, ZONE_EVACUATED, 0, s->zones[i].reason);
-	tell(s, i, true, "ZoneEvacuated");
+	zone_enter(s, i, ZONE_EVACUATED, 0, s->zones[i].reason);
+	zone_tell(s, i, true, "ZoneEvacuated");
+}
+
+bool zone_has_recovered(const struct step *s, unsigned i, int64_t *at_ms)
+{
+	const struct zone_facts *f = &s->in->zones[i];
+	const struct mdep_zone_status *z = &s->zones[i];
+	int64_t from = f->good_since_ms;
+
+	*at_ms = 0;
+	if (!from || !zone_is_good(f))
+		return false;
+	/* What was left because it failed proves itself from then on. */
+	if (!order_moved(z) && z->since_ms > from)
+		from = z->since_ms;
+	*at_ms = from + recover_after(s, z);
+	return s->in->now_ms >= *at_ms;
 }
 
 static void step_evacuated(struct step *s, unsigned i)
 {
-	const struct zone_facts *f = &s->in->zones[i];
-	struct mdep_zone_status *z = &s->zones[i];
-	int64_t from = f->good_since_ms > z->since_ms ? f->good_since_ms : z->since_ms;
+	bool ordered = order_moved(&s->zones[i]);
+	int64_t at_ms;
 
-	if (!f->good_since_ms || !is_good(f))
-		return;
-	if (s->in->now_ms < from + recover_after(s, z)) {
-		wake_at(s, from + recover_after(s, z));
-		return;
+	if (ordered && !s->in->zones[i].pods) {
+		zone_enter(s, i, ZONE_HEALTHY, 100, "");
+		zone_tell(s, i, false, "ZoneHealthy");
+	} else if (zone_has_recovered(s, i, &at_ms)) {
+		zone_enter(s, i, ZONE_RECOVERING, 0, ordered ? REASON_RETURNED : "ProbesPass");
+		zone_tell(s, i, false, "ZoneRecovering");
+	} else if (at_ms) {
+		zone_wake_at(s, at_ms);
+	} else if (ordered && is_bad(s, &s->in->zones[i])) {
+		zone_enter(s, i, ZONE_EVACUATED, 0, "ProbesFail");
 	}
-	enter(s, i, ZONE_RECOVERING, 0, "ProbesPass");
-	tell(s, i, false, "ZoneRecovering");
 }
 
 static void fall_back(struct step *s, unsigned i)
 {
 	relapse(s, i);
-	enter(s, i, ZONE_EVACUATING, 0, "Relapse");
-	tell(s, i, true, "ZoneRelapsed");
+	zone_enter(s, i, ZONE_EVACUATING, 0, "Relapse");
+	zone_tell(s, i, true, "ZoneRelapsed");
+}
+
+void zone_start_back(struct step *s, unsigned i, const char *reason)
+{
+	const struct mdep *m = s->in->mdep;
+
+	if (m->failover.failback == FAILBACK_IMMEDIATE) {
+		zone_enter(s, i, ZONE_HEALTHY, 100, "");
+		zone_tell(s, i, false, "ZoneHealthy");
+		return;
+	}
+	zone_enter(s, i, ZONE_FAILBACK, ramp[0], reason);
+	zone_wake_at(s, s->in->now_ms + m->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp));
 }
 
 static void step_recovering(struct step *s, unsigned i)
 {
 	const struct zone_facts *f = &s->in->zones[i];
-	const struct mdep *m = s->in->mdep;
+	bool waits = s->in->mdep->failover.failback == FAILBACK_MANUAL;
 
-	if (is_bad(f)) {
+	if (is_bad(s, f))
 		fall_back(s, i);
-	} else if (m->failover.failback == FAILBACK_MANUAL || !is_good(f)) {
-		return;
-	} else if (m->failover.failback == FAILBACK_IMMEDIATE) {
-		enter(s, i, ZONE_HEALTHY, 100, "");
-		tell(s, i, false, "ZoneHealthy");
-	} else {
-		enter(s, i, ZONE_FAILBACK, ramp[0], "ProbesPass");
-		wake_at(s, s->in->now_ms + m->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp));
-	}
+	else if (zone_is_good(f) && (!waits || order_moved(&s->zones[i])))
+		zone_start_back(s, i, s->zones[i].reason);
 }
 
 static int next_percent(int percent)
@@ -260,24 +296,26 @@ static void step_failback(struct step *s, unsigned i)
 	struct mdep_zone_status *z = &s->zones[i];
 	int64_t due = z->since_ms + s->in->mdep->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp);
 
-	if (is_bad(f)) {
+	if (is_bad(s, f)) {
 		fall_back(s, i);
 	} else if (s->in->now_ms < due) {
-		wake_at(s, due);
-	} else if (!is_good(f)) {
-		wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
+		zone_wake_at(s, due);
+	} else if (!zone_is_good(f)) {
+		zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 	} else if (z->percent >= 100) {
-		enter(s, i, ZONE_HEALTHY, 100, "");
-		tell(s, i, false, "ZoneHealthy");
+		zone_enter(s, i, ZONE_HEALTHY, 100, "");
+		zone_tell(s, i, false, "ZoneHealthy");
 	} else {
-		enter(s, i, ZONE_FAILBACK, next_percent(z->percent), z->reason);
-		wake_at(s,
-		        s->in->now_ms + s->in->mdep->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp));
+		zone_enter(s, i, ZONE_FAILBACK, next_percent(z->percent), z->reason);
+		zone_wake_at(s, s->in->now_ms +
+		                        s->in->mdep->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp));
 	}
 }
 
 static void step_zone(struct step *s, unsigned i)
 {
+	if (order_keeps_out(s, i) && order_step(s, i))
+		return;
 	switch (s->zones[i].state) {
 	case ZONE_HEALTHY:
 	case ZONE_SUSPECT:
@@ -318,13 +356,14 @@ static void load(struct step *s)
 	}
 }
 
-/* A Healthy zone is remembered as long as its relapses count. */
+/* A Healthy zone is remembered as long as its relapses count, or people want it out. */
 static void store(struct step *s)
 {
 	for (unsigned i = 0; i < s->in->nzones; i++) {
 		struct mdep_zone_status *z = &s->zones[i];
 
-		if (z->state == ZONE_HEALTHY && s->in->now_ms >= z->relapse_ms + RELAPSE_KEEP_MS)
+		if (z->state == ZONE_HEALTHY && !z->ordered_until_ms && !z->shift &&
+		    s->in->now_ms >= z->relapse_ms + RELAPSE_KEEP_MS)
 			continue;
 		s->out->zones[s->out->nzones++] = *z;
 	}
@@ -333,14 +372,27 @@ static void store(struct step *s)
 void failover_step(const struct failover_input *in, struct failover_plan *out)
 {
 	struct step s = {.in = in, .out = out};
+	unsigned sequence[MDEP_ZONES_MAX];
 
 	*out = (struct failover_plan){.nzones = 0};
 	load(&s);
+	order_take_up(&s);
+	order_sequence(&s, sequence);
 	for (unsigned i = 0; i < in->nzones && !in->blind; i++)
-		step_zone(&s, i);
+		step_zone(&s, sequence[i]);
 	if (in->blind)
-		wake_at(&s, in->now_ms + LOOK_AGAIN_MS);
+		zone_wake_at(&s, in->now_ms + LOOK_AGAIN_MS);
 	store(&s);
+}
+
+static unsigned describe_people(const struct mdep_zone_status *z, char *text, unsigned size)
+{
+	int64_t until_ms =
+		z->ordered_until_ms > z->shift_until_ms ? z->ordered_until_ms : z->shift_until_ms;
+	char stamp[CLOCK_RFC3339_MAX];
+
+	return (unsigned)snprintf(text, size, " until %s by %s%s", clock_format(until_ms, stamp),
+	                          z->shift ? "ZoneShift " : "order", str_or(z->shift, ""));
 }
 
 void failover_describe(const struct failover_plan *plan, char *text, unsigned size)
@@ -356,5 +408,7 @@ void failover_describe(const struct failover_plan *plan, char *text, unsigned si
 		used += (unsigned)snprintf(text + used, size - used, "%s%s is %s (%s)",
 		                           used ? ", " : "", z->name, zone_state_name(z->state),
 		                           str_or(z->reason, ""));
+		if (used < size && (z->shift || z->ordered_until_ms))
+			used += describe_people(z, text + used, size - used);
 	}
 }

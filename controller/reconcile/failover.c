@@ -26,6 +26,11 @@ static const struct {
 	{"ZoneRecovering", "it answers again"},
 	{"ZoneRelapsed", "it fails again, traffic leaves it"},
 	{"ZoneHealthy", "it has its whole part of the traffic again"},
+	{"ZoneOrderedOut", "traffic leaves it, because people want it out"},
+	{"ZoneOrderPartial",
+         "people want it out, but the others cannot carry all of it yet: a part was taken away"},
+	{"ZoneOrderRefused", "people want it out, but what is left could not carry its traffic"},
+	{"ZoneOrderOver", "the time of the order to keep it out is over"},
 };
 
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures)
@@ -51,6 +56,17 @@ static bool in_service(const struct pod *p)
 	       str_eq(label_get(p->labels, p->nlabels, TG_LABEL_IN_SERVICE), "true");
 }
 
+/* Where nobody can ask for the model, a pod counts while its kubelet says that it is ready. */
+static void add_unprobed(const struct pod *p, struct zone_facts *f)
+{
+	if (p->gate_model_ready_set || !in_service(p))
+		return;
+	f->pods++;
+	f->ready++;
+	if (f->pods == 1 || (f->good_since_ms && p->ready_since_ms > f->good_since_ms))
+		f->good_since_ms = p->ready_since_ms;
+}
+
 /* A pod that never answered is not an outage but a start. */
 static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_ms,
                     struct zone_facts *f)
@@ -58,7 +74,13 @@ static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_m
 	struct model_probe_state s;
 	int64_t good;
 
-	if (p->meta.deleted_ms || !gate_state(op->gate, p, &s) || !s.passed_once)
+	if (p->meta.deleted_ms)
+		return;
+	if (!gate_state(op->gate, p, &s)) {
+		add_unprobed(p, f);
+		return;
+	}
+	if (!s.passed_once)
 		return;
 	good = to_wall(s.good_since_ms, now_ms);
 	f->pods++;
@@ -121,15 +143,38 @@ static bool watches_zones(const struct rollout_snapshot *s)
 {
 	const struct traffic_driver *driver = traffic_driver_of(s->mdep);
 
-	return s->mdep->nzones > 1 && driver && !driver->by_revision &&
-	       s->mdep->failover.mode != FAILOVER_DISABLED;
+	return s->mdep->nzones > 1 && driver && !driver->by_revision;
+}
+
+/* With spec.paused, or a spec that cannot be acted on, orders wait. */
+static const char *due(const struct mdep *m, enum mdep_verb v)
+{
+	bool frozen = m->paused || (m->nfindings && m->findings[0].fatal);
+
+	return !frozen && mdep_order_is_due(m, &m->status, v) ? m->orders[v] : NULL;
+}
+
+/* With failover switched off only what people want is worth telling. */
+static bool says_something(const struct rollout_snapshot *s, const struct failover_plan *plan)
+{
+	return s->mdep->failover.mode != FAILOVER_DISABLED || plan->nzones ||
+	       s->mdep->status.nzones;
+}
+
+static struct rollout_answer answer_of(const struct failover_answer *a)
+{
+	return (struct rollout_answer){.outcome = a->outcome, .message = a->message};
 }
 
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s)
 {
 	struct zone_facts facts[MDEP_ZONES_MAX];
-	struct failover_input in = {
-		.now_ms = s->now_ms, .mdep = s->mdep, .zones = facts, .nzones = s->mdep->nzones};
+	struct failover_input in = {.now_ms = s->now_ms,
+	                            .mdep = s->mdep,
+	                            .zones = facts,
+	                            .nzones = s->mdep->nzones,
+	                            .evacuate = due(s->mdep, ORDER_EVACUATE),
+	                            .give_back = due(s->mdep, ORDER_RETURN)};
 	struct failover_plan *plan;
 	char *text;
 
@@ -140,7 +185,9 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	collect_facts(op, s, facts);
 	failover_step(&in, plan);
 	failover_describe(plan, text, TEXT_MAX);
-	s->zones = (struct rollout_zones){.known = true,
+	s->zones = (struct rollout_zones){.known = says_something(s, plan),
+	                                  .evacuate = answer_of(&plan->evacuate),
+	                                  .give_back = answer_of(&plan->give_back),
 	                                  .v = plan->zones,
 	                                  .n = plan->nzones,
 	                                  .text = text,

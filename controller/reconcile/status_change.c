@@ -56,10 +56,27 @@ static bool conditions_changed(const struct mdep_status *a, const struct mdep_st
 	return false;
 }
 
+/* What a zone may get is on record before the route says so. */
+static bool zones_changed(const struct mdep_status *a, const struct mdep_status *b)
+{
+	if (a->nzones != b->nzones)
+		return true;
+	for (unsigned i = 0; i < a->nzones; i++) {
+		const struct mdep_zone_status *x = &a->zones[i], *y = &b->zones[i];
+
+		if (!str_eq(x->name, y->name) || x->state != y->state || x->percent != y->percent ||
+		    x->ordered_until_ms != y->ordered_until_ms || !str_eq(x->shift, y->shift) ||
+		    x->shift_until_ms != y->shift_until_ms || !str_eq(x->refused, y->refused))
+			return true;
+	}
+	return false;
+}
+
 bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next)
 {
 	return now->observed_generation != next->observed_generation || machine_moved(now, next) ||
 	       traffic_moved(now, next) || orders_changed(now, next) ||
 	       revisions_changed(now, next) || conditions_changed(now, next) ||
+	       zones_changed(now, next) ||
 	       !str_eq(str_or(now->verdict, ""), str_or(next->verdict, ""));
 }

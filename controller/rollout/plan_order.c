@@ -12,17 +12,9 @@ struct order {
 	char word[128]; /* the value without "#anything" */
 };
 
-static struct mdep_order_status *find_record(struct planner *p, enum mdep_verb verb)
-{
-	for (unsigned i = 0; i < p->st->norders; i++)
-		if (p->st->orders[i].verb == verb)
-			return &p->st->orders[i];
-	return NULL;
-}
-
 static struct mdep_order_status *new_record(struct planner *p, enum mdep_verb verb)
 {
-	struct mdep_order_status *r = find_record(p, verb);
+	struct mdep_order_status *r = mdep_order_find(p->st, verb);
 
 	_Static_assert(ORDER_VERBS <= MDEP_ORDERS_MAX, "one record a verb");
 	if (!r && p->st->norders == MDEP_ORDERS_MAX)
@@ -234,21 +226,31 @@ static void order_promote(struct planner *p, struct order *o)
 		promote_next(p, o);
 }
 
+/* What becomes of them is decided with the zones (failover/zone.h), before this plan. */
+static void order_zone(struct planner *p, struct order *o)
+{
+	const struct rollout_answer *a =
+		o->record->verb == ORDER_EVACUATE ? &p->s->zones.evacuate : &p->s->zones.give_back;
+
+	if (a->outcome)
+		settle(p, o, a->outcome, a->message);
+	else
+		ignored(p, o,
+		        "zones are left by weights: give spec.traffic a driver that knows zones "
+		        "and spec.zones two zones or more");
+}
+
 static void (*const carry_out[ORDER_VERBS])(struct planner *, struct order *) = {
 	[ORDER_ABORT] = order_abort,   [ORDER_PAUSE] = order_pause,
 	[ORDER_RESUME] = order_resume, [ORDER_ROLLBACK_TO] = order_rollback_to,
 	[ORDER_RETRY] = order_retry,   [ORDER_PROMOTE] = order_promote,
+	[ORDER_RETURN] = order_zone,   [ORDER_EVACUATE] = order_zone,
 };
 
 static void order_prepare(struct order *o, struct mdep_order_status *record)
 {
-	char *hash;
-
 	o->record = record;
-	str_copy(o->word, sizeof(o->word), record->value);
-	hash = strchr(o->word, '#');
-	if (hash)
-		*hash = '\0';
+	mdep_order_word(record->value, o->word, sizeof(o->word));
 }
 
 /* The annotation is gone: the same value counts as a new order when it comes back. */
@@ -268,7 +270,7 @@ void plan_orders(struct planner *p)
 {
 	for (int v = 0; v < ORDER_VERBS; v++) {
 		const char *value = p->m->orders[v];
-		struct mdep_order_status *r = find_record(p, (enum mdep_verb)v);
+		struct mdep_order_status *r = mdep_order_find(p->st, (enum mdep_verb)v);
 		struct order o;
 
 		if (str_empty(value)) {
@@ -276,7 +278,7 @@ void plan_orders(struct planner *p)
 				withdraw(p, r);
 			continue;
 		}
-		if (r && str_eq(r->value, value) && !str_eq(r->outcome, "Pending"))
+		if (!mdep_order_is_due(p->m, p->st, (enum mdep_verb)v))
 			continue;
 		if (!r || !str_eq(r->value, value))
 			r = new_record(p, (enum mdep_verb)v);
@@ -287,7 +289,7 @@ void plan_orders(struct planner *p)
 
 bool plan_order_arrived(struct planner *p)
 {
-	struct mdep_order_status *r = find_record(p, ORDER_PROMOTE);
+	struct mdep_order_status *r = mdep_order_find(p->st, ORDER_PROMOTE);
 	struct order o;
 
 	if (!r || !str_eq(r->outcome, "Pending") || !str_eq(r->revision, p->st->target))

@@ -141,6 +141,12 @@ struct mdep_zone_status {
 	int64_t since_ms;   /* of state and percent */
 	int relapses;       /* times that it was left within the hour */
 	int64_t relapse_ms; /* the last time */
+	/* Kept out by people: an order `evacuate` holds until then, a ZoneShift until then. */
+	int64_t ordered_until_ms; /* 0 = none */
+	const char *ordered_reason;
+	const char *shift; /* its name, NULL = none */
+	int64_t shift_until_ms;
+	const char *refused; /* why that cannot be done now, CamelCase; NULL = it is */
 };
 
 /* Human orders, in order of precedence when several arrive at once. */
@@ -151,6 +157,8 @@ enum mdep_verb {
 	ORDER_ROLLBACK_TO,
 	ORDER_RETRY,
 	ORDER_PROMOTE,
+	ORDER_RETURN,
+	ORDER_EVACUATE,
 	ORDER_VERBS,
 };
 /* "abort", "pause", ...: the annotation's last part. */
@@ -420,6 +428,13 @@ int mdep_zone_percent(const struct mdep_zone_status *z);
 bool mdep_zone_is_out(const struct mdep_zone_status *z);
 /* Its record; NULL = Healthy. */
 const struct mdep_zone_status *mdep_zone_find(const struct mdep_status *s, const char *zone);
+
+/* The last order of that kind; NULL = none was ever given. */
+struct mdep_order_status *mdep_order_find(const struct mdep_status *s, enum mdep_verb v);
+/* The annotation asks for something that is not on record as carried out or ignored. */
+bool mdep_order_is_due(const struct mdep *m, const struct mdep_status *s, enum mdep_verb v);
+/* The order's word: its value without "#anything"; cut to `size`. */
+void mdep_order_word(const char *value, char *word, size_t size);
 
 /* Finds a revision's entry, NULL when it is not kept. */
 struct mdep_revision_status *mdep_revision_find(const struct mdep_status *s, const char *name);

@@ -19,12 +19,22 @@
  *   FailbackRamp -> Healthy       5, 25, 50 and 100 % of its part, each for its time
  *                -> Evacuated     a relapse
  *
- * Guards: one zone is out at a time; never the last healthy one; a zone without pods in service
- * proves nothing, neither good nor bad; an observer that sees no zone at all suspects itself.
- * A zone that is out does not count as capacity until it is Healthy again: what replaced it stays.
- * Sources: research on Kubernetes' node lifecycle controller, AWS zonal shift, Karmada; the 60 % is
- * above Envoy's panic threshold (50 %) and below its 71 % dead band.
- * Units: wall milliseconds, percent. Ownership: strings belong to the caller.
+ * People come first. A zone that an order `evacuate` or a ZoneShift wants out is left whatever its
+ * probes say and in every mode, with reason Ordered; through Degraded where capacity is short. It
+ * stays out until the later of the two ends (time, `return`, the ZoneShift's deletion), and comes
+ * back by the ramp as soon as its pods answer, also with failback Manual: that is for zones that
+ * were left because their probes failed. One without pods is Healthy at once. An order that cannot
+ * be carried out when it is given is ignored, a ZoneShift waits (`refused`): where no other zone is
+ * healthy, or another is out and the rest could not carry it. Of several ZoneShifts about one zone
+ * the longest counts; of those about several zones the oldest comes first.
+ *
+ * Guards: one zone is out at a time, not counting those that people want out, beside which another
+ * is left where the rest carries minCapacity; never the last healthy one; a zone without pods in
+ * service proves nothing, neither good nor bad; an observer that sees no zone at all suspects
+ * itself. A zone that is out does not count as capacity until it is Healthy again: what replaced it
+ * stays. Sources: research on Kubernetes' node lifecycle controller, AWS zonal shift, Karmada; the
+ * 60 % is above Envoy's panic threshold (50 %) and below its 71 % dead band. Units: wall
+ * milliseconds, percent. Ownership: strings belong to the caller.
  */
 #ifndef TIDEGATE_FAILOVER_ZONE_H
 #define TIDEGATE_FAILOVER_ZONE_H
@@ -33,6 +43,17 @@
 #include <stdint.h>
 
 #include "tidegate/api/mdep.h"
+
+/* As order `evacuate` without a duration, and the bounds of one. */
+#define FAILOVER_ORDER_MS     (12 * 3600 * 1000LL)
+#define FAILOVER_ORDER_MIN_MS (10 * 1000LL)
+#define FAILOVER_ORDER_MAX_MS (7 * 24 * 3600 * 1000LL)
+
+/* The longest of the ZoneShifts that want a zone out. */
+struct zone_shift {
+	const char *name; /* NULL = none */
+	int64_t until_ms, since_ms;
+};
 
 /* What is known of one zone now. */
 struct zone_facts {
@@ -43,6 +64,7 @@ struct zone_facts {
 	int ready;             /* in service and answering: what can carry traffic */
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */
+	struct zone_shift shift;
 };
 
 struct failover_input {
@@ -50,13 +72,25 @@ struct failover_input {
 	const struct mdep *mdep; /* spec.failover, replicas */
 	const struct zone_facts *zones;
 	unsigned nzones;
-	bool blind; /* we see no zone, or the API server is gone: nothing is decided */
+	bool blind;        /* we see no zone, or the API server is gone: nothing is decided */
+	bool shifts_known; /* false: what is on record of them holds until its time */
+	/* Orders that are due, as written (mdep_order_is_due()); NULL = none. */
+	const char *evacuate;  /* "<zone>[,<duration>][,<reason>]" */
+	const char *give_back; /* `return`: "<zone>" */
 };
 
 struct failover_event {
 	bool warning;
 	const char *reason;
 	const char *zone;
+};
+
+#define FAILOVER_TEXT_MAX 256
+
+/* Outcome NULL: no such order was due. */
+struct failover_answer {
+	const char *outcome; /* Done, Ignored, Pending */
+	char message[FAILOVER_TEXT_MAX];
 };
 
 struct failover_plan {
@@ -66,6 +100,8 @@ struct failover_plan {
 	struct failover_event events[MDEP_ZONES_MAX];
 	unsigned nevents;
 	int64_t wake_ms; /* look again then; 0 = only when a fact changes */
+	struct failover_answer evacuate, give_back;
+	char reason[FAILOVER_TEXT_MAX]; /* of the order evacuate, for a record */
 };
 
 void failover_step(const struct failover_input *in, struct failover_plan *out);

@@ -87,6 +87,8 @@
  * or nothing has moved for 60 s. A ReplicaSet whose replicas are not what we last wrote was edited
  * by somebody: an event, and back it goes by the same rules as any surplus or lack.
  *
+ * evacuate and return: what becomes of them comes with the snapshot's zones.
+ *
  * spec.paused and fatal findings: no wish at all, only status; the judge goes on.
  * Replica ratio (traffic.managed false): the same arithmetic with nothing held; a weight is
  * verified when both sides' pods are there; audiences are not acted on. Ownership: the output's
@@ -177,6 +179,11 @@ struct rollout_event {
 	const char *reason, *note;
 };
 
+/* What became of an order about a zone; outcome NULL = it could not even be looked at. */
+struct rollout_answer {
+	const char *outcome, *message;
+};
+
 /* The zones' next state, decided before the release: its events and its next look are the plan's.
  */
 struct rollout_zones {
@@ -186,7 +193,8 @@ struct rollout_zones {
 	const char *text; /* which zones are not healthy and why; "" = all are */
 	const struct rollout_event *events;
 	unsigned nevents;
-	int64_t wake_ms; /* wall; 0 = on change */
+	int64_t wake_ms;                           /* wall; 0 = on change */
+	struct rollout_answer evacuate, give_back; /* of the orders `evacuate` and `return` */
 };
 
 struct rollout_snapshot {

@@ -365,12 +365,13 @@ static void full_status(struct mdep_status *s)
 	static const struct mdep_group_score groups[] = {{"g", 1, "m"}};
 	static struct mdep_status_room lists;
 
-	lists = (struct mdep_status_room){.weights = {{"a", "z", 1}},
-	                                  .objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
-	                                  .revisions = {{"a", "v", 1, 1, "Promoted", 1}},
-	                                  .orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
-	                                  .zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1}},
-	                                  .conditions = {{"Ready", "True", "R", "m", 1, 1}}};
+	lists = (struct mdep_status_room){
+		.weights = {{"a", "z", 1}},
+		.objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
+		.revisions = {{"a", "v", 1, 1, "Promoted", 1}},
+		.orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
+		.zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1, 1, "w", "s", 1, "x"}},
+		.conditions = {{"Ready", "True", "R", "m", 1, 1}}};
 	*s = (struct mdep_status){.observed_generation = 1,
 	                          .stable = "a",
 	                          .target = "b",

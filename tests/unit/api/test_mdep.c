@@ -365,9 +365,10 @@ static void test_orders(void **state)
 	assert_string_equal(m->orders[ORDER_ROLLBACK_TO], "r0");
 	assert_string_equal(m->orders[ORDER_PAUSE], "");
 	assert_null(m->orders[ORDER_PROMOTE]);
-	assert_int_equal(m->nfindings, 2);
+	assert_string_equal(m->orders[ORDER_EVACUATE], "hz-a");
+	assert_null(m->orders[ORDER_RETURN]);
+	assert_int_equal(m->nfindings, 1);
 	assert_false(finding(m, "metadata.annotations[serving.tidegate.io/promot]")->fatal);
-	assert_false(finding(m, "metadata.annotations[serving.tidegate.io/evacuate]")->fatal);
 	free(m);
 }
 

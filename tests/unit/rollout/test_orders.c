@@ -326,6 +326,28 @@ static void test_abort_of_a_complete_release_is_refused_with_the_way_out(void **
 	world_release(&w);
 }
 
+/* What becomes of them was decided with the zones; here it is put on record, once. */
+static void test_orders_about_zones_are_recorded_as_they_were_answered(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, approved, 3);
+	scene_until(&w, ROLLOUT_APPROVAL);
+	w.zones.evacuate = (struct rollout_answer){"Done", "zone z0 is kept out"};
+	give(&w, ORDER_EVACUATE, "z0,1h");
+	assert_string_equal(scene_outcome(&w, ORDER_EVACUATE), "Done");
+	assert_int_equal(world_count(&w, "OrderAccepted"), 1);
+	w.zones.evacuate = (struct rollout_answer){NULL, NULL};
+	world_touch(&w);
+	world_run(&w, 10000);
+	assert_string_equal(scene_outcome(&w, ORDER_EVACUATE), "Done");
+	assert_int_equal(world_count(&w, "OrderAccepted"), 1);
+	give(&w, ORDER_RETURN, "z0"); /* nobody watches zones here */
+	assert_string_equal(scene_outcome(&w, ORDER_RETURN), "Ignored");
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +369,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_cannot_be_aborted),
 		cmocka_unit_test(test_abort_comes_before_promote),
 		cmocka_unit_test(test_abort_of_a_complete_release_is_refused_with_the_way_out),
+		cmocka_unit_test(test_orders_about_zones_are_recorded_as_they_were_answered),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

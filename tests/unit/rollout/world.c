@@ -615,6 +615,7 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.held = w->policy_held,
 		.compared = w->disagree != NULL,
 		.disagree = w->disagree && *w->disagree ? w->disagree : NULL};
+	s->zones = w->zones;
 	s->slo = (struct rollout_slo){.known = w->m.slo.n > 0 && w->m.status.stable,
 	                              .breach = w->breach != NULL,
 	                              .revision = w->breach,

@@ -79,12 +79,13 @@ struct world {
 	enum rollout_verdict verdict;
 	int doubt; /* taken off the score of a release that is not judged bad */
 	int64_t no_data_ms;
-	int64_t judge_began_ms;    /* another leader's judge began then; 0 = the first one */
-	bool no_judge, judge_gone; /* it has not begun yet; it never will */
-	const char *policy_held;   /* the ScorePolicy is not in force, and why */
-	const char *disagree;      /* signals contradict each other */
-	const char *breach;        /* revision that misses an objective; NULL = none does */
-	const char *held;          /* why that is not acted on */
+	int64_t judge_began_ms;     /* another leader's judge began then; 0 = the first one */
+	bool no_judge, judge_gone;  /* it has not begun yet; it never will */
+	const char *policy_held;    /* the ScorePolicy is not in force, and why */
+	const char *disagree;       /* signals contradict each other */
+	const char *breach;         /* revision that misses an objective; NULL = none does */
+	const char *held;           /* why that is not acted on */
+	struct rollout_zones zones; /* their states, and the answers to orders about them */
 	struct mdep_objective_status objectives[MDEP_OBJECTIVES_MAX];
 	int crash_percent; /* chance that a plan is applied only in part */
 	bool chaos;        /* pods die and flap: some invariants are then nobody's promise */
