@@ -78,7 +78,7 @@ SEEDS     ?= 200
 FROM      ?= 1
 .PHONY: sim
 sim: $(BUILD)/sim
-	@$(BUILD)/sim --from $(FROM) --seeds $(SEEDS)
+	@sh tests/sim/run.sh $(BUILD)/sim $(FROM) $(SEEDS)
 $(BUILD)/sim: $(BUILD)/obj/tests/sim/main.o $(call archives,sim)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
@@ -152,15 +152,12 @@ format:
 format-check:
 	clang-format --dry-run --Werror $(SOURCES)
 
-# A file at a time, so that `make -j` uses all processors; a file is looked at again when it, the checks
-# or any header changed.
-TIDIED    = $(patsubst %.c,$(BUILD)/tidy/%.ok,$(wildcard controller/*.c controller/*/*.c))
-tidy: $(TIDIED)
-$(BUILD)/tidy/%.ok: %.c .clang-tidy $(wildcard include/tidegate/*/*.h controller/*/*.h)
-	@mkdir -p $(@D)
-	$(call say,TIDY,$<)
-	$(Q)clang-tidy --quiet $< -- -std=gnu17 -D_GNU_SOURCE -Iinclude -DTIDEGATE_VERSION='"$(VERSION)"'
-	@touch $@
+# A file at a time, so that `make -j` uses all processors.
+TIDY      = $(patsubst %,tidy-%,$(wildcard controller/*.c controller/*/*.c))
+.PHONY: $(TIDY)
+tidy: $(TIDY)
+$(TIDY): tidy-%:
+	@sh tests/tools/tidy.sh $* -std=gnu17 -D_GNU_SOURCE -Iinclude -DTIDEGATE_VERSION='"$(VERSION)"'
 
 sanitize:
 	@$(MAKE) -s unit SAN=1 BUILD=$(BUILD)-san

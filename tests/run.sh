@@ -45,6 +45,9 @@ bed() {
 ring "layers" sh tests/tools/layers.sh
 ring "banned calls" sh tests/tools/banned.sh
 ring "checks of the checks" sh tests/tools/lint_test.sh
+ring "links in documents" sh tests/tools/links.sh
+ring "the program as it is shipped" sh tests/tools/binary.sh
+ring "help texts and documents" sh tests/tools/manual.sh
 ring "format and static analysis" sh tests/tools/style.sh
 ring "unit, address and undefined-behaviour sanitizers" make -s -j"$(nproc)" unit SAN=1 BUILD=build-san
 ring "unit" make -s -j"$(nproc)" unit

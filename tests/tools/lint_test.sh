@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tests layers.sh and banned.sh on small trees made here, and the counting of the unit tests' runner.
+# Tests layers.sh and banned.sh on small trees made here, links.sh, and the counting of the unit tests' runner.
 # Ends with "N passed, N failed".
 set -u
 tools=$(cd "$(dirname "$0")" && pwd)
@@ -64,6 +64,25 @@ expect banned controller/cli/a.c '\tv->valueint = 1;\n' 'controller/cli/a.c:1: v
 expect banned tests/a.c '\tstrtol(s, NULL, 10); time(NULL);\n' ''
 expect banned include/tidegate/base/a.h '\ttime(NULL);\n' \
 	'include/tidegate/base/a.h:1: time(): use clock_mono_ms() or an argument'
+
+# $1 a document beside ok.md, which has the headings "One `two` (3)", "Same" and "Same"; $2 what is found
+link() {
+	printf '# One `two` (3)\n## Same\n## Same\n```\n# no\n[no](no.md)\n```\n' >ok.md
+	printf '%b' "$1" >doc.md
+	out=$(sh "$tools/links.sh" doc.md 2>&1)
+	if [ "$out" = "$2" ]; then
+		pass=$((pass + 1))
+	else
+		fail=$((fail + 1))
+		printf 'FAIL links %b: %s\n' "$1" "$out"
+	fi
+}
+
+link '[a](ok.md) ![b](ok.md "t") [c](https://x.y/z) [d](ok.md#one-two-3) [e](ok.md#same-1)\n# F\n[g](#f)\n' 'links: 5 checked'
+link 'a\n`[x](none)` [b](none.md)\n' 'doc.md:2: no file none.md'
+link '[a](ok.md#no) <img src="none.png">\n[r]: gone.md\n' 'doc.md:1: no heading #no in ./ok.md
+doc.md:1: no file none.png
+doc.md:2: no file gone.md'
 
 # $1 name of a program that the runner is given, $2 what it does
 program() {

@@ -24,6 +24,8 @@ check() {
 	fi
 }
 
+# What was clean a month ago is not worth its place.
+find "${XDG_CACHE_HOME:-$HOME/.cache}/tidegate/tidy" -type f -mtime +30 -delete 2>/dev/null
 check clang-format format-check
 check clang-tidy tidy
 echo "$pass passed, $fail failed, $skip skipped"
