@@ -1,6 +1,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -26,7 +27,7 @@
 struct options {
 	const char *kubeconfig, *context, *namespace;
 	const char *metrics_address, *health_address, *tls_cert, *tls_key;
-	const char *lease_namespace, *lease_name;
+	const char *lease_namespace, *lease_name, *zone;
 	int64_t lease_ms, renew_ms, retry_ms;
 	int64_t workers;
 	bool no_election, help;
@@ -95,6 +96,8 @@ static const struct option_row rows[] = {
 	LEASE_TIME(lease_ms, "lease-duration", "default 15s"),
 	LEASE_TIME(renew_ms, "lease-renew-deadline", "default 10s"),
 	LEASE_TIME(retry_ms, "lease-retry-period", "default 2s"),
+	ROW(zone, "zone", OPTION_TEXT, .value = "ZONE",
+            .help = "where this replica runs; default: of the node in $NODE_NAME"),
 	ROW(no_election, "no-leader-election", OPTION_FLAG, .help = "for a single replica only"),
 	ROW(workers, "workers", OPTION_INT, .min = 1, .max = WORKERS_MAX, .value = "N",
             .help = "ModelDeployments in work at once; default 24"),
@@ -208,10 +211,14 @@ static const char *not_ready(void *arg)
 	return "caches are filling";
 }
 
-static int start_lease(struct controller *c, struct err *err)
+static const char *lease_namespace(const struct controller *c)
 {
-	const char *ns = c->o.lease_namespace ? c->o.lease_namespace : c->config->namespace;
-	struct lease_options o = {.namespace = ns,
+	return c->o.lease_namespace ? c->o.lease_namespace : c->config->namespace;
+}
+
+static int make_lease(struct controller *c, struct err *err)
+{
+	struct lease_options o = {.namespace = lease_namespace(c),
 	                          .name = c->o.lease_name,
 	                          .duration_ms = (int)c->o.lease_ms,
 	                          .renew_deadline_ms = (int)c->o.renew_ms,
@@ -221,10 +228,25 @@ static int start_lease(struct controller *c, struct err *err)
 	                          .arg = c};
 
 	c->lease = lease_new(c->client, &o, err);
-	if (!c->lease)
-		return -1;
-	lease_start(c->lease);
-	return 0;
+	return c->lease ? 0 : -1;
+}
+
+/* Whoever stands for election also votes on zones. */
+static int make_operator(struct controller *c, struct err *err)
+{
+	char host[64] = "tidegate";
+	struct operator_options o = {.namespace = c->o.namespace,
+	                             .workers = (unsigned)c->o.workers,
+	                             .identity = host,
+	                             .replica = c->lease ? lease_identity(c->lease) : NULL,
+	                             .votes_namespace = lease_namespace(c),
+	                             .votes_group = c->o.lease_name,
+	                             .zone = str_nonempty(c->o.zone),
+	                             .node = str_nonempty(getenv("NODE_NAME"))};
+
+	gethostname(host, sizeof(host) - 1);
+	c->op = operator_new(c->loop, c->client, &o, err);
+	return c->op ? 0 : -1;
 }
 
 /* --- start ------------------------------------------------------------------------------- */
@@ -265,12 +287,6 @@ static void tune_memory(struct controller *c)
 
 static int start(struct controller *c, struct err *err)
 {
-	struct operator_options op = {.namespace = c->o.namespace,
-	                              .workers = (unsigned)c->o.workers};
-	char host[64] = "tidegate";
-
-	gethostname(host, sizeof(host) - 1);
-	op.identity = host;
 	c->config = kube_config_load(c->o.kubeconfig, c->o.context, err);
 	if (!c->config)
 		return -1;
@@ -281,16 +297,18 @@ static int start(struct controller *c, struct err *err)
 	if (!c->client)
 		return -1;
 	kube_client_set_write_gate(c->client, may_write, c);
-	c->op = operator_new(c->loop, c->client, &op, err);
-	if (!c->op)
+	if (!c->o.no_election && make_lease(c, err))
+		return -1;
+	if (make_operator(c, err))
 		return -1;
 	if (start_serving(c, err))
 		return -1;
 	log_info("starting", LS("version", TIDEGATE_VERSION), LS("server", c->config->server));
 	operator_start(c->op);
-	if (!c->o.no_election)
-		return start_lease(c, err);
-	operator_lead(c->op);
+	if (c->lease)
+		lease_start(c->lease);
+	else
+		operator_lead(c->op);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * What the probes of a ModelDeployment's pods say about its zones, and what follows from it. The
- * probes are those of the readiness gate (gate.c): the model's own answer, once a second.
+ * probes are those of the readiness gate (gate.c): the model's own answer, once a second. What
+ * counts is what all replicas of the operator see (failover/tally.h).
  */
 #include <string.h>
 
@@ -8,6 +9,7 @@
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
+#include "tidegate/failover/tally.h"
 #include "tidegate/failover/zone.h"
 #include "tidegate/traffic/driver.h"
 
@@ -74,8 +76,6 @@ static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_m
 	struct model_probe_state s;
 	int64_t good;
 
-	if (p->meta.deleted_ms)
-		return;
 	if (!gate_state(op->gate, p, &s)) {
 		add_unprobed(p, f);
 		return;
@@ -91,6 +91,85 @@ static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_m
 		f->good_since_ms = good;
 }
 
+static void add_pods(struct mdep_operator *op, const struct replicaset *rs, int64_t now_ms,
+                     struct zone_facts *f, int *serving)
+{
+	const struct store *pods = &op->stores[CACHE_POD];
+	const struct object *o;
+
+	for (o = store_next_owned(pods, rs->meta.uid, NULL); o;
+	     o = store_next_owned(pods, rs->meta.uid, o)) {
+		const struct pod *p = (const struct pod *)o;
+
+		if (p->meta.deleted_ms)
+			continue;
+		*serving += in_service(p);
+		add_pod(op, p, now_ms, f);
+	}
+}
+
+void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_ms,
+                   struct zone_facts *facts, int *serving)
+{
+	const struct store *sets = &op->stores[CACHE_REPLICASET];
+	const struct object *o;
+
+	for (unsigned i = 0; i < m->nzones; i++) {
+		facts[i] = (struct zone_facts){.name = m->zones[i].name};
+		serving[i] = 0;
+	}
+	for (o = store_next_owned(sets, m->meta.uid, NULL); o;
+	     o = store_next_owned(sets, m->meta.uid, o)) {
+		const struct replicaset *rs = (const struct replicaset *)o;
+
+		for (unsigned i = 0; i < m->nzones && rs->revision; i++)
+			if (str_eq(rs->zone, facts[i].name))
+				add_pods(op, rs, now_ms, &facts[i], &serving[i]);
+	}
+}
+
+/* What all observers make of m's zones; facts stays as our own probes have it. */
+static void count_votes(struct mdep_operator *op, struct arena *a, const struct mdep *m,
+                        int64_t now_ms, const struct zone_facts *facts, const int *serving,
+                        struct tally *out)
+{
+	struct tally_input in = {.mono_ms = clock_mono_ms(),
+	                         .now_ms = now_ms,
+	                         .model = m->meta.key,
+	                         .nzones = m->nzones,
+	                         .own = facts,
+	                         .serving = serving,
+	                         .own_blind = gate_blind(op->gate)};
+
+	voter_read(op->voter, a, &in);
+	tally_count(&in, out);
+}
+
+static const char *zone_of_pod(const struct pod *p)
+{
+	return str_or(label_get(p->labels, p->nlabels, TG_LABEL_ZONE), "");
+}
+
+bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p)
+{
+	struct zone_facts facts[MDEP_ZONES_MAX];
+	int serving[MDEP_ZONES_MAX];
+	cleanup_arena struct arena a;
+	struct tally t;
+
+	if (!failover_watches(m))
+		return false;
+	arena_init(&a, 0);
+	failover_look(op, m, clock_wall_ms(), facts, serving);
+	count_votes(op, &a, m, clock_wall_ms(), facts, serving, &t);
+	if (t.blind || gate_blind(op->gate))
+		return true;
+	for (unsigned i = 0; i < m->nzones; i++)
+		if (str_eq(facts[i].name, zone_of_pod(p)))
+			return t.zones[i].failing < facts[i].failing;
+	return false;
+}
+
 static bool in_route(const struct rollout_snapshot *s, const char *zone)
 {
 	const struct rollout_traffic *t = &s->traffic;
@@ -99,21 +178,6 @@ static bool in_route(const struct rollout_snapshot *s, const char *zone)
 		if (str_eq(t->zones[i], zone) && t->weights[i] > 0)
 			return true;
 	return !t->in_force;
-}
-
-static void collect_facts(struct mdep_operator *op, const struct rollout_snapshot *s,
-                          struct zone_facts *facts)
-{
-	const struct mdep *m = s->mdep;
-
-	for (unsigned i = 0; i < m->nzones; i++) {
-		facts[i] = (struct zone_facts){.name = m->zones[i].name,
-		                               .in_route = in_route(s, m->zones[i].name)};
-		for (unsigned c = 0; c < s->ncells; c++)
-			for (unsigned j = 0;
-			     str_eq(s->cells[c].zone, facts[i].name) && j < s->cells[c].npods; j++)
-				add_pod(op, s->cells[c].pods[j], s->now_ms, &facts[i]);
-	}
 }
 
 static const char *note_of(struct arena *a, const struct failover_event *e)
@@ -139,11 +203,11 @@ static void tell(struct arena *a, const struct failover_plan *plan, struct rollo
 /*
  * Without weights by zone there is nothing that could leave a zone before its pods' readiness does.
  */
-static bool watches_zones(const struct rollout_snapshot *s)
+bool failover_watches(const struct mdep *m)
 {
-	const struct traffic_driver *driver = traffic_driver_of(s->mdep);
+	const struct traffic_driver *driver = traffic_driver_of(m);
 
-	return s->mdep->nzones > 1 && driver && !driver->by_revision;
+	return m->nzones > 1 && driver && !driver->by_revision;
 }
 
 /* With spec.paused, or a spec that cannot be acted on, orders wait. */
@@ -166,23 +230,35 @@ static struct rollout_answer answer_of(const struct failover_answer *a)
 	return (struct rollout_answer){.outcome = a->outcome, .message = a->message};
 }
 
+/* Whichever comes first; 0 = never. */
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return !a || (b && b < a) ? b : a;
+}
+
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s)
 {
 	struct zone_facts facts[MDEP_ZONES_MAX];
+	int serving[MDEP_ZONES_MAX];
+	struct tally t;
 	struct failover_input in = {.now_ms = s->now_ms,
 	                            .mdep = s->mdep,
-	                            .zones = facts,
+	                            .zones = t.zones,
 	                            .nzones = s->mdep->nzones,
 	                            .evacuate = due(s->mdep, ORDER_EVACUATE),
 	                            .give_back = due(s->mdep, ORDER_RETURN)};
 	struct failover_plan *plan;
 	char *text;
 
-	if (!watches_zones(s))
+	if (!failover_watches(s->mdep))
 		return;
 	plan = arena_alloc(a, sizeof(*plan));
 	text = arena_alloc(a, TEXT_MAX);
-	collect_facts(op, s, facts);
+	failover_look(op, s->mdep, s->now_ms, facts, serving);
+	for (unsigned i = 0; i < in.nzones; i++)
+		facts[i].in_route = in_route(s, facts[i].name);
+	count_votes(op, a, s->mdep, s->now_ms, facts, serving, &t);
+	in.blind = t.blind;
 	failover_step(&in, plan);
 	failover_describe(plan, text, TEXT_MAX);
 	s->zones = (struct rollout_zones){.known = says_something(s, plan),
@@ -191,6 +267,6 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	                                  .v = plan->zones,
 	                                  .n = plan->nzones,
 	                                  .text = text,
-	                                  .wake_ms = plan->wake_ms};
+	                                  .wake_ms = earlier(plan->wake_ms, t.wake_ms)};
 	tell(a, plan, &s->zones);
 }

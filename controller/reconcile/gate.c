@@ -77,10 +77,22 @@ static void write_condition(struct gate *g, const struct pod *p, const struct po
 		write_free(w);
 }
 
-/* One lost packet is no reason to take a pod out of service. */
-static bool in_doubt(const struct pod *p, bool ready, unsigned failures)
+/*
+ * One lost packet is no reason to take a pod out of service, nor is a network of ours that does not
+ * reach its zone: then we ask again until it answers or the others agree.
+ */
+static bool in_doubt(struct gate *g, const struct pod *p, bool ready, unsigned failures)
 {
-	return !ready && p->gate_model_ready && failures < MODEL_PROBE_CONFIRM;
+	const struct mdep *m = mdep_of_pod(g->op, p);
+
+	if (ready || !p->gate_model_ready)
+		return false;
+	if (failures < MODEL_PROBE_CONFIRM)
+		return true;
+	if (!m || !failover_doubts(g->op, m, p))
+		return false;
+	model_prober_repeat(g->prober, p->meta.key);
+	return true;
 }
 
 static void on_probe(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
@@ -89,11 +101,14 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 	struct gate *g = arg;
 	const struct pod *p = (const struct pod *)store_get_key(&g->op->stores[CACHE_POD], pod);
 
-	if (!g->op->working || !p || !str_eq(p->meta.uid, uid))
+	if (!p || !str_eq(p->meta.uid, uid))
+		return;
+	voter_hurry(g->op->voter);
+	if (!g->op->working)
 		return;
 	failover_probed(g->op, p, failures);
 	/* A pod that nothing is said of yet gets the reason why it waits. */
-	if ((p->gate_model_ready == ready && p->gate_model_told) || in_doubt(p, ready, failures))
+	if ((p->gate_model_ready == ready && p->gate_model_told) || in_doubt(g, p, ready, failures))
 		return;
 	log_info(ready ? "model is served" : "model is not served",
 	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
@@ -168,6 +183,11 @@ void gate_lead(struct gate *g)
 bool gate_state(const struct gate *g, const struct pod *p, struct model_probe_state *out)
 {
 	return model_prober_state(g->prober, p->meta.key, out);
+}
+
+bool gate_blind(const struct gate *g)
+{
+	return model_prober_blind(g->prober);
 }
 
 struct gate *gate_new(struct mdep_operator *op, struct err *err)

@@ -34,6 +34,7 @@ enum cache {
 	CACHE_TRAEFIKSERVICE,
 	CACHE_ENDPOINT,
 	CACHE_SCOREPOLICY,
+	CACHE_VOTE, /* Leases of the operator's replicas */
 	CACHES,
 };
 
@@ -56,6 +57,7 @@ struct binder;
 struct endpoints;
 struct gate;
 struct observer;
+struct voter;
 
 struct mdep_operator {
 	struct loop *loop;
@@ -69,10 +71,13 @@ struct mdep_operator {
 	struct event_recorder *events;
 	struct binder *binder;
 	struct gate *gate;
+	struct voter *voter;
 	struct observer *observer;
 	struct endpoints *endpoints;
 	struct map passes; /* key -> struct pass being executed */
 	struct timer begin;
+	void (*flushed)(void *arg);
+	void *flushed_arg;
 	bool leading; /* elected */
 	bool working; /* elected, and the caches hold a first complete list */
 };
@@ -214,12 +219,40 @@ void gate_start(struct gate *g);
 void gate_lead(struct gate *g);
 /* What the probes of a pod say; false when it is not probed. */
 bool gate_state(const struct gate *g, const struct pod *p, struct model_probe_state *out);
+/* No pod answers any more: it is rather we who are cut off. */
+bool gate_blind(const struct gate *g);
 
 /* --- zones (failover.c) ------------------------------------------------------------------ */
+struct zone_facts;
+/* Zones of this ModelDeployment are watched. */
+bool failover_watches(const struct mdep *m);
+/*
+ * What our own probes say of its zones, all but in_route, in the spec's order; and how many pods of
+ * each are in service by label and Ready.
+ */
+void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_ms,
+                   struct zone_facts *facts, int *serving);
+/* A pod fails for us, but others see its zone better: what we see is no reason to act on it. */
+bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
 /* A pod's probe failed, or passes again: its ModelDeployment is looked at soon. */
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);
 /* Next state of the zones, into s->zones; what is to be told, and when to look again. */
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s);
+
+/* --- votes of all replicas (voter.c, ballot.c) -------------------------------------------- */
+struct tally_input;
+struct voter *voter_new(struct mdep_operator *op);
+void voter_free(struct voter *v);
+/* From now on our probes are told to the others. Without a replica's identity: nothing. */
+void voter_start(struct voter *v);
+/* Takes our vote away; done is called once, also when there is none, never from in here. */
+void voter_end(struct voter *v, void (*done)(void *arg), void *arg);
+/* Something has changed that the others should know of soon. */
+void voter_hurry(struct voter *v);
+/* Handler of the cache. */
+void voter_event(void *arg, const struct store_event *ev);
+/* Fills others, contact_ms and own_zone; the array lives in the arena. */
+void voter_read(struct voter *v, struct arena *a, struct tally_input *in);
 
 /* --- what is seen of pods from outside (endpoint.c) --------------------------------------- */
 struct endpoints *endpoints_new(struct mdep_operator *op, struct err *err);

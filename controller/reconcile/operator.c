@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -31,6 +32,7 @@ static const struct {
                             TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY "," TG_LABEL_REVISION, NULL,
                             true},
 	[CACHE_SCOREPOLICY] = {&scorepolicy_kind, NULL, NULL, true},
+	[CACHE_VOTE] = {&vote_lease_kind, NULL, NULL, true},
 };
 
 /* --- events of the caches to keys -------------------------------------------------------- */
@@ -133,6 +135,7 @@ static const store_handler handlers[CACHES] = {
 	[CACHE_ENDPOINT] = on_slice,
 	[CACHE_BUDGET] = on_owned,
 	[CACHE_SCOREPOLICY] = policy_event,
+	[CACHE_VOTE] = voter_event,
 };
 
 /* --- lifecycle --------------------------------------------------------------------------- */
@@ -142,8 +145,19 @@ static void work(void *arg, const char *key)
 	reconcile_key(arg, key);
 }
 
+/* Votes are those of this installation's replicas, wherever the models are. */
+static void narrow_votes(const struct mdep_operator *op, struct reflector_options *o,
+                         char *selector, size_t size)
+{
+	snprintf(selector, size, TG_LABEL_REPLICA_OF "=%s", str_or(op->options.votes_group, ""));
+	o->namespace = op->options.votes_namespace;
+	o->label_selector = selector;
+}
+
 static void caches_new(struct mdep_operator *op)
 {
+	char selector[256];
+
 	for (int i = 0; i < CACHES; i++) {
 		struct reflector_options o = {
 			.namespace = caches[i].kind->cluster_scoped ? NULL : op->options.namespace,
@@ -152,6 +166,8 @@ static void caches_new(struct mdep_operator *op)
 			.quorum_first_list = true,
 		};
 
+		if (i == CACHE_VOTE)
+			narrow_votes(op, &o, selector, sizeof(selector));
 		store_init(&op->stores[i], caches[i].kind);
 		store_add_handler(&op->stores[i], handlers[i], op);
 		op->reflectors[i] = reflector_new(op->client, &op->stores[i], &o);
@@ -183,6 +199,7 @@ static void begin_when_synced(void *arg)
 		return;
 	}
 	gate_start(op->gate);
+	voter_start(op->voter);
 	if (op->leading && !op->working)
 		begin_work(op);
 }
@@ -204,6 +221,7 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	op->queue = queue_new(l, &q, work, op);
 	op->events = event_recorder_new(c, TG_GROUP "/controller", o->identity);
 	op->binder = binder_new(op);
+	op->voter = voter_new(op);
 	op->gate = gate_new(op, err);
 	op->observer = op->gate ? observer_new(op, err) : NULL;
 	op->endpoints = op->observer ? endpoints_new(op, err) : NULL;
@@ -239,9 +257,18 @@ void operator_stop(struct mdep_operator *op)
 	binder_stop(op->binder);
 }
 
+static void on_flushed(void *arg)
+{
+	struct mdep_operator *op = arg;
+
+	voter_end(op->voter, op->flushed, op->flushed_arg);
+}
+
 void operator_flush(struct mdep_operator *op, void (*done)(void *arg), void *arg)
 {
-	event_flush(op->events, done, arg);
+	op->flushed = done;
+	op->flushed_arg = arg;
+	event_flush(op->events, on_flushed, op);
 }
 
 bool operator_synced(const struct mdep_operator *op)
@@ -277,6 +304,7 @@ void operator_free(struct mdep_operator *op)
 	endpoints_free(op->endpoints);
 	observer_free(op->observer);
 	gate_free(op->gate);
+	voter_free(op->voter);
 	binder_free(op->binder);
 	event_recorder_free(op->events);
 	queue_free(op->queue);

@@ -100,16 +100,28 @@ struct model_prober {
 	struct timer timer;
 	struct list ready;
 	unsigned running, concurrency;
+	unsigned answering, silent; /* of those that have answered once */
 	int64_t period_ms;
 	void (*fn)(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
 	           const char *why);
 	void *arg;
 };
 
+static void tally(struct probe *p, int sign)
+{
+	if (!p->state.passed_once)
+		return;
+	if (p->state.failures)
+		p->prober->silent += (unsigned)sign;
+	else
+		p->prober->answering += (unsigned)sign;
+}
+
 static void probe_free(void *arg)
 {
 	struct probe *p = arg;
 
+	tally(p, -1);
 	if (p->call) {
 		http_cancel(p->call);
 		p->prober->running--;
@@ -134,12 +146,14 @@ static bool note_result(struct probe *p, bool ready)
 {
 	struct model_probe_state *s = &p->state;
 
+	tally(p, -1);
 	s->failures = ready ? 0 : s->failures + 1;
 	s->passed_once |= ready;
 	if (!ready)
 		s->good_since_ms = 0;
 	else if (!s->good_since_ms)
 		s->good_since_ms = loop_now(p->prober->loop);
+	tally(p, 1);
 	return !ready && s->passed_once && s->failures <= MODEL_PROBE_CONFIRM;
 }
 
@@ -367,6 +381,11 @@ bool model_prober_state(const struct model_prober *m, const char *pod,
 		return false;
 	*out = p->state;
 	return true;
+}
+
+bool model_prober_blind(const struct model_prober *m)
+{
+	return m->silent > 1 && !m->answering;
 }
 
 struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int64_t period_ms,

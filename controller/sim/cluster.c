@@ -39,9 +39,12 @@ static void replica_stop(struct cluster_replica *p)
 static void replica_start(struct cluster *c, struct cluster_replica *p)
 {
 	struct kube_client_options ko = {.user_agent = p->agent};
-	struct operator_options oo = {.identity = p->agent};
-	struct lease_options lo = {.namespace = "tidegate-system",
-	                           .name = "tidegate-controller",
+	struct operator_options oo = {.identity = p->agent,
+	                              .replica = p->agent,
+	                              .votes_namespace = CLUSTER_NAMESPACE,
+	                              .votes_group = CLUSTER_LEASE};
+	struct lease_options lo = {.namespace = CLUSTER_NAMESPACE,
+	                           .name = CLUSTER_LEASE,
 	                           .identity = p->agent,
 	                           .on_acquired = on_acquired,
 	                           .on_lost = on_lost,

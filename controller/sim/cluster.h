@@ -16,6 +16,8 @@
 #define CLUSTER_START_MONO_MS 1000
 #define CLUSTER_START_WALL_MS 1800000000000LL
 #define CLUSTER_REPLICAS_MAX  8
+#define CLUSTER_NAMESPACE     "tidegate-system"
+#define CLUSTER_LEASE         "tidegate-controller"
 
 struct mdep_operator;
 struct lease;

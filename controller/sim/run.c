@@ -91,6 +91,8 @@ static void on_written(void *arg, const char *agent, const struct sim_object *o)
 	const char *holder;
 
 	r->result->writes++;
+	if (o->resource == SIM_LEASE && !str_eq(o->name, CLUSTER_LEASE))
+		return;
 	if (o->resource == SIM_LEASE) {
 		holder = json_str(json_get(o->json, "spec"), "holderIdentity");
 		str_copy(r->holder, sizeof(r->holder), str_empty(holder) ? "" : agent);

@@ -27,6 +27,7 @@ usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--kwok NODES] [--linger]
   inside a bed:
        bed.sh zone-exec N COMMAND...   in the network of zone N
        bed.sh zone-dark N | zone-light N
+       bed.sh zones-apart N M | zones-together   N and M do not reach each other; nobody is apart any more
        bed.sh node-exec N COMMAND...   in the network and file system of node N (--kubelets)
        bed.sh image-make ARCHIVE NAMES PATH=PROGRAM...   an OCI image of programs and their libraries
        bed.sh image-load ARCHIVE       for every node (--kubelets)
@@ -304,12 +305,14 @@ main() {
 	deps) deps_require "${@:-bed}" ;;
 	metrics) metrics "$@" ;;
 	help | --help | -h) usage ;;
-	zone-exec | zone-dark | zone-light | node-exec | image-make | image-load | api-cut | api-restore | user | account | expose | *-stop | *-start)
+	zone-exec | zone-dark | zone-light | zones-apart | zones-together | node-exec | image-make | image-load | api-cut | api-restore | user | account | expose | *-stop | *-start)
 		from_backbone "$verb" "$@"
 		case $verb in
 		zone-exec) netns_zone_exec "$@" ;;
 		zone-dark) netns_zone_dark "$@" ;;
 		zone-light) netns_zone_light "$@" ;;
+		zones-apart) netns_zones_apart "$@" ;;
+		zones-together) netns_zones_together ;;
 		node-exec) kubelets_exec "$@" ;;
 		image-make) image_make "$@" ;;
 		image-load) kubelets_load "$@" ;;

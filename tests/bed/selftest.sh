@@ -198,6 +198,21 @@ zone_goes_dark() {
 		want "$(code "$bed" zone-dark 3)" 1'
 }
 
+zones_part() {
+	"$bed" run --zones 3 -- bash -c "$inside_prelude"'
+		from() { code "$bed" zone-exec "$1" timeout 0.7 bash -c ": </dev/tcp/$2"; }
+		"$bed" zones-apart 1 2
+		want "$(from 1 10.244.2.7/8443)" 124
+		want "$(from 2 10.244.1.7/8443)" 124
+		want "$(from 3 10.244.1.7/8443)" 0
+		want "$(from 1 10.244.3.7/8443)" 0
+		want "$(from 1 10.200.0.1/6443)" 0
+		want "$(code reach 10.244.2.7 8443)" 0
+		"$bed" zones-together
+		want "$(from 1 10.244.2.7/8443)" 0
+		want "$(code "$bed" zones-apart 1 4)" 1'
+}
+
 zone_dark_stalls_open_connections() {
 	"$bed" run --zones 1 -- bash -c 'set -eu
 		bed=$BED_TREE/tests/bed/bed.sh
@@ -405,6 +420,7 @@ check "a program that does not start shows its log" shows_why_it_did_not_start
 check "two side by side, one from a path with spaces" side_by_side
 check "as an ordinary user with a cache it cannot write" as_ordinary_user
 check "zone dark: silent, both ways, the others go on" zone_goes_dark
+check "two zones do not reach each other" zones_part
 check "zone dark: open connections stall" zone_dark_stalls_open_connections
 check "API server cut off, killed, etcd killed: each comes back" api_goes_away_and_returns
 check "users and accounts have their own rights" users_have_their_rights

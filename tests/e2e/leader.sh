@@ -7,9 +7,8 @@ leader_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 	exec bash "$leader_tree/tests/bed/bed.sh" run --zones 3 --gateway -- bash "$0" inside
 
 WORLD_STEPS='[{weight: 10, hold: 5s}, {weight: 25, hold: 5s}, {weight: 50, hold: 5s}, {weight: 100}]'
-# The others see the last renewal one retry period late at most, and look again one later; a period
-# is 0.5 s to 1.1 s, the lease 3 s.
-LEADER_KILLED_MS=5300
+# The others see the last renewal one retry period late at most, 0.3 s to 0.66 s; the lease is 2 s.
+LEADER_KILLED_MS=3000
 # A released lease is there for the first that looks.
 LEADER_ENDED_MS=1300
 for leader_lib in e2e replica; do

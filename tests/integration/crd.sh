@@ -311,6 +311,8 @@ if [ -f "$root/manifests/install.yaml" ]; then
 	may delete services -n "$ns"
 	may create events.events.k8s.io -n "$ns"
 	may update leases.coordination.k8s.io -n tidegate-system
+	may watch leases.coordination.k8s.io -n tidegate-system
+	may delete leases.coordination.k8s.io -n tidegate-system
 	may_not update leases.coordination.k8s.io -n "$ns"
 	may_not get secrets -n "$ns"
 	may_not create pods -n "$ns"

@@ -156,6 +156,13 @@ struct endpointslice {
 };
 extern const struct object_kind endpointslice_kind;
 
+/* --- Lease of a replica of the operator --------------------------------------------------- */
+struct vote_lease {
+	struct object meta;
+	const char *votes; /* annotation, NULL when absent */
+};
+extern const struct object_kind vote_lease_kind;
+
 /* --- routes of the traffic drivers ------------------------------------------------------- */
 /*
  * HTTPRoute, GRPCRoute, VirtualService, Ingress, TraefikService. There is one a model at most, and

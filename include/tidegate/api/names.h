@@ -26,7 +26,10 @@
 #define TG_ANN_PLACEMENT      TG_GROUP "/placement"      /* on a pod: Pack, Spread, FGD */
 #define TG_ANN_RUNTIME_CONFIG TG_GROUP "/runtime-config" /* on a pod: file of its model server */
 #define TG_ANN_APPLY_HASH     TG_GROUP "/apply-hash"
-#define TG_ANN_DELETION_COST  "controller.kubernetes.io/pod-deletion-cost"
+/* On the Lease of a replica: its vote (failover/vote.h), and whose replica it is. */
+#define TG_ANN_VOTES         TG_GROUP "/votes"
+#define TG_LABEL_REPLICA_OF  TG_GROUP "/replica-of"
+#define TG_ANN_DELETION_COST "controller.kubernetes.io/pod-deletion-cost"
 
 /* Human orders on a ModelDeployment (design 2.2): TG_GROUP "/" verb. */
 #define TG_ORDER_PREFIX TG_GROUP "/"
@@ -44,5 +47,6 @@
 #define TG_FM_STATUS   "tidegate-status"
 #define TG_FM_POD      "tidegate-pod"
 #define TG_FM_SCHED    "tidegate-scheduler"
+#define TG_FM_VOTES    "tidegate-votes"
 
 #endif

@@ -21,6 +21,14 @@ struct operator_options {
 	const char *namespace; /* watch only this one; NULL = all */
 	const char *identity;  /* of this replica, for events */
 	unsigned workers;      /* ModelDeployments in work at once; 0 = 24 */
+	/*
+	 * Replicas that watch zones together: each tells what its probes see in a Lease of
+	 * its own, in this namespace; group is the label value that makes them one
+	 * installation. replica: unique to this process; NULL = there are no others.
+	 */
+	const char *replica, *votes_namespace, *votes_group;
+	/* Where this replica runs: its zone, or the node whose label says it; NULL = unknown. */
+	const char *zone, *node;
 };
 
 struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
@@ -31,7 +39,8 @@ void operator_start(struct mdep_operator *op);
 /* Planning and writing on (after the lease was won) and off. */
 void operator_lead(struct mdep_operator *op);
 void operator_stop(struct mdep_operator *op);
-/* Writes out what is still to be told (events); done is called once, whatever came of it. */
+/* Writes out what is still to be told (events), takes our vote away; done is called once, whatever
+ * came of it. */
 void operator_flush(struct mdep_operator *op, void (*done)(void *arg), void *arg);
 /* All caches hold a first complete list. */
 bool operator_synced(const struct mdep_operator *op);

@@ -53,6 +53,12 @@ struct model_probe_state {
 bool model_prober_state(const struct model_prober *p, const char *pod,
                         struct model_probe_state *out);
 
+/*
+ * Nothing that has ever answered does so now, and it is more than one: rather we ourselves are cut
+ * off than all of them gone.
+ */
+bool model_prober_blind(const struct model_prober *p);
+
 /* Pure: does this answer say that `version` is served? `why` gets the reason when not. */
 bool model_probe_answer(const struct preset *preset, const char *version, int status,
                         const char *body, size_t len, char *why, size_t why_size);

@@ -34,6 +34,7 @@ netns_backbone_up() {
 		table inet bed {
 			set dark { type ifname; }
 			set cut { type inet_service; }
+			set apart { type ifname . ifname; }
 			chain input {
 				type filter hook input priority 0;
 				iifname @dark drop
@@ -48,6 +49,7 @@ netns_backbone_up() {
 				type filter hook forward priority 0;
 				iifname @dark drop
 				oifname @dark drop
+				iifname . oifname @apart drop
 			}
 		}
 	EOT
@@ -98,6 +100,17 @@ netns_zone_light() {
 	netns_zone_pid "$1" >/dev/null
 	nft get element inet bed dark "{ \"z$1\" }" >/dev/null 2>&1 || return 0
 	nft delete element inet bed dark "{ \"z$1\" }"
+}
+
+# netns_zones_apart N M: the two do not reach each other; everything else reaches both.
+netns_zones_apart() {
+	netns_zone_pid "$1" >/dev/null
+	netns_zone_pid "$2" >/dev/null
+	nft add element inet bed apart "{ \"z$1\" . \"z$2\", \"z$2\" . \"z$1\" }"
+}
+
+netns_zones_together() {
+	nft flush set inet bed apart
 }
 
 netns_api_cut() {

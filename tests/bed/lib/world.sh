@@ -112,6 +112,7 @@ world_start_operator() {
 	program_start "$name" nsenter -t "$(program_pid "zone-$zone")" -n "$WORLD_TIDEGATE" controller \
 		--kubeconfig "$BED_DIR/tidegate-system-tidegate-controller.kubeconfig" \
 		--lease-namespace tidegate-system --metrics-address 127.0.0.1:0 --health-address 127.0.0.1:0 \
+		--zone "${WORLD_ZONES[zone - 1]}" \
 		--lease-duration 3s --lease-renew-deadline 2s --lease-retry-period 500ms "$@"
 }
 

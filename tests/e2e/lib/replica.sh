@@ -1,5 +1,8 @@
 # replica: several operators at once, one a zone, whose exit codes are kept.
 
+# As the manifests have it: another leads within 2.7 s.
+REPLICA_LEASE=(--lease-duration 2s --lease-renew-deadline 1500ms --lease-retry-period 300ms)
+
 # replica_start NAME ZONE: its exit code comes to run/NAME.exit, its process id is in run/NAME.real.
 replica_start() {
 	rm -f "$BED_DIR/run/$1.exit" "$BED_DIR/run/$1.real"
@@ -12,7 +15,7 @@ replica_start() {
 	EOT
 	chmod +x "$BED_DIR/bin/operator-of-test"
 	export REPLICA=$1 REPLICA_TIDEGATE=$WORLD_TIDEGATE
-	WORLD_TIDEGATE=$BED_DIR/bin/operator-of-test world_start_operator "$1" "$2"
+	WORLD_TIDEGATE=$BED_DIR/bin/operator-of-test world_start_operator "$1" "$2" "${REPLICA_LEASE[@]}"
 	wait_until 5 "$1 runs" test -s "$BED_DIR/run/$1.real"
 }
 
@@ -64,4 +67,24 @@ leader_is_not() {
 # elected_ms NAME: when it last said that it leads.
 elected_ms() {
 	date -d "$(grep '"elected leader"' "$BED_DIR/log/$1.log" | tail -n 1 | sed 's/.*"ts":"\([^"]*\)".*/\1/')" +%s%3N
+}
+
+# replicas_start: one in each of three zones, operator-1 and so on.
+replicas_start() {
+	local n
+	for n in 1 2 3; do
+		replica_start "operator-$n" "$n"
+	done
+}
+
+# replicas_voting N: the leader counts so many votes.
+replicas_voting() {
+	local name
+	name=$(leader) && [ "$(replica_get "$name" "${name##*-}" metrics /metrics |
+		sed -n 's/^tidegate_replicas_voting //p')" = "$1" ]
+}
+
+# votes_leases: one a replica that votes, or voted until a while ago.
+votes_leases() {
+	kubectl get leases -n tidegate-system -l serving.tidegate.io/replica-of=tidegate-controller -o name | wc -l
 }

@@ -1,0 +1,44 @@
+# zones: outages of zones under load, and what they cost.
+
+# Probes once a second, three failures in a row: 2.4 s to 3.4 s, and the route's way to the gateway.
+FAILOVER_TRAFFIC_MS=6000
+# A warm spare card, and a model that loads at once.
+FAILOVER_CAPACITY_MS=15000
+# Of the leader's zone: its successor takes over while its own probes still wait.
+FAILOVER_LEADER_MS=10000
+# A request that waits in the dark is over after its 5 s time-out.
+SETTLE=6
+
+# dark N LIMIT: zone N goes dark; times of traffic and capacity.
+dark() {
+	local zone=${WORLD_ZONES[$1 - 1]} began replaced last
+	began=$(now_ms)
+	bed zone-dark "$1"
+	tell "$zone is dark"
+	wait_until 30 "$zone is left" zone_is "$zone" Evacuated || give_up "$zone was not left"
+	wait_until 40 "its pods are replaced" zone_replaced "$zone" 6 || give_up "the pods of $zone were not replaced"
+	replaced=$(now_ms)
+	sleep $SETTLE
+	last=$(world_last_lost "$began" "$(now_ms)")
+	between "$zone: ms until the last request that was lost" $((${last:-$began} - began)) 0 "$2"
+	between "$zone: ms until six pods serve elsewhere" $((replaced - began)) 0 $((FAILOVER_CAPACITY_MS + $2 - FAILOVER_TRAFFIC_MS))
+}
+
+# light N: zone N answers again; it comes back without a lost request.
+light() {
+	local zone=${WORLD_ZONES[$1 - 1]} began
+	began=$(now_ms)
+	bed zone-light "$1"
+	wait_until 90 "$zone is healthy again" zone_well "$zone" || give_up "$zone did not come back"
+	tell "$zone is back after $(seconds_since "$began") s"
+	sleep $SETTLE
+	equal "$zone: requests lost on its way back" "$(world_lost_between $((began + 1000)) "$(now_ms)")" 0
+	wait_until 60 "the extra pods have left" world_pods 6 || give_up "pods did not settle"
+}
+
+other_than() {
+	local n
+	for n in 1 2 3; do
+		[ "$n" = "$1" ] || echo "$n"
+	done
+}
