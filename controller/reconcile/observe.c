@@ -348,9 +348,11 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 	targets = arena_array(a, max, sizeof(*targets));
 	for (unsigned i = 0; i < s->ncells; i++) {
 		const struct rollout_cell *c = &s->cells[i];
-		bool canary = str_eq(c->revision, o->target);
+		/* After a promotion both names are the stable one's. */
+		bool stable = str_eq(c->revision, o->stable);
+		bool canary = !stable && str_eq(c->revision, o->target);
 
-		if (!canary && !str_eq(c->revision, o->stable))
+		if (!canary && !stable)
 			continue;
 		for (unsigned j = 0; j < c->npods; j++) {
 			const struct pod *p = c->pods[j];

@@ -10,6 +10,8 @@ WORLD_RECORDS=$BED_DIR/requests.jsonl
 WORLD_PHASES=$BED_DIR/phases
 [ -n "${WORLD_STEPS:-}" ] ||
 	WORLD_STEPS='[{weight: 10, hold: 4s}, {weight: 25, hold: 3s}, {weight: 50, approval: Required}, {weight: 100}]'
+[ -n "${WORLD_CANARY:-}" ] || WORLD_CANARY='{interval: 1s}'
+[ -n "${WORLD_SLO:-}" ] || WORLD_SLO='{}'
 
 bed() {
 	bash "$BED_TREE/tests/bed/bed.sh" "$@"
@@ -118,26 +120,39 @@ world_start_operator() {
 
 # --- the ModelDeployment -----------------------------------------------------------------
 
-# world_mdep VERSION [ENV_NAME ENV_VALUE]: the manifest; strategy by WORLD_STEPS.
+# world_env [NAME VALUE]...: as the list `env` of a container.
+world_env() {
+	local between=''
+	[ $# -gt 0 ] || set -- LATENCY_MS 2
+	while [ $# -gt 0 ]; do
+		printf '%s{name: %s, value: "%s"}' "$between" "$1" "$2"
+		between=', '
+		shift 2
+	done
+}
+
+# world_mdep VERSION [ENV_NAME ENV_VALUE]...: the manifest; strategy by WORLD_STEPS, judge by
+# WORLD_CANARY, objectives by WORLD_SLO.
 world_mdep() {
+	local version=$1
+	shift
 	cat <<-EOT
 		apiVersion: serving.tidegate.io/v1alpha1
 		kind: ModelDeployment
 		metadata: {name: ranker, namespace: shop}
 		spec:
 		  replicas: 6
-		  model: {name: ranker, version: "$1"}
+		  model: {name: ranker, version: "$version"}
 		  runtime:
 		    preset: tensorflow-serving
-		    env:
-		    - {name: ${2:-LATENCY_MS}, value: "${3:-2}"}
+		    env: [$(world_env "$@")]
 		  template:
 		    spec:
 		      volumes:
 		      - name: models
 		        configMap:
 		          name: ranker-models
-		          items: [{key: weights-$1, path: $1/weights.txt}]
+		          items: [{key: weights-$version, path: $version/weights.txt}]
 		      containers:
 		      - name: model
 		        volumeMounts: [{name: models, mountPath: /models/ranker}]
@@ -148,7 +163,8 @@ world_mdep() {
 		    maxUnavailable: 0
 		    drain: 5s
 		    steps: $WORLD_STEPS
-		  canary: {interval: 1s}
+		  canary: $WORLD_CANARY
+		  slo: $WORLD_SLO
 		  failover: {minCapacity: 60%, recoverAfter: 5s, ramp: 8s}
 		  traffic:
 		    httpRoute:

@@ -27,7 +27,10 @@ struct config {
 	int64_t latency_ms;
 	int64_t crash_after_ms; /* from the opening of the port on; 0 = never */
 	int64_t seed;           /* of the faults; 0 = from the pod's name */
+	int64_t error_after_ms; /* failures begin so long after the start */
 	double error_rate;
+	double ctr;         /* share of the answers that are clicked */
+	double score_noise; /* requests differ by so much, before the logistic function */
 	enum hang hang;
 	bool ignore_sigterm;
 	bool help;

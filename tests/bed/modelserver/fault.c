@@ -3,13 +3,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
 
 void fault_init(struct fault *f, const struct config *c)
 {
 	const char *pod = str_or(c->pod_name, "");
 
-	*f = (struct fault){.error_rate = c->error_rate, .latency_ms = c->latency_ms};
+	*f = (struct fault){.error_rate = c->error_rate,
+	                    .error_from_ms = clock_mono_ms() + c->error_after_ms,
+	                    .latency_ms = c->latency_ms};
 	f->random = c->seed ? (uint64_t)c->seed : str_hash(STR_HASH_SEED, pod, strlen(pod));
 }
 
@@ -26,7 +29,18 @@ static double next_random(struct fault *f)
 
 bool fault_fails(struct fault *f)
 {
-	return f->error_rate > 0 && next_random(f) < f->error_rate;
+	return f->error_rate > 0 && clock_mono_ms() >= f->error_from_ms &&
+	       next_random(f) < f->error_rate;
+}
+
+/* Twelve uniform numbers have a variance of 1 together. */
+double fault_noise(struct fault *f)
+{
+	double sum = -6;
+
+	for (unsigned i = 0; i < 12; i++)
+		sum += next_random(f);
+	return sum;
 }
 
 int64_t fault_delay_ms(struct fault *f)

@@ -9,6 +9,7 @@
 
 struct fault {
 	double error_rate;
+	int64_t error_from_ms; /* monotonic */
 	int64_t latency_ms;
 	uint64_t random; /* state */
 };
@@ -18,5 +19,7 @@ bool fault_fails(struct fault *f);
 /* Milliseconds an answer is held back: the latency told, plus a tail with a mean of a fifth of it.
  */
 int64_t fault_delay_ms(struct fault *f);
+/* A number around 0 with a standard deviation of 1: no fault, but the same source of chance. */
+double fault_noise(struct fault *f);
 
 #endif

@@ -16,8 +16,17 @@ static int read_row(const struct model *m, const struct cJSON **it, double *row,
 	return 0;
 }
 
-int predict_rest(const struct model *m, const char *body, size_t len, struct buf *answer,
-                 struct err *err)
+static void write_score(struct json_writer *w, const struct model *m,
+                        const struct predict_listener *l, const double *row)
+{
+	double score = model_score(m, row);
+
+	l->fn(l->arg, score);
+	jw_double(w, NULL, score);
+}
+
+int predict_rest(const struct model *m, const struct predict_listener *l, const char *body,
+                 size_t len, struct buf *answer, struct err *err)
 {
 	cleanup_arena struct arena arena;
 	const struct cJSON *root, *instances, *instance;
@@ -42,7 +51,7 @@ int predict_rest(const struct model *m, const char *body, size_t len, struct buf
 			it = NULL;
 		if (read_row(m, &it, row, err))
 			return -1;
-		jw_double(&w, NULL, model_score(m, row));
+		write_score(&w, m, l, row);
 	}
 	jw_end_array(&w);
 	jw_end_object(&w);
@@ -72,8 +81,9 @@ static const struct cJSON *v2_input(const struct model *m, const struct cJSON *r
 	return data;
 }
 
-int predict_v2(const struct model *m, const char *name, const char *version, const char *body,
-               size_t len, struct buf *answer, struct err *err)
+int predict_v2(const struct model *m, const struct predict_listener *l, const char *name,
+               const char *version, const char *body, size_t len, struct buf *answer,
+               struct err *err)
 {
 	cleanup_arena struct arena arena;
 	const struct cJSON *root, *data, *it;
@@ -104,7 +114,7 @@ int predict_v2(const struct model *m, const char *name, const char *version, con
 	for (int64_t i = 0; i < rows; i++) {
 		if (read_row(m, &it, row, err))
 			return -1;
-		jw_double(&w, NULL, model_score(m, row));
+		write_score(&w, m, l, row);
 	}
 	jw_end_array(&w);
 	jw_end_object(&w);

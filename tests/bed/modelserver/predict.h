@@ -11,10 +11,17 @@
 
 #include "model.h"
 
-int predict_rest(const struct model *m, const char *body, size_t len, struct buf *answer,
-                 struct err *err);
+/* Hears of every score that is computed. */
+struct predict_listener {
+	void (*fn)(void *arg, double score);
+	void *arg;
+};
+
+int predict_rest(const struct model *m, const struct predict_listener *l, const char *body,
+                 size_t len, struct buf *answer, struct err *err);
 /* name and version are those to put into the answer. */
-int predict_v2(const struct model *m, const char *name, const char *version, const char *body,
-               size_t len, struct buf *answer, struct err *err);
+int predict_v2(const struct model *m, const struct predict_listener *l, const char *name,
+               const char *version, const char *body, size_t len, struct buf *answer,
+               struct err *err);
 
 #endif

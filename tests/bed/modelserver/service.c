@@ -1,5 +1,6 @@
 #include "service.h"
 
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -105,9 +106,24 @@ static void answer_later(struct service *s, struct server_request *r, int status
 	timer_start(&p->timer, delay_ms);
 }
 
+static void on_score(void *arg, double score)
+{
+	struct service *s = arg;
+	double noise = s->config->score_noise, z = log(score / (1 - score));
+	bool clicked;
+
+	s->clicks_due += s->config->ctr;
+	clicked = s->clicks_due >= 1;
+	s->clicks_due -= clicked ? 1 : 0;
+	if (noise > 0)
+		score = 1 / (1 + exp(-(z + noise * fault_noise(&s->fault))));
+	stats_shown(score, clicked);
+}
+
 static int compute(struct service *s, const struct server_request *r, enum verb verb,
                    struct buf *body)
 {
+	struct predict_listener l = {on_score, s};
 	struct err err = ERR_INIT;
 	int rc;
 
@@ -116,10 +132,10 @@ static int compute(struct service *s, const struct server_request *r, enum verb 
 		return 500;
 	}
 	if (verb == VERB_V2_INFER)
-		rc = predict_v2(&s->model, s->config->model_name, s->version, r->body, r->body_len,
-		                body, &err);
+		rc = predict_v2(&s->model, &l, s->config->model_name, s->version, r->body,
+		                r->body_len, body, &err);
 	else
-		rc = predict_rest(&s->model, r->body, r->body_len, body, &err);
+		rc = predict_rest(&s->model, &l, r->body, r->body_len, body, &err);
 	if (rc)
 		error_body(body, err.msg);
 	return rc ? 400 : 200;

@@ -25,6 +25,7 @@ struct service {
 	struct model model;
 	const char *version; /* the one that is claimed */
 	struct fault fault;
+	double clicks_due; /* of what was shown: every so many is clicked, by no chance */
 	struct server *server;
 	char *headers, *headers_closing; /* who answers; the latter asks the client to go away */
 	unsigned in_flight;

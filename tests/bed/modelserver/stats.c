@@ -32,6 +32,32 @@ static struct metric_family latency = {
 	.nbounds = LATENCY_BUCKETS,
 };
 
+static const double score_bounds[] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1};
+static struct metric_series *shown, *clicked_count, *shown_score;
+
+static struct metric_family impressions = {
+	.name = "ranker_impressions_total",
+	.help = "Scores that were shown.",
+	.type = METRIC_COUNTER,
+	.label_names = {"model_name"},
+};
+
+static struct metric_family clicks = {
+	.name = "ranker_clicks_total",
+	.help = "Scores that were shown and clicked.",
+	.type = METRIC_COUNTER,
+	.label_names = {"model_name"},
+};
+
+static struct metric_family scores = {
+	.name = "ranker_score",
+	.help = "Distribution of the scores.",
+	.type = METRIC_HISTOGRAM,
+	.label_names = {"model_name"},
+	.bounds = score_bounds,
+	.nbounds = ARRAY_SIZE(score_bounds),
+};
+
 static void collect_cpu(struct metric_family *f)
 {
 	metric_set(metric_series(f), (double)clock_cpu_ms() / 1000.0);
@@ -81,6 +107,9 @@ void stats_init(const char *model_name)
 	served = model_name;
 	ok_count = metric_series(&requests, model_name, "OK");
 	ok_latency = metric_series(&latency, model_name, "predict", "REST");
+	shown = metric_series(&impressions, model_name);
+	clicked_count = metric_series(&clicks, model_name);
+	shown_score = metric_series(&scores, model_name);
 	for (unsigned i = 0; i < ARRAY_SIZE(process); i++)
 		metric_register(&process[i]);
 }
@@ -94,6 +123,13 @@ void stats_ok(int64_t us)
 void stats_failed(const char *grpc_code)
 {
 	metric_add(metric_series(&requests, served, grpc_code), 1);
+}
+
+void stats_shown(double score, bool clicked)
+{
+	metric_add(shown, 1);
+	metric_add(clicked_count, clicked ? 1 : 0);
+	metric_observe(&scores, shown_score, score);
 }
 
 int stats_render(struct buf *out)
