@@ -16,6 +16,7 @@
 #define DISAGREE_FACTOR   2
 #define DISAGREE_REQUESTS 20
 #define DISAGREE_LOOKS    3
+#define FAILED_LOOKS      2 /* one may be lost by a restart of the server */
 
 enum side { CONTROL, EXPERIMENT, SIDES };
 
@@ -50,8 +51,9 @@ struct analysis {
 	struct kayenta_pair *pairs;
 	struct ask *asks;
 	unsigned nasks, pending;
-	char failure[256];
-	bool refused; /* the credentials were */
+	char failure[256], trouble[256]; /* of this look; of the last one that ended, "" = none */
+	unsigned failed;                 /* looks in a row */
+	bool refused;                    /* the credentials were */
 
 	/* What has been found out. */
 	unsigned bad, good;
@@ -281,16 +283,29 @@ static void cross_check(struct analysis *a, double t)
 
 /* --- one look ---------------------------------------------------------------------------- */
 
+static void failed_look(struct analysis *a)
+{
+	a->failed++;
+	a->bad = a->good = 0;
+	a->verdict = a->verdict == JUDGE_FAIL ? JUDGE_FAIL : JUDGE_NONE;
+	if (a->verdict != JUDGE_FAIL)
+		str_copy(a->text, sizeof(a->text), a->trouble);
+	if (a->refused)
+		snprintf(a->held, sizeof(a->held),
+		         "Prometheus refuses what ScorePolicy %.64s gives as secretRef: %.160s",
+		         a->policy, a->trouble);
+}
+
 static void look_end(struct analysis *a)
 {
 	int64_t now_ms = clock_wall_ms();
 
+	str_copy(a->trouble, sizeof(a->trouble), a->failure);
 	if (*a->failure) {
-		a->bad = a->good = 0;
-		a->verdict = a->verdict == JUDGE_FAIL ? JUDGE_FAIL : JUDGE_NONE;
-		if (a->verdict != JUDGE_FAIL)
-			snprintf(a->text, sizeof(a->text), "%s", a->failure);
+		failed_look(a);
 	} else {
+		a->failed = 0;
+		a->held[0] = '\0';
 		judge(a, now_ms);
 		if (a->requests)
 			cross_check(a, (double)now_ms / 1000);
@@ -413,7 +428,7 @@ static int prepare_all(struct analysis *a, int64_t now_ms)
 static void look_begin(struct analysis *a)
 {
 	arena_reset(&a->look);
-	a->failure[0] = a->held[0] = '\0';
+	a->failure[0] = '\0';
 	a->refused = false;
 	if (prepare_all(a, clock_wall_ms())) {
 		wake(a, SOURCE_RETRY_MS);
@@ -532,12 +547,13 @@ void analysis_read(const struct analysis *a, int64_t now_ms, struct analysis_vie
 	                              .score = a->score,
 	                              .text = a->text,
 	                              .held = *a->held ? a->held : NULL,
+	                              .failing = a->failed >= FAILED_LOOKS ? a->trouble : NULL,
 	                              .disagree = *a->disagree ? a->disagree : NULL,
 	                              .since_data_ms = now_ms - a->data_ms,
 	                              .ngroups = a->ngroups,
 	                              .compares = a->requests && mark_before(a, INFINITY)};
 	memcpy(out->groups, a->groups, sizeof(out->groups));
 	/* Between two looks nothing new can be known. */
-	if (out->since_data_ms <= (int64_t)(2 * a->plan.interval_s * 1000) && !*a->failure)
+	if (out->since_data_ms <= (int64_t)(2 * a->plan.interval_s * 1000) && !*a->trouble)
 		out->since_data_ms = 0;
 }

@@ -25,6 +25,7 @@ struct analysis_view {
 	int score;             /* -1 before the first look that said something */
 	const char *text;      /* plain words; these live as long as the analysis does not move */
 	const char *held;      /* Secret, ConfigMap or queries cannot be used; NULL */
+	const char *failing;   /* the last looks came to nothing, and why; NULL */
 	const char *disagree;  /* NULL */
 	int64_t since_data_ms; /* how long without an answer with data */
 	struct mdep_group_score groups[MDEP_GROUPS_MAX];

@@ -549,6 +549,9 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->disagree = arena_strdup(a, v.disagree);
 	if (!j->held)
 		j->held = arena_strdup(a, v.held);
+	/* What was asked for cannot be looked at: no step ends, unless nobody minds. */
+	if (!j->held && s->mdep->canary.on_no_data != NO_DATA_PROCEED)
+		j->held = arena_strdup(a, v.failing);
 	j->groups = score_groups_copy(&o->groups, a);
 	j->ngroups = o->groups.n;
 	if (o->counted) {

@@ -5,18 +5,19 @@ set -eu
 
 bed_tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 bed_self=$bed_tree/tests/bed/bed.sh
-for bed_lib in say deps assets program netns kubeconfig controlplane gateway nodes image kubelets outside; do
+for bed_lib in say deps assets program netns kubeconfig controlplane gateway prometheus nodes image kubelets outside; do
 	# shellcheck source=/dev/null
 	. "$bed_tree/tests/bed/lib/$bed_lib.sh"
 done
 
 usage() {
 	cat <<'EOT'
-usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--kwok NODES] [--linger] [--keep] -- COMMAND...
+usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
            starts a control plane, runs COMMAND inside, ends with its exit code
              --zones N     network zones 1 to N (default 0)
              --kubelets    a real node in each zone, containerd and kubelet (root only)
              --gateway     Gateway API and Traefik, Gateway default/bed
+             --prometheus  Prometheus, which scrapes the pods that Tidegate makes
              --kwok NODES  that many fake GPU nodes in zone-a, zone-b, zone-c
              --linger      stays up after COMMAND, reachable from outside, until `bed.sh stop`
              --keep        leaves the work folder with the logs (BED_KEEP_ON_FAIL=1: on failure)
@@ -32,7 +33,7 @@ usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--kwok NODES] [--linger]
        bed.sh image-make ARCHIVE NAMES PATH=PROGRAM...   an OCI image of programs and their libraries
        bed.sh image-load ARCHIVE       for every node (--kubelets)
        bed.sh api-cut | api-restore    packets to the API server vanish; 127.0.0.1 stays open
-       bed.sh PROGRAM-stop [SIGNAL] | PROGRAM-start    api, etcd, kcm, gateway, kwok
+       bed.sh PROGRAM-stop [SIGNAL] | PROGRAM-start    api, etcd, kcm, gateway, prometheus, kwok
        bed.sh user NAME [GROUP...]     kubeconfig with a client certificate; prints its path
        bed.sh account NAMESPACE NAME   kubeconfig with that service account's token
        bed.sh expose ADDRESS:PORT      reachable from outside (--linger); prints where
@@ -55,7 +56,7 @@ is_number() {
 # --- outside the namespaces --------------------------------------------------------------
 
 run_options() {
-	zones=0 kubelets='' gateway='' kwok=0 linger='' keep='' command=()
+	zones=0 kubelets='' gateway='' prometheus='' kwok=0 linger='' keep='' command=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--zones | --kwok)
@@ -65,6 +66,7 @@ run_options() {
 			;;
 		--kubelets) kubelets=1 ;;
 		--gateway) gateway=1 ;;
+		--prometheus) prometheus=1 ;;
 		--linger) linger=1 ;;
 		--keep) keep=1 ;;
 		--)
@@ -91,6 +93,7 @@ run() {
 	[ -z "$kubelets" ] || ! why=$(kubelets_refuse) || die "--kubelets: $why"
 	[ -z "$kubelets" ] || wanted+=(kubelet node-runtime)
 	[ -z "$gateway" ] || wanted+=(traefik gateway-api)
+	[ -z "$prometheus" ] || wanted+=(prometheus)
 	[ "$kwok" -eq 0 ] || wanted+=(kwok kwok-stages)
 	[ -z "$linger" ] || outside_find_relay
 	trap 'run_end $?' EXIT
@@ -100,7 +103,7 @@ run() {
 	assets_link "$BED_DIR/bin" "${wanted[@]}"
 	BED_TOKEN=$(openssl rand -hex 16)
 	export BED_DIR BED_TOKEN BED_ZONES=$zones BED_TREE=$bed_tree
-	export BED_GATEWAY=$gateway BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
+	export BED_GATEWAY=$gateway BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
 	run_inside "${command[@]}" || rc=$?
 	exit "$rc"
 }
@@ -241,6 +244,7 @@ inside_start() {
 	controlplane_start
 	[ -z "$BED_LINGER" ] || outside_start
 	[ -z "$BED_GATEWAY" ] || gateway_start
+	[ -z "$BED_PROMETHEUS" ] || prometheus_start
 	[ "$BED_KWOK" -eq 0 ] || nodes_start "$BED_KWOK"
 	controlplane_wait_account
 	[ -z "$BED_KUBELETS" ] || kubelets_start
@@ -260,7 +264,7 @@ program_name() {
 	api) echo kube-apiserver ;;
 	kcm) echo kube-controller-manager ;;
 	gateway) echo traefik ;;
-	etcd | kwok | kubelet-[0-9]* | containerd-[0-9]*) echo "$1" ;;
+	etcd | kwok | prometheus | kubelet-[0-9]* | containerd-[0-9]*) echo "$1" ;;
 	*) usage_die "unknown verb $1-stop or $1-start" ;;
 	esac
 }

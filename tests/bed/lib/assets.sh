@@ -4,10 +4,10 @@
 #   3. the project's official download, its checksum pinned below
 #   4. built from, or copied out of, the Go modules pinned in tests/tools
 #
-# etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok
+# etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok prometheus
 # are programs; gateway-api, istio-crds and kwok-stages are folders of manifests; node-runtime is
-# a folder of containerd, runc and network plugins, unpacked from the distribution's packages:
-# installing them would start a service.
+# a folder of containerd, runc and network plugins. It and prometheus are unpacked from the
+# distribution's packages: installing them would start a service.
 
 # Raise it whenever a pin changes here or in tests/tools: it names the cache folder.
 ASSETS_VERSION=v1.36.3
@@ -75,6 +75,7 @@ assets_recent() {
 	etcd) least=3.5 ;;
 	traefik) ask=version least=3.6 ;;
 	kwok) least=0.6 ;;
+	prometheus) least=2.30 ;;
 	*) return 1 ;;
 	esac
 	# shellcheck disable=SC2086 # two words for kubectl
@@ -208,6 +209,12 @@ assets_build() {
 	local name=$1 folder=$bed_tree/tests/tools new
 	if [ "$name" = node-runtime ]; then
 		assets_unpack_packages "$name" containerd runc containernetworking-plugins
+		return
+	fi
+	if [ "$name" = prometheus ]; then
+		assets_unpack_packages prometheus-package prometheus || return 1
+		assets_path[$name]=$assets_cache/prometheus-package/usr/bin/prometheus
+		ln -sT prometheus-package/usr/bin/prometheus "$assets_cache/prometheus"
 		return
 	fi
 	assets_go || return 1

@@ -1,0 +1,176 @@
+#!/usr/bin/env bash
+# Releases judged by figures of a real Prometheus, under real requests: a version whose clicks fall
+# goes back, one that is well is promoted on a PASS, and nothing moves while there are no figures: no
+# series, wrong credentials, Prometheus gone in mid-release. What the pods count and what Prometheus
+# counts is held against each other.
+set -u
+metrics_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
+[ "${1:-}" = inside ] ||
+	exec bash "$metrics_tree/tests/bed/bed.sh" run --zones 3 --gateway --prometheus -- bash "$0" inside
+
+# The judge's PASS ends the step, 30 s after it was reached at the earliest.
+WORLD_STEPS='[{weight: 30, analysis: {duration: 100s, requireVerdict: Pass}}]'
+WORLD_CANARY='{interval: 1s, policyRef: {name: business}}'
+for metrics_lib in e2e/lib/e2e bed/lib/prometheus; do
+	# shellcheck source=/dev/null
+	. "$BED_TREE/tests/$metrics_lib.sh"
+done
+
+ctr='sum(rate(ranker_clicks_total{revision="$revision"}[$interval])) / sum(rate(ranker_impressions_total{revision="$revision"}[$interval]))'
+none='sum(rate(ranker_purchases_total{revision="$revision"}[$interval]))'
+counted='sum(rate(:tensorflow:serving:request_count{revision="$revision"}[$interval]))'
+
+# policy QUERY [REQUESTS_QUERY]: judged by it alone.
+policy() {
+	cat <<-EOT | kubectl apply -f - >/dev/null || give_up "the ScorePolicy was not accepted"
+		apiVersion: serving.tidegate.io/v1alpha1
+		kind: ScorePolicy
+		metadata: {name: business, namespace: shop}
+		spec:
+		  judge: Kayenta
+		  prometheus:
+		    url: $BED_PROMETHEUS_URL
+		    secretRef: {name: prometheus}
+		    timeout: 2s
+		    requestsQuery: '${2:-$counted}'
+		  series: {interval: 1s, step: 1s, window: 60s}
+		  metrics:
+		  - {name: ctr, group: business, direction: Decrease, maxChange: "20%", critical: true, query: '$1'}
+	EOT
+}
+
+# The controller may read this Secret because the namespace says so, not by its own role.
+credentials() {
+	kubectl create secret generic prometheus -n shop --dry-run=client -o json \
+		--from-literal=username="$BED_PROMETHEUS_USER" --from-literal=password="$1" |
+		kubectl label --local --dry-run=client -f - serving.tidegate.io/credentials=prometheus -o json |
+		kubectl apply -f - >/dev/null || give_up "the Secret was not made"
+}
+
+allow_credentials() {
+	kubectl create role prometheus -n shop --verb=get --resource=secrets --resource-name=prometheus >/dev/null &&
+		kubectl create rolebinding prometheus -n shop --role=prometheus \
+			--serviceaccount=tidegate-system:tidegate-controller >/dev/null
+}
+
+# condition TYPE [FIELD]
+condition() {
+	mdep ".status.conditions[?(@.type==\"$1\")].${2:-status}"
+}
+
+condition_is() {
+	[ "$(condition "$1")" = "$2" ]
+}
+
+policy_is_ready() {
+	[ "$(kubectl get scp business -n shop -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}')" = True ]
+}
+
+# group FIELD: of the score of the business figures.
+group() {
+	mdep ".status.score.groups[?(@.name==\"business\")].$1"
+}
+
+release() {
+	world_mdep "$@" | kubectl apply -f - >/dev/null || give_up "version $1 was not accepted"
+	began=$(now_ms)
+}
+
+holds() {
+	mdep_is .status.rollout.phase Holding
+}
+
+verdict_is() {
+	mdep_is .status.score.verdict "$1"
+}
+
+events_say() {
+	kubectl get events.events.k8s.io -n shop -o 'jsonpath={range .items[*]}{.reason}: {.note}{"\n"}{end}' | grep -q "$1"
+}
+
+# goes_on_holding SECONDS WHY
+goes_on_holding() {
+	sleep "$1"
+	check "$2: still held after $1 s" holds
+	check "... and nothing is decided" verdict_is NONE
+}
+
+start() {
+	world_start_nodes || give_up "the nodes did not become Ready"
+	world_install || give_up "manifests/install.yaml could not be applied"
+	allow_credentials || give_up "the right to read the Secret was not given"
+	credentials "$BED_PROMETHEUS_PASSWORD"
+	policy "$ctr"
+	world_start_operator
+	release 1 CTR 0.1
+	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
+	wait_until 20 "the policy is valid" policy_is_ready || fail "the ScorePolicy did not become Ready"
+	world_start_load 200
+}
+
+good_version() {
+	release 2 CTR 0.1
+	wait_until 40 "the step is reached" holds || give_up "version 2 did not reach its step"
+	wait_until 40 "a PASS" verdict_is PASS || fail "a version that is as good got no PASS: $(mdep .status.score)"
+	equal "score of the group" "$(group score)" 100
+	check "... with its figures" grep -Eq '^ctr 0\.[01][0-9]* vs 0\.[01][0-9]*, [0-9]+ points, Pass$' <<<"$(group message)"
+	wait_until 30 "both counted" condition_is SignalsAgree True || fail "pods and Prometheus were not compared"
+	wait_until 60 "version 2 serves" mdep_serves 2 || fail "a PASS did not end the step: $(mdep .status.rollout)"
+	tell "version 2, as good, is stable after $(seconds_since "$began") s"
+	check "the event has the score" eventually 5 events_say 'Promoted:.*score 100: business 100'
+}
+
+bad_version() {
+	release 3 CTR 0.04
+	wait_until 90 "it goes back" mdep_is .status.rollout.phase RolledBack || give_up "fewer clicks were not seen: $(mdep .status.score)"
+	tell "version 3, with half of the clicks, is back after $(seconds_since "$began") s"
+	check "the event names the figures" eventually 5 events_say 'RollbackStarted: judged worse.*ctr 0\.04.* vs 0\.\(1\|09\).*Low, critical'
+	mdep_serves_stable 2
+}
+
+mdep_serves_stable() {
+	equal "stable is still" "$(mdep ".status.revisions[?(@.name==\"$(mdep .status.stableRevision)\")].modelVersion")" "$1"
+}
+
+without_figures() {
+	policy "$none"
+	release 4 CTR 0.1
+	wait_until 40 "the step is reached" holds || give_up "version 4 did not reach its step"
+	goes_on_holding 20 "no series"
+	equal "no figures, no score" "$(group score)" ""
+	tell "wrong credentials"
+	credentials wrong
+	policy "$ctr"
+	wait_until 20 "it is said" condition_is ScorePolicyInForce False || fail "wrong credentials are not told"
+	check "... and what to mend" grep -q 'refuses.*business.*secretRef.*401' <<<"$(condition ScorePolicyInForce message)"
+	check "... in an event too" eventually 5 events_say 'ScorePolicyNotInForce:.*refuses'
+	goes_on_holding 5 "wrong credentials"
+	credentials "$BED_PROMETHEUS_PASSWORD"
+	wait_until 20 "they are taken" condition_is ScorePolicyInForce True || fail "the right credentials are not taken"
+	tell "Prometheus is gone"
+	bed prometheus-stop
+	wait_until 20 "it is said" condition_is ScorePolicyInForce False || fail "that Prometheus is gone is not told"
+	check "... and which metric wants it" grep -q 'cannot be judged: connection refused' <<<"$(condition ScorePolicyInForce message)"
+	goes_on_holding 40 "Prometheus gone"
+	bed prometheus-start
+	wait_until 30 "it is asked again" condition_is ScorePolicyInForce True || fail "Prometheus is back and not asked"
+	wait_until 100 "version 4 serves" mdep_serves 4 || fail "the release did not go on: $(mdep .status.rollout) $(mdep .status.score)"
+	tell "version 4 is stable"
+}
+
+# Twice as many requests as the pods count: one of the two is wrong, and nobody can say which.
+contradiction() {
+	policy "$ctr" "3 * $counted"
+	release 1 CTR 0.1 LATENCY_MS 1
+	wait_until 80 "it is said" condition_is SignalsAgree False || fail "a contradiction was not told"
+	check "... with both counts" grep -q 'Prometheus counts [0-9]* requests of the .* revision, its pods [0-9]*' <<<"$(condition SignalsAgree message)"
+}
+
+start
+good_version
+bad_version
+without_figures
+contradiction
+requests_lost_none
+[ "$failed" -eq 0 ] || e2e_evidence
+finish
