@@ -162,15 +162,16 @@ $(TIDY): tidy-%:
 sanitize:
 	@$(MAKE) -s unit SAN=1 BUILD=$(BUILD)-san
 
-# tests/fuzz/fuzz_X.c, FUZZ_SECONDS each (libFuzzer: clang and its runtime).
+# tests/fuzz/fuzz_X.c, FUZZ_SECONDS each, from tests/fuzz/corpus/X on where there is one (libFuzzer:
+# clang and its runtime).
 FUZZ_SECONDS ?= 60
 FUZZERS   = $(patsubst tests/fuzz/%.c,$(BUILD)-fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 .PHONY: fuzz
 fuzz:
 	@bash tests/bed/bed.sh deps build develop
 	@$(MAKE) -s $(FUZZERS)
-	@for f in $(FUZZERS); do echo "$$f"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 || exit 1; done
+	@for f in $(FUZZERS); do echo "$$f"; mkdir -p $$f.corpus; \
+		$$f $$f.corpus $$(ls -d tests/fuzz/corpus/$${f##*/fuzz_} 2>/dev/null) -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -verbosity=0 -print_final_stats=1 || exit 1; done
 
 $(BUILD)-fuzz/%: tests/fuzz/%.c
 	@mkdir -p $(@D)
@@ -178,7 +179,8 @@ $(BUILD)-fuzz/%: tests/fuzz/%.c
 	$(Q)clang -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 		-Iinclude -D_GNU_SOURCE -DTIDEGATE_VERSION='"$(VERSION)"' -o $@ $< \
 		$(foreach m,base net kube signal,$(filter-out controller/signal/scrape.c \
-			controller/signal/model_probe.c controller/signal/prometheus.c,$(call src,$(m)))) $(call src,api) $(LIBS)
+			controller/signal/model_probe.c controller/signal/prometheus.c,$(call src,$(m)))) $(call src,api) \
+		$(call src,judge) controller/cli/score_line.c $(LIBS)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-san $(BUILD)-fuzz

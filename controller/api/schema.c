@@ -324,7 +324,7 @@ static void check_object(struct checker *c, const struct cJSON *schema, const st
 			check(c, s, it, member_path(c, path, json_key(it)));
 		/* metadata is the API server's own, and no schema tells it. */
 		else if (!open && !str_eq(path, "metadata"))
-			find(c, member_path(c, path, json_key(it)), "is no field of this version");
+			find(c, member_path(c, path, json_key(it)), SCHEMA_UNKNOWN);
 	}
 }
 

@@ -19,7 +19,8 @@ static const char *const formats[] = {[SCORE_TABLE] = "table", [SCORE_JSON] = "j
 static const struct option_row rows[] = {
 #define ROW(field, name, type, ...) OPTION_ROW(struct score_options, field, name, type, __VA_ARGS__)
 	ROW(judge, "judge", OPTION_WORD, .words = judges, .value = "NAME",
-            .help = "sequential (default): request counts, anytime-valid\n"
+            .help = "sequential: request counts, anytime-valid; the default unless\n"
+                    "the policy names another\n"
                     "thresholds: constant limits of a policy\n"
                     "kayenta: time series, as NetflixACAJudge-v1.0"),
 	ROW(policy, "policy", OPTION_TEXT, .value = "FILE",
@@ -71,7 +72,7 @@ static int check(const struct score_options *o)
 
 static int run(int argc, char **argv)
 {
-	struct score_options o = {.pass = NAN, .marginal = NAN};
+	struct score_options o = {.judge = SCORE_BY_POLICY, .pass = NAN, .marginal = NAN};
 	int words = cli_options(&cli_score, &o, argc, argv);
 	int code;
 

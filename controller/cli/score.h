@@ -10,7 +10,8 @@
 #include "tidegate/base/json.h"
 
 enum score_output { SCORE_TABLE, SCORE_JSON };
-enum score_judge { SCORE_SEQUENTIAL, SCORE_THRESHOLDS, SCORE_KAYENTA };
+/* BY_POLICY: none was named. */
+enum score_judge { SCORE_SEQUENTIAL, SCORE_THRESHOLDS, SCORE_KAYENTA, SCORE_BY_POLICY };
 
 struct score_options {
 	enum score_judge judge;

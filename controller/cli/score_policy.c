@@ -1,8 +1,25 @@
 #include "score_policy.h"
 
-#include "score.h"
+#include <stdio.h>
 
-int score_policy_load(struct scoreplan *plan, const char *path, struct err *err)
+#include "score.h"
+#include "tidegate/api/names.h"
+#include "tidegate/api/schema.h"
+#include "tidegate/base/str.h"
+
+/* A field that is misspelled would be a default that nobody asked for. */
+static void warn_unknown(void *arg, const char *path, const char *message)
+{
+	struct err err = ERR_INIT;
+
+	if (!str_eq(message, SCHEMA_UNKNOWN))
+		return;
+	err_set(&err, ERR_INVALID, "%s, it is ignored", message);
+	document_locate(arg, path, &err);
+	fprintf(stderr, "tidegate score: %s\n", err.msg);
+}
+
+int score_policy_load(struct scoreplan *plan, const char *path, bool decides, struct err *err)
 {
 	struct scorepolicy p = {.judge = SCOREPOLICY_SEQUENTIAL};
 	struct arena cleanup_arena empty;
@@ -20,6 +37,13 @@ int score_policy_load(struct scoreplan *plan, const char *path, struct err *err)
 	if (!rc) {
 		scorepolicy_read(d.json, &d.arena, &p);
 		scoreplan_counts(&p, plan);
+	}
+	if (!rc && !p.problem)
+		schema_check(schema_of(&d.arena, TG_API_VERSION, "ScorePolicy"), d.json, &d.arena,
+		             warn_unknown, &d);
+	if (!rc && !p.problem && decides && p.judge == SCOREPOLICY_KAYENTA) {
+		p.problem_path = "spec.judge";
+		p.problem = "Kayenta judges series: use --judge kayenta with --config and --pairs";
 	}
 	if (!rc && p.problem) {
 		rc = err_set(err, ERR_INVALID, "%s", p.problem);

@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "score.h"
+#include "score_line.h"
 #include "score_policy.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/map.h"
@@ -38,108 +39,15 @@ struct session {
 	struct arena arena;    /* of one line */
 };
 
-/* --- one observation --------------------------------------------------------------------- */
-
-static int wrong(struct err *err, const char *field, const char *what)
-{
-	return err_set(err, ERR_INVALID, "%s: %s", field, what);
-}
-
-static int read_count(const struct cJSON *o, const char *key, double *out, struct err *err)
-{
-	double v = json_double(o, key, NAN);
-
-	*out = 0;
-	if (!json_has(o, key))
-		return 0;
-	if (!(v >= 0 && v <= 1e15))
-		return wrong(err, key, "must be a number that is not negative");
-	*out = v;
-	return 0;
-}
-
-/* Ascending by bound, whatever the order of the keys. */
-static void insert_bucket(struct sequential_sample *x, double bound, double count)
-{
-	unsigned i = x->nbuckets++;
-
-	for (; i && x->bounds[i - 1] > bound; i--) {
-		x->bounds[i] = x->bounds[i - 1];
-		x->counts[i] = x->counts[i - 1];
-	}
-	x->bounds[i] = bound;
-	x->counts[i] = count;
-}
-
-static int check_buckets(struct sequential_sample *x, struct err *err)
-{
-	if (x->nbuckets && isfinite(x->bounds[x->nbuckets - 1])) {
-		if (x->nbuckets == JUDGE_BUCKETS_MAX)
-			return wrong(err, "buckets", "has too many bounds (at most 40)");
-		insert_bucket(x, INFINITY, x->requests);
-	}
-	for (unsigned i = 1; i < x->nbuckets; i++)
-		if (x->counts[i] < x->counts[i - 1] || x->bounds[i] == x->bounds[i - 1])
-			return wrong(err, "buckets",
-			             "must be cumulative: a count is lower than that of a smaller "
-			             "bound");
-	return 0;
-}
-
-static int read_buckets(const struct cJSON *o, struct sequential_sample *x, struct err *err)
-{
-	const struct cJSON *buckets = json_get(o, "buckets"), *it;
-	double bound, count;
-
-	x->nbuckets = 0;
-	if (!json_has(o, "buckets"))
-		return 0;
-	if (!json_is_object(buckets))
-		return wrong(err, "buckets", "must be an object of counts by upper bound");
-	json_for_each (it, buckets) {
-		count = json_value_double(it, NAN);
-		if (!str_to_double(json_key(it), &bound) || isnan(bound))
-			return err_set(err, ERR_INVALID,
-			               "buckets: \"%s\" is not an upper bound in seconds",
-			               json_key(it));
-		if (!json_is_number(it) || !(count >= 0))
-			return err_set(err, ERR_INVALID,
-			               "buckets.%s: must be a number that is not negative",
-			               json_key(it));
-		if (x->nbuckets == JUDGE_BUCKETS_MAX)
-			return wrong(err, "buckets", "has too many bounds (at most 40)");
-		insert_bucket(x, bound, count);
-	}
-	return check_buckets(x, err);
-}
-
-static int read_sample(const struct cJSON *o, struct sequential_sample *x, struct err *err)
-{
-	const char *track = json_str(o, "track");
-
-	if (!json_is_object(o))
-		return err_set(err, ERR_INVALID, "an observation is an object");
-	*x = (struct sequential_sample){.t = json_double(o, "t", NAN),
-	                                .stratum = str_or(json_str(o, "zone"), ""),
-	                                .pod = str_or(json_str(o, "pod"), ""),
-	                                .canary = str_eq(track, "canary")};
-	if (!isfinite(x->t))
-		return wrong(err, "t", "must be a number of seconds");
-	if (!x->canary && !str_eq(track, "stable"))
-		return wrong(err, "track", "must be stable or canary");
-	if (json_has(o, "stream") && !json_str(o, "stream"))
-		return wrong(err, "stream", "must be a text");
-	if (!json_has(o, "requests"))
-		return wrong(err, "requests", "is missing");
-	if (read_count(o, "requests", &x->requests, err) ||
-	    read_count(o, "errors", &x->errors, err) || read_buckets(o, x, err))
-		return -1;
-	if (x->errors > x->requests)
-		return wrong(err, "errors", "must not be more than requests");
-	return 0;
-}
-
 /* --- streams ----------------------------------------------------------------------------- */
+
+/* Who said nothing gets the judge that his policy names. */
+static bool by_limits(const struct session *s)
+{
+	if (s->o->judge == SCORE_BY_POLICY)
+		return s->policy.judge == SCOREPOLICY_THRESHOLDS;
+	return s->o->judge == SCORE_THRESHOLDS;
+}
 
 static struct stream *stream_new(struct session *s, const char *name)
 {
@@ -147,7 +55,7 @@ static struct stream *stream_new(struct session *s, const char *name)
 
 	st->name = xstrdup(name);
 	st->last_t = -INFINITY;
-	if (s->o->judge == SCORE_THRESHOLDS) {
+	if (by_limits(s)) {
 		st->thresholds = xcalloc(1, sizeof(*st->thresholds));
 		thresholds_init(st->thresholds, &s->policy.thresholds);
 	} else {
@@ -191,28 +99,28 @@ static void stream_free(void *arg)
 	free(st);
 }
 
-static int take_line(struct session *s, const char *line, size_t len, struct err *err)
+static int take_line(struct session *s, const char *text, size_t len, struct err *err)
 {
-	struct sequential_sample x;
-	const struct cJSON *o;
+	struct score_line line;
+	double t;
 	struct stream *st;
 
 	arena_reset(&s->arena);
-	o = json_parse(&s->arena, line, len, err);
-	if (!o || read_sample(o, &x, err))
+	if (score_line_read(text, len, &s->arena, &line, err))
 		return -1;
-	st = stream_get(s, str_or(json_str(o, "stream"), ""), err);
+	st = stream_get(s, line.stream, err);
 	if (!st)
 		return -1;
-	if (x.t < st->last_t - DISORDER_MAX_S)
+	t = line.sample.t;
+	if (t < st->last_t - DISORDER_MAX_S)
 		return err_set(err, ERR_INVALID,
-		               "t: %g comes after %g: a stream must be in time order", x.t,
+		               "t: %g comes after %g: a stream must be in time order", t,
 		               st->last_t);
-	st->last_t = fmax(st->last_t, x.t);
+	st->last_t = fmax(st->last_t, t);
 	if (st->thresholds)
-		thresholds_observe(st->thresholds, &x);
+		thresholds_observe(st->thresholds, &line.sample);
 	else
-		sequential_observe(st->sequential, &x);
+		sequential_observe(st->sequential, &line.sample);
 	return 0;
 }
 
@@ -351,7 +259,8 @@ int score_samples(const struct score_options *o)
 
 	map_init(&s.by_name);
 	arena_init(&s.arena, 16384);
-	code = score_policy_load(&s.policy, o->policy, &err) || read_samples(&s, &err)
+	code = score_policy_load(&s.policy, o->policy, o->judge == SCORE_BY_POLICY, &err) ||
+	                       read_samples(&s, &err)
 	               ? cli_error(&cli_score, err.msg)
 	               : print_results(&s);
 	map_release(&s.by_name, stream_free);

@@ -28,11 +28,18 @@ static void describe_chance(double log_e, char *out, size_t size)
 		snprintf(out, size, ", p<1e-%d", zeros > 300 ? 300 : zeros);
 }
 
-static void explain_errors(const struct sequential *s, struct sequential_metric *m)
+static void explain_errors(const struct sequential *s, const struct sequential_result *r,
+                           struct sequential_metric *m)
 {
 	const struct cell *c = &s->canary.cells[0];
 	char chance[32];
 
+	if (c->n <= 0) {
+		snprintf(m->text, sizeof(m->text),
+		         "nothing to compare yet: %.0f canary and %.0f stable requests",
+		         r->canary_requests, r->stable_requests);
+		return;
+	}
 	describe_chance(m->log_evidence, chance, sizeof(chance));
 	snprintf(m->text, sizeof(m->text),
 	         "canary errors %.1f %% vs %.1f %%, %.0f of %.0f requests%s", percent(c),
@@ -90,7 +97,7 @@ static void fill_metrics(const struct sequential *s, struct sequential_result *r
 {
 	const struct evidence *errors = &s->tracks[0].evidence;
 
-	explain_errors(s,
+	explain_errors(s, r,
 	               add_metric(r, "errors", &s->errors, sequential_fail_at(s, SEQUENTIAL_ERRORS),
 	                          evidence_log_worse(errors), evidence_effect(errors)));
 	if (s->canary_latency || s->stable_latency)
@@ -178,8 +185,8 @@ static void choose_text(struct sequential_result *r)
 void sequential_result(const struct sequential *s, double now, struct sequential_result *r)
 {
 	memset(r, 0, sizeof(*r));
-	fill_metrics(s, r);
 	fill_counts(s, r);
+	fill_metrics(s, r);
 	r->since_data_s = s->started && now > s->last_canary_t ? now - s->last_canary_t : 0;
 	r->since_stable_s = s->started && now > s->last_stable_t ? now - s->last_stable_t : 0;
 	combine(r);

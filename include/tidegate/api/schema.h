@@ -22,6 +22,8 @@ typedef void (*schema_finding_fn)(void *arg, const char *path, const char *messa
  * it lives in `a`. NULL when no CRD of ours has it; the schema is parsed at every call.
  */
 const struct cJSON *schema_of(struct arena *a, const char *api_version, const char *kind);
+/* The message about a member that the schema does not know. */
+#define SCHEMA_UNKNOWN "is no field of this version"
 /* All findings, in the order of the value. */
 void schema_check(const struct cJSON *schema, const struct cJSON *value, struct arena *a,
                   schema_finding_fn fn, void *arg);

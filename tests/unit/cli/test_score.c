@@ -146,6 +146,46 @@ static void test_policy(void **state)
 	release(&o);
 }
 
+/* Who names no judge gets the policy's. */
+static void test_policy_names_the_judge(void **state)
+{
+	const struct files *f = *state;
+	const char *args[] = {"score", "--policy", f->names[1], "--samples", f->names[0], NULL};
+	const char *named[] = {"score",     "--judge",   "sequential", "--policy",
+	                       f->names[1], "--samples", f->names[0],  NULL};
+	struct outcome o;
+
+	put_stream(f, 600, 1);
+	put(f, 1, "spec:\n  judge: Thresholds\n  thresholds: {maxErrors: \"0.05\"}\n");
+	run(&o, args);
+	contains(&o.out, "allowed 5 %");
+	release(&o);
+	run(&o, named);
+	assert_null(strstr(o.out.data, "allowed"));
+	release(&o);
+	put(f, 1,
+	    "spec:\n  judge: Kayenta\n  prometheus: {url: \"http://p\"}\n"
+	    "  metrics: [{name: m, query: q}]\n");
+	run(&o, args);
+	assert_int_equal(o.code, EXIT_ERROR);
+	contains(&o.err, ":2: spec.judge: Kayenta judges series: use --judge kayenta");
+	release(&o);
+}
+
+static void test_a_misspelled_field_is_told(void **state)
+{
+	const struct files *f = *state;
+	const char *args[] = {"score", "--policy", f->names[1], "--samples", f->names[0], NULL};
+	struct outcome o;
+
+	put_stream(f, 600, 0);
+	put(f, 1, "spec:\n  sequential:\n    alhpa: \"0.1\"\n");
+	run(&o, args);
+	assert_int_equal(o.code, EXIT_OK);
+	contains(&o.err, ":3: spec.sequential.alhpa: is no field of this version, it is ignored");
+	release(&o);
+}
+
 static void test_bad_observations_name_line_and_field(void **state)
 {
 	static const struct {
@@ -163,6 +203,14 @@ static void test_bad_observations_name_line_and_field(void **state)
 		{"{\"t\":1,\"track\":\"stable\",\"requests\":2,\"buckets\":{\"1\":2,\"2\":1}}",
 	         ":2: buckets: must be cumulative"},
 		{"{\"t\":-100,\"track\":\"stable\",\"requests\":2}", ":2: t: -100 comes after 0"},
+		{"{\"t\":\"NaN\",\"track\":\"stable\",\"requests\":2}", ":2: t: must be a number"},
+		{"{\"t\":1,\"track\":\"stable\",\"requests\":\"NaN\"}", ":2: requests: must be"},
+		{"{\"t\":1,\"track\":\"stable\",\"requests\":2,\"pod\":7}",
+	         ":2: pod: must be a text"},
+		{"{\"t\":1,\"track\":\"stable\",\"requests\":2,\"zone\":[]}",
+	         ":2: zone: must be a text"},
+		{"{\"t\":1,\"track\":\"stable\",\"requests\":2,\"stream\":7}",
+	         ":2: stream: must be a text"},
 		{"[]", ":2: an observation is an object"},
 		{"{", ":2: "},
 	};
@@ -216,6 +264,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_kayenta, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_streams, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_policy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_policy_names_the_judge, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_misspelled_field_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bad_observations_name_line_and_field, setup,
 	                                        teardown),
 		cmocka_unit_test(test_usage),
