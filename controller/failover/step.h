@@ -8,6 +8,9 @@
 #define REASON_ORDERED  "Ordered"
 #define REASON_RETURNED "Returned"
 
+/* Of a zone where others are well. */
+#define REASON_MODEL "ModelBadInZone"
+
 struct step {
 	const struct failover_input *in;
 	struct failover_plan *out;

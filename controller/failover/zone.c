@@ -125,9 +125,18 @@ static void relapse(struct step *s, unsigned i)
 
 static void leave_zone(struct step *s, unsigned i)
 {
+	bool alone = s->in->zones[i].alone;
+
 	relapse(s, i);
-	zone_enter(s, i, ZONE_EVACUATING, 0, "ProbesFail");
-	zone_tell(s, i, true, "ZoneEvacuating");
+	zone_enter(s, i, ZONE_EVACUATING, 0, alone ? REASON_MODEL : "ProbesFail");
+	zone_tell(s, i, true, alone ? REASON_MODEL : "ZoneEvacuating");
+}
+
+static void freeze(struct step *s, unsigned i, const char *event, const char *reason)
+{
+	if (s->zones[i].state != ZONE_FROZEN)
+		zone_tell(s, i, true, event);
+	zone_enter(s, i, ZONE_FROZEN, mdep_zone_percent(&s->zones[i]), reason);
 }
 
 /* The part that the others cannot take stays, however bad: it would break them too. */
@@ -138,14 +147,30 @@ void zone_degrade(struct step *s, unsigned i, const char *reason, int percent)
 	zone_enter(s, i, ZONE_DEGRADED, percent, reason);
 }
 
+/* What all models together say against leaving it now. */
+static bool is_held(struct step *s, unsigned i)
+{
+	switch (s->in->zones[i].say) {
+	case ZONE_ANOTHER:
+		zone_degrade(s, i, "AnotherZoneIsOut", 100);
+		return true;
+	case ZONE_STORM:
+		freeze(s, i, "ZonesDisagree", "ZonesDisagree");
+		return true;
+	case ZONE_WAIT:
+		return true;
+	case ZONE_GO:
+		break;
+	}
+	return false;
+}
+
 static void decide(struct step *s, unsigned i)
 {
 	int have = zone_ready_elsewhere(s, i), need = zone_ready_needed(s);
 
 	if (!zone_others_healthy(s, i, 0)) {
-		if (s->zones[i].state != ZONE_FROZEN)
-			zone_tell(s, i, true, "ZonesFrozen");
-		zone_enter(s, i, ZONE_FROZEN, mdep_zone_percent(&s->zones[i]), "NoHealthyZone");
+		freeze(s, i, "ZonesFrozen", "NoHealthyZone");
 	} else if (s->in->mdep->failover.mode != FAILOVER_AUTOMATIC) {
 		if (s->zones[i].state != ZONE_IMPAIRED)
 			zone_tell(s, i, true, "ZoneImpaired");
@@ -154,7 +179,7 @@ static void decide(struct step *s, unsigned i)
 		zone_degrade(s, i, "AnotherZoneIsOut", 100);
 	} else if (have < need) {
 		zone_degrade(s, i, "CapacityShortfall", (need - have) * 100 / need);
-	} else {
+	} else if (!is_held(s, i)) {
 		leave_zone(s, i);
 	}
 }
@@ -254,7 +279,7 @@ static void step_evacuated(struct step *s, unsigned i)
 static void fall_back(struct step *s, unsigned i)
 {
 	relapse(s, i);
-	zone_enter(s, i, ZONE_EVACUATING, 0, "Relapse");
+	zone_enter(s, i, ZONE_EVACUATING, 0, s->in->zones[i].alone ? REASON_MODEL : "Relapse");
 	zone_tell(s, i, true, "ZoneRelapsed");
 }
 
@@ -278,7 +303,7 @@ static void step_recovering(struct step *s, unsigned i)
 
 	if (is_bad(s, f))
 		fall_back(s, i);
-	else if (zone_is_good(f) && (!waits || order_moved(&s->zones[i])))
+	else if (f->say == ZONE_GO && zone_is_good(f) && (!waits || order_moved(&s->zones[i])))
 		zone_start_back(s, i, s->zones[i].reason);
 }
 
@@ -297,7 +322,8 @@ static void step_failback(struct step *s, unsigned i)
 	int64_t due = z->since_ms + s->in->mdep->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp);
 
 	if (is_bad(s, f)) {
-		fall_back(s, i);
+		if (f->say != ZONE_WAIT)
+			fall_back(s, i);
 	} else if (s->in->now_ms < due) {
 		zone_wake_at(s, due);
 	} else if (!zone_is_good(f)) {
@@ -383,6 +409,59 @@ void failover_step(const struct failover_input *in, struct failover_plan *out)
 	if (in->blind)
 		zone_wake_at(&s, in->now_ms + LOOK_AGAIN_MS);
 	store(&s);
+}
+
+/* --- what others must be asked ------------------------------------------------------------ */
+
+static bool is_wish(const struct mdep_zone_status *old, const struct mdep_zone_status *new,
+                    enum zone_lane *lane)
+{
+	enum zone_state was = old ? old->state : ZONE_HEALTHY;
+	bool back = new->state == ZONE_FAILBACK || new->state == ZONE_HEALTHY;
+
+	*lane = new->state == ZONE_EVACUATING ? ZONE_LANE_LEAVE : ZONE_LANE_RETURN;
+	if (order_moved(new) || (old && order_moved(old)))
+		return false;
+	return (new->state == ZONE_EVACUATING &&was != ZONE_EVACUATING) ||
+	       (was == ZONE_RECOVERING && back);
+}
+
+static int index_of(const struct failover_input *in, const char *zone)
+{
+	for (unsigned i = 0; i < in->nzones; i++)
+		if (str_eq(in->zones[i].name, zone))
+			return (int)i;
+	return -1;
+}
+
+int failover_wish(const struct failover_input *in, const struct failover_plan *plan,
+                  enum zone_lane *lane)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < plan->nzones; i++) {
+		const struct mdep_zone_status *z = &plan->zones[i];
+		enum zone_lane which;
+
+		if (!is_wish(mdep_zone_find(&in->mdep->status, z->name), z, &which) ||
+		    (found >= 0 && which != ZONE_LANE_LEAVE))
+			continue;
+		found = index_of(in, z->name);
+		*lane = which;
+	}
+	return found;
+}
+
+const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzones)
+{
+	for (unsigned i = 0; i < nzones; i++) {
+		const struct mdep_zone_status *z = &zones[i];
+
+		if ((z->state == ZONE_EVACUATING || z->state == ZONE_EVACUATED) &&
+		    !order_moved(z) && !str_eq(z->reason, REASON_MODEL))
+			return z->name;
+	}
+	return NULL;
 }
 
 static unsigned describe_people(const struct mdep_zone_status *z, char *text, unsigned size)

@@ -21,6 +21,9 @@ static const struct {
 	{"ZoneImpaired", "its pods do not answer; spec.failover.mode is Manual"},
 	{"ZoneEvacuating", "its pods do not answer, traffic leaves it"},
 	{"ZoneEvacuated", "it gets no more traffic"},
+	{"ModelBadInZone",
+         "this model's pods do not answer, others' do: its traffic leaves the zone"},
+	{"ZonesDisagree", "models want to leave different zones at once: weights stay as they are"},
 	{"ZonesFrozen", "it does not answer, and no other is healthy: weights stay as they are"},
 	{"AnotherZoneIsOut", "it does not answer, but another zone is out already"},
 	{"CapacityShortfall",
@@ -259,7 +262,7 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 		facts[i].in_route = in_route(s, facts[i].name);
 	count_votes(op, a, s->mdep, s->now_ms, facts, serving, &t);
 	in.blind = t.blind;
-	failover_step(&in, plan);
+	turns_plan(op->turns, s, &in, t.zones, plan);
 	failover_describe(plan, text, TEXT_MAX);
 	s->zones = (struct rollout_zones){.known = says_something(s, plan),
 	                                  .evacuate = answer_of(&plan->evacuate),

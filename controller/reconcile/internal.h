@@ -58,6 +58,7 @@ struct endpoints;
 struct gate;
 struct observer;
 struct voter;
+struct turns;
 
 struct mdep_operator {
 	struct loop *loop;
@@ -74,6 +75,7 @@ struct mdep_operator {
 	struct voter *voter;
 	struct observer *observer;
 	struct endpoints *endpoints;
+	struct turns *turns;
 	struct map passes; /* key -> struct pass being executed */
 	struct timer begin;
 	void (*flushed)(void *arg);
@@ -253,6 +255,18 @@ void voter_hurry(struct voter *v);
 void voter_event(void *arg, const struct store_event *ev);
 /* Fills others, contact_ms and own_zone; the array lives in the arena. */
 void voter_read(struct voter *v, struct arena *a, struct tally_input *in);
+
+/* --- zones of all ModelDeployments (turns.c) ---------------------------------------------- */
+struct failover_input;
+struct failover_plan;
+struct turns *turns_new(struct mdep_operator *op);
+void turns_free(struct turns *t);
+/* What is on record of each is known before the first one asks. */
+void turns_begin(struct turns *t);
+/* failover_step(), as far as all others allow it; facts: in->zones. */
+void turns_plan(struct turns *t, const struct rollout_snapshot *s, const struct failover_input *in,
+                struct zone_facts *facts, struct failover_plan *plan);
+void turns_forget(struct turns *t, const char *key);
 
 /* --- what is seen of pods from outside (endpoint.c) --------------------------------------- */
 struct endpoints *endpoints_new(struct mdep_operator *op, struct err *err);

@@ -182,6 +182,7 @@ static void begin_work(struct mdep_operator *op)
 	         LI("nodes", store_len(&op->stores[CACHE_NODE])));
 	gate_lead(op->gate);
 	policy_tell_all(op);
+	turns_begin(op->turns);
 	queue_start(op->queue);
 	binder_start(op->binder);
 }
@@ -222,6 +223,7 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	op->events = event_recorder_new(c, TG_GROUP "/controller", o->identity);
 	op->binder = binder_new(op);
 	op->voter = voter_new(op);
+	op->turns = turns_new(op);
 	op->gate = gate_new(op, err);
 	op->observer = op->gate ? observer_new(op, err) : NULL;
 	op->endpoints = op->observer ? endpoints_new(op, err) : NULL;
@@ -305,6 +307,7 @@ void operator_free(struct mdep_operator *op)
 	observer_free(op->observer);
 	gate_free(op->gate);
 	voter_free(op->voter);
+	turns_free(op->turns);
 	binder_free(op->binder);
 	event_recorder_free(op->events);
 	queue_free(op->queue);

@@ -40,6 +40,7 @@ void operator_forget_key(struct mdep_operator *op, const char *key)
 {
 	observer_forget(op->observer, key);
 	endpoints_forget(op->endpoints, key);
+	turns_forget(op->turns, key);
 	free(map_del(&op->keys, key));
 }
 

@@ -28,6 +28,10 @@
  * healthy, or another is out and the rest could not carry it. Of several ZoneShifts about one zone
  * the longest counts; of those about several zones the oldest comes first.
  *
+ * Several models (failover/group.h): whoever is to leave a zone or to come back may be told to wait
+ * for its turn, which changes nothing; that another zone is being left; or that nobody leaves
+ * (Frozen). A model that is bad in a zone where others are well leaves with reason ModelBadInZone.
+ *
  * Guards: one zone is out at a time, not counting those that people want out, beside which another
  * is left where the rest carries minCapacity; never the last healthy one; a zone without pods in
  * service proves nothing, neither good nor bad; an observer that sees no zone at all suspects
@@ -55,6 +59,16 @@ struct zone_shift {
 	int64_t until_ms, since_ms;
 };
 
+/* What a model wants to do at once with others (failover/group.h). */
+enum zone_lane { ZONE_LANE_LEAVE, ZONE_LANE_RETURN, ZONE_LANES };
+/* What all models together say of it. */
+enum zone_say {
+	ZONE_GO,
+	ZONE_WAIT,    /* its turn has not come: everything stays as it is */
+	ZONE_ANOTHER, /* models are leaving another zone */
+	ZONE_STORM,   /* models want to leave different zones at once: Frozen */
+};
+
 /* What is known of one zone now. */
 struct zone_facts {
 	const char *name;
@@ -65,6 +79,8 @@ struct zone_facts {
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */
 	struct zone_shift shift;
+	enum zone_say say;
+	bool alone; /* other models are well there */
 };
 
 struct failover_input {
@@ -105,6 +121,15 @@ struct failover_plan {
 };
 
 void failover_step(const struct failover_input *in, struct failover_plan *out);
+
+/*
+ * The zone (index of in->zones) that the plan leaves or brings back on account of probes, and needs
+ * to ask for; -1 = none. What people want needs nobody's leave.
+ */
+int failover_wish(const struct failover_input *in, const struct failover_plan *plan,
+                  enum zone_lane *lane);
+/* The zone that the plan is out of because it is bad for all models; NULL = none. */
+const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzones);
 
 /* What people are told of the zones that are not Healthy; empty when all are. */
 void failover_describe(const struct failover_plan *plan, char *text, unsigned size);

@@ -1,0 +1,271 @@
+/*
+ * The whole operator, several ModelDeployments and three zones, on the simulator's clock: for tests
+ * that say what happens when. Include it after cmocka.
+ */
+#ifndef TESTS_UNIT_SIM_STAGE_H
+#define TESTS_UNIT_SIM_STAGE_H
+
+#include <stdio.h>
+#include <string.h>
+
+#include "../../../controller/sim/cluster.h"
+#include "../../../controller/sim/world.h"
+#include "tidegate/api/mdep.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/log.h"
+#include "tidegate/base/metric.h"
+
+#define ZONES      3
+#define MODELS_MAX 64
+
+static struct stage {
+	struct cluster cluster;
+	struct world world;
+	unsigned models;
+	/* Whether a process gets an answer from a pod; NULL = as the world has it. */
+	bool (*reaches)(const char *agent, const char *model, const char *zone, const char *url);
+	bool (*connected)(void *arg, const char *agent);
+	unsigned route_writes;
+} stage;
+
+static struct sim_object *pod_at_url(const char *url)
+{
+	const char *host = strstr(url, "://") + 3;
+	size_t n = strcspn(host, ":/");
+
+	for (struct sim_object *p = sim_next(stage.cluster.api, SIM_POD, NULL); p;
+	     p = sim_next(stage.cluster.api, SIM_POD, p)) {
+		const char *ip = json_str(json_get(p->json, "status"), "podIP");
+
+		if (ip && strlen(ip) == n && strncmp(ip, host, n) == 0)
+			return p;
+	}
+	return NULL;
+}
+
+static enum sim_reach stage_pod_request(void *arg, const char *agent, const char *url,
+                                        struct buf *out)
+{
+	struct sim_object *pod = stage.reaches ? pod_at_url(url) : NULL;
+
+	(void)arg;
+	if (pod && !stage.reaches(agent, world_label(pod, TG_LABEL_NAME),
+	                          world_zone_of(&stage.world, pod), url))
+		return SIM_SILENT;
+	return world_answer(&stage.world, url, NULL, out);
+}
+
+static void stage_changed(void *arg, const struct sim_object *o)
+{
+	(void)arg;
+	world_changed(&stage.world, o);
+}
+
+static void stage_written(void *arg, const char *agent, const struct sim_object *o)
+{
+	(void)arg;
+	(void)agent;
+	stage.route_writes += o->resource == SIM_ROUTE;
+}
+
+static enum sim_fault stage_fate(void *arg, const char *agent)
+{
+	(void)arg;
+	(void)agent;
+	return SIM_OK;
+}
+
+static bool stage_cut(void *arg)
+{
+	(void)arg;
+	return false;
+}
+
+static int64_t stage_lag(void *arg)
+{
+	(void)arg;
+	return 10;
+}
+
+static void stage_crash(void *arg, const char *agent)
+{
+	(void)arg;
+	cluster_kill(&stage.cluster, agent);
+}
+
+static bool stage_connected(void *arg, const char *agent)
+{
+	return !stage.connected || stage.connected(arg, agent);
+}
+
+static void stage_nodes(void)
+{
+	for (int i = 0; i < ZONES; i++) {
+		cleanup_free char *text = xasprintf(
+			"{\"metadata\":{\"name\":\"node-%d\",\"labels\":{\"" TG_ZONE_LABEL
+			"\":\"z%d\",\"" TG_HOST_LABEL
+			"\":\"node-%d\"}},\"status\":{\"allocatable\":"
+			"{\"cpu\":\"640\",\"memory\":\"2560Gi\",\"pods\":\"1000\",\"nvidia.com/"
+			"gpu\":"
+			"\"1000\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+			i, i, i);
+
+		sim_put(stage.cluster.api, SIM_NODE, text, NULL);
+	}
+}
+
+static void stage_model(const char *name, const char *version, const char *more)
+{
+	cleanup_free char *text = xasprintf(
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":3,\"model\":{\"name\":"
+		"\"ranker\",\"version\":\"%s\"},\"runtime\":{\"preset\":\"triton\"},\"gpu\":"
+		"{\"count\":1},\"zones\":[{\"name\":\"z0\"},{\"name\":\"z1\"},{\"name\":\"z2\"}],"
+		"\"strategy\":{\"maxSurge\":1,\"steps\":[{\"weight\":20,\"hold\":\"10m\"},"
+		"{\"weight\":100}]},\"failover\":{\"minCapacity\":\"60%%\",\"recoverAfter\":"
+		"\"30s\","
+		"\"ramp\":\"8s\"},\"traffic\":{\"httpRoute\":{\"name\":\"%s\",\"parentRefs\":"
+		"[{\"name\":\"gw\"}]}}%s}}",
+		name, version, name, more);
+
+	assert_non_null(sim_put(stage.cluster.api, SIM_MDEP, text, NULL));
+}
+
+static void stage_begin(unsigned models, unsigned replicas)
+{
+	struct sim_hooks hooks = {.fate = stage_fate,
+	                          .cut = stage_cut,
+	                          .lag = stage_lag,
+	                          .crash = stage_crash,
+	                          .changed = stage_changed,
+	                          .written = stage_written,
+	                          .connected = stage_connected,
+	                          .pod_request = stage_pod_request};
+	char name[16];
+
+	log_set_level(LOG_ERROR);
+	stage = (struct stage){.models = models};
+	cluster_begin(&stage.cluster, 7, &hooks);
+	world_init(&stage.world, stage.cluster.api, 11);
+	stage.world.defaults.rate = 30;
+	stage.world.defaults.versions[0].load_min_ms = 500;
+	stage.world.defaults.versions[0].load_max_ms = 1500;
+	stage.world.defaults.nversions = 1;
+	stage_nodes();
+	for (unsigned i = 0; i < replicas; i++)
+		cluster_add_replica(&stage.cluster, 2000LL * i);
+	for (unsigned i = 0; i < models; i++) {
+		snprintf(name, sizeof(name), "m%02u", i);
+		stage_model(name, "1", "");
+	}
+}
+
+static void stage_end(void)
+{
+	world_release(&stage.world);
+	cluster_end(&stage.cluster);
+}
+
+static void run(int64_t ms)
+{
+	int64_t until = stage.cluster.clock.mono_ms + ms;
+
+	while (stage.cluster.clock.mono_ms < until) {
+		cluster_run_once(&stage.cluster);
+		if (stage.cluster.api->nhistory > 5000)
+			sim_compact(stage.cluster.api);
+	}
+}
+
+static const struct cJSON *status_of(unsigned model)
+{
+	char name[16];
+	const struct sim_object *o;
+
+	snprintf(name, sizeof(name), "m%02u", model);
+	o = sim_get(stage.cluster.api, SIM_MDEP, NULL, name);
+	return json_get(o->json, "status");
+}
+
+static const struct cJSON *zone_record(unsigned model, const char *zone)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_get(status_of(model), "zones"))
+		if (str_eq(json_str(it, "name"), zone))
+			return it;
+	return NULL;
+}
+
+static const char *zone_state(unsigned model, const char *zone)
+{
+	return str_or(json_str(zone_record(model, zone), "state"), "Healthy");
+}
+
+static const char *zone_reason(unsigned model, const char *zone)
+{
+	return str_or(json_str(zone_record(model, zone), "reason"), "");
+}
+
+static unsigned models_in_state(const char *zone, const char *state)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < stage.models; i++)
+		n += str_eq(zone_state(i, zone), state);
+	return n;
+}
+
+/* Share of a zone in the route, in 1/10000. */
+static int64_t route_share(unsigned model, const char *zone)
+{
+	struct world_backend b[WORLD_BACKENDS_MAX];
+	const struct sim_object *service;
+	int64_t sum = 0;
+	char name[16];
+	unsigned n;
+
+	snprintf(name, sizeof(name), "m%02u", model);
+	n = world_backends(sim_get(stage.cluster.api, SIM_ROUTE, NULL, name), b);
+	for (unsigned i = 0; i < n; i++) {
+		service = sim_get(stage.cluster.api, SIM_SERVICE, NULL, b[i].service);
+		if (service && str_eq(world_label(service, TG_LABEL_ZONE), zone))
+			sum += b[i].weight;
+	}
+	return sum;
+}
+
+/* Value of a series as /metrics shows it; 0 = not there. */
+static double metric_value(const char *series)
+{
+	cleanup_buf struct buf b;
+	const char *at;
+
+	buf_init(&b, (size_t)4 << 20);
+	metric_render(&b, 0);
+	at = strstr(b.data, series);
+	return at ? strtod(at + strlen(series), NULL) : 0;
+}
+
+static void run_until_all(const char *zone, const char *state, int64_t limit_ms)
+{
+	int64_t until = stage.cluster.clock.mono_ms + limit_ms;
+
+	while (models_in_state(zone, state) < stage.models) {
+		if (stage.cluster.clock.mono_ms > until)
+			fail_msg("%u of %u models have %s %s", models_in_state(zone, state),
+			         stage.models, zone, state);
+		run(100);
+	}
+}
+
+/* All pods serve and every zone has its part. */
+static void run_until_well(void)
+{
+	run(20000);
+	for (unsigned i = 0; i < stage.models; i++) {
+		assert_int_equal(json_i64(status_of(i), "readyReplicas", 0), 3);
+		assert_in_range(route_share(i, "z0"), 3000, 3700);
+	}
+}
+
+#endif
