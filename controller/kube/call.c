@@ -21,6 +21,10 @@
 /* Priority and fairness: which rule of the server put the request where it was refused. */
 #define CALL_FLOW_HEADER "X-Kubernetes-PF-FlowSchema-UID"
 
+#define CALL_ACCEPT_METADATA                                                                       \
+	"Accept: "                                                                                 \
+	"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
 enum call_state { CALL_QUEUED, CALL_AUTH, CALL_RUNNING, CALL_WAIT, CALL_FAILED };
 
 struct kube_call {
@@ -106,7 +110,7 @@ static const char **make_headers(const struct kube_call *call)
 	while (as && as[nas])
 		nas++;
 	h = xcalloc(nas + CALL_HEADERS_FIXED, sizeof(*h));
-	h[n++] = "Accept: application/json";
+	h[n++] = call->req.metadata_only ? CALL_ACCEPT_METADATA : "Accept: application/json";
 	if (call->body)
 		h[n++] = content_type(call->req.patch);
 	if (kube_auth_header(call->client->auth))

@@ -25,6 +25,7 @@
 #define LIST_PAGES_MAX      10000
 #define LIST_AGAIN_MS       30000
 #define WATCH_TIMEOUT_MIN_S 300
+#define HURRY_WATCH_S       3     /* the server tells its place two seconds before the end */
 #define WATCH_GRACE_MS      30000 /* beyond timeoutSeconds, for a server that does not end it */
 #define WATCH_SHORT_MS      1000
 #define WATCH_LOOK_MS       1000
@@ -282,9 +283,13 @@ static void list_start(struct reflector *r)
 	list_request(r);
 }
 
-static void watch_request(struct reflector *r, const char *rv, bool initial_events)
+static int watch_seconds(struct reflector *r)
 {
-	int seconds = WATCH_TIMEOUT_MIN_S + (int)reflector_random(r, WATCH_TIMEOUT_MIN_S);
+	return WATCH_TIMEOUT_MIN_S + (int)reflector_random(r, WATCH_TIMEOUT_MIN_S);
+}
+
+static void watch_request(struct reflector *r, const char *rv, bool initial_events, int seconds)
+{
 	cleanup_free char *path = reflector_watch_path(r, rv, initial_events, seconds);
 
 	r->progress = false;
@@ -292,12 +297,17 @@ static void watch_request(struct reflector *r, const char *rv, bool initial_even
 	request(r, FRAME_WATCH, path, seconds * 1000 + WATCH_GRACE_MS, r->stall_ms);
 }
 
-static void watch_start(struct reflector *r)
+static void watch_for(struct reflector *r, int seconds)
 {
 	r->phase = RP_WATCH;
-	watch_request(r, r->store->last_rv, false);
+	watch_request(r, r->store->last_rv, false, seconds);
 	if (r->trouble)
 		timer_start(&r->watchdog, WATCH_LOOK_MS);
+}
+
+static void watch_start(struct reflector *r)
+{
+	watch_for(r, watch_seconds(r));
 }
 
 static void watch_list_start(struct reflector *r)
@@ -307,7 +317,7 @@ static void watch_list_start(struct reflector *r)
 	r->phase = RP_WATCH_LIST;
 	r->replace = store_replace_begin(r->store);
 	metric_add(r->m.lists, 1);
-	watch_request(r, str_or(rv, ""), true);
+	watch_request(r, str_or(rv, ""), true, watch_seconds(r));
 	timer_start(&r->watchdog, r->watch_list_idle_ms);
 }
 
@@ -373,6 +383,41 @@ static void on_watchdog(void *arg)
 	err_set(&err, ERR_TIMEOUT, "the server did not end the initial events in time");
 	kube_cancel(r->call);
 	request_ended(r, &err);
+}
+
+/* --- hurry ------------------------------------------------------------------------------- */
+
+static void drop_request(struct reflector *r)
+{
+	timer_stop(&r->watchdog);
+	kube_cancel(r->call);
+	r->call = NULL;
+	if (r->framing)
+		frame_release(&r->frame);
+	r->framing = false;
+}
+
+/* A list that is coming in is left alone: it has limits of its own. */
+void reflector_hurry(struct reflector *r)
+{
+	if (r->phase == RP_WAIT)
+		timer_start(&r->wait, 0);
+	if (r->phase != RP_WATCH)
+		return;
+	drop_request(r);
+	watch_for(r, HURRY_WATCH_S);
+}
+
+void reflector_relist(struct reflector *r)
+{
+	if (r->phase != RP_WATCH) {
+		reflector_hurry(r);
+		return;
+	}
+	drop_request(r);
+	reflector_count_relist(r, "Late");
+	r->fresh = true;
+	sync_start(r);
 }
 
 /* --- life -------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * reflector_policy.c  what each class of error means, back-off, what is told about trouble
  * reflector_decode.c  from a body's bytes to changes of the store
  * reflector_url.c     request paths
+ * reflector_newest.c  waits until the store is as new as the server
  * reflector_metric.c
  */
 #ifndef TIDEGATE_KUBE_REFLECTOR_PRIV_H

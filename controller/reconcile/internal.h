@@ -53,6 +53,7 @@ struct key_state {
 	struct observation *observation; /* NULL when nothing is judged */
 };
 
+struct barrier;
 struct binder;
 struct endpoints;
 struct gate;
@@ -70,6 +71,8 @@ struct mdep_operator {
 	struct queue *queue;
 	struct map keys; /* "ns/name" -> struct key_state */
 	struct event_recorder *events;
+	struct barrier *barrier;    /* since the election */
+	int64_t hurried_ms[CACHES]; /* monotonic, because of our own writes */
 	struct binder *binder;
 	struct gate *gate;
 	struct voter *voter;
@@ -91,6 +94,12 @@ void operator_forget_key(struct mdep_operator *op, const char *key);
 void operator_enqueue(struct mdep_operator *op, const char *key);
 
 struct policy_view;
+/* --- a new leader's caches (barrier.c) --------------------------------------------------- */
+struct barrier *barrier_new(struct mdep_operator *op);
+void barrier_free(struct barrier *b);
+/* Every cache that had been started is as new as the server was when b was made. */
+bool barrier_passed(const struct barrier *b);
+
 /* --- snapshot.c -------------------------------------------------------------------------- */
 void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
                     const struct policy_view *policy, struct arena *a, int64_t now_ms,

@@ -201,8 +201,12 @@ static void begin_when_synced(void *arg)
 	}
 	gate_start(op->gate);
 	voter_start(op->voter);
-	if (op->leading && !op->working)
+	if (!op->leading || op->working)
+		return;
+	if (barrier_passed(op->barrier))
 		begin_work(op);
+	else
+		timer_start(&op->begin, SYNC_POLL_MS);
 }
 
 struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
@@ -248,12 +252,16 @@ void operator_start(struct mdep_operator *op)
 void operator_lead(struct mdep_operator *op)
 {
 	op->leading = true;
+	if (!op->barrier)
+		op->barrier = barrier_new(op);
 	begin_when_synced(op);
 }
 
 void operator_stop(struct mdep_operator *op)
 {
 	op->leading = op->working = false;
+	barrier_free(op->barrier);
+	op->barrier = NULL;
 	timer_stop(&op->begin);
 	queue_stop(op->queue);
 	binder_stop(op->binder);
@@ -299,6 +307,7 @@ void operator_free(struct mdep_operator *op)
 	if (!op)
 		return;
 	timer_release(&op->begin);
+	barrier_free(op->barrier);
 	for (int i = 0; i < CACHES; i++)
 		reflector_free(op->reflectors[i]);
 	execute_cancel_all(op);

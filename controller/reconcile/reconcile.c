@@ -8,8 +8,10 @@
 #include "tidegate/base/metric.h"
 #include "tidegate/base/str.h"
 
-/* A write whose event never comes (e.g. the object was deleted meanwhile) holds a key no longer. */
-#define FLOOR_MAX_MS    30000
+/* A write whose event never comes holds a key no longer. */
+#define FLOOR_MAX_MS 180000
+/* Later than events are on a bad day: a watch that hangs is given up. */
+#define FLOOR_LATE_MS   5000
 #define STALE_RETRY_MS  250
 #define ROUTES_RETRY_MS 2000
 
@@ -49,6 +51,16 @@ void operator_enqueue(struct mdep_operator *op, const char *key)
 	queue_add(op->queue, key, QUEUE_LIVE);
 }
 
+static void hurry(struct mdep_operator *op, enum cache cache, const struct key_state *ks)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - ks->floor_ms < FLOOR_LATE_MS || now - op->hurried_ms[cache] < FLOOR_LATE_MS)
+		return;
+	op->hurried_ms[cache] = now;
+	reflector_hurry(op->reflectors[cache]);
+}
+
 /* True when some cache is still behind what we wrote for this key. */
 static bool behind_own_writes(struct mdep_operator *op, struct key_state *ks)
 {
@@ -57,10 +69,12 @@ static bool behind_own_writes(struct mdep_operator *op, struct key_state *ks)
 	for (int i = 0; i < CACHES; i++) {
 		if (!ks->floor[i][0])
 			continue;
-		if (rv_cmp(op->stores[i].last_rv, ks->floor[i]) >= 0)
+		if (rv_cmp(op->stores[i].last_rv, ks->floor[i]) >= 0) {
 			ks->floor[i][0] = '\0';
-		else
-			behind = true;
+			continue;
+		}
+		behind = true;
+		hurry(op, (enum cache)i, ks);
 	}
 	if (behind && clock_mono_ms() - ks->floor_ms > FLOOR_MAX_MS) {
 		memset(ks->floor, 0, sizeof(ks->floor));

@@ -45,6 +45,7 @@ struct sim_call {
 	uint64_t cursor;
 	char *selector; /* "key=value", NULL = all */
 	int64_t ends_ms, bookmark_ms;
+	int64_t silent_until_ms; /* it hangs */
 	bool initial;
 };
 

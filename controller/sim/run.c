@@ -151,6 +151,14 @@ static int64_t lag(void *arg)
 	                                     : 1 + (int64_t)random_below(&r->random, 20);
 }
 
+static int64_t hang(void *arg)
+{
+	struct run *r = arg;
+
+	return strikes(r, r->fault_permille / 16) ? 5000 + (int64_t)random_below(&r->random, 200000)
+	                                          : 0;
+}
+
 static void crash(void *arg, const char *agent)
 {
 	struct run *r = arg;
@@ -297,6 +305,7 @@ static void begin(struct run *r)
 	struct sim_hooks hooks = {.fate = fate,
 	                          .cut = cut,
 	                          .lag = lag,
+	                          .hang = hang,
 	                          .changed = changed,
 	                          .written = on_written,
 	                          .crash = crash,

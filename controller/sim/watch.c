@@ -5,8 +5,9 @@
 
 #include "tidegate/base/clock.h"
 
-#define BOOKMARK_MS     60000
-#define CUT_OFF_POLL_MS 1000
+#define BOOKMARK_MS      60000
+#define BOOKMARK_LAST_MS 2000
+#define CUT_OFF_POLL_MS  1000
 
 /* Undoes the percent-encoding that selectors are sent with. */
 static char *decode(const char *s, size_t n)
@@ -143,11 +144,34 @@ static void add_changes(struct sim_call *c, struct buf *b)
 	c->cursor = s->rv;
 }
 
+/* Once a minute, and two seconds before the end. */
+static void set_bookmark(struct sim_call *c)
+{
+	int64_t now = clock_mono_ms(), last = c->ends_ms - BOOKMARK_LAST_MS;
+
+	c->bookmark_ms = now + BOOKMARK_MS;
+	if (now < last && last < c->bookmark_ms)
+		c->bookmark_ms = last;
+}
+
 static void rearm(struct sim_call *c)
 {
 	int64_t next = c->bookmark_ms < c->ends_ms ? c->bookmark_ms : c->ends_ms;
 
 	timer_start(&c->timer, next - clock_mono_ms());
+}
+
+/* The connection stands, and nothing comes of it: until it does, or the client gives up. */
+static bool hangs(struct sim_call *c)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now >= c->silent_until_ms)
+		c->silent_until_ms = now + c->api->hooks.hang(c->api->hooks.arg);
+	if (now >= c->silent_until_ms)
+		return false;
+	timer_start(&c->timer, c->silent_until_ms - now);
+	return true;
 }
 
 static void on_deliver(void *arg)
@@ -163,6 +187,8 @@ static void on_deliver(void *arg)
 		timer_start(&c->timer, CUT_OFF_POLL_MS);
 		return;
 	}
+	if (hangs(c))
+		return;
 	if (s->hooks.cut(s->hooks.arg)) {
 		err_set(&err, ERR_TRANSPORT, "connection reset by peer");
 		http_answer_end(http, &err);
@@ -180,7 +206,7 @@ static void on_deliver(void *arg)
 	}
 	if (clock_mono_ms() >= c->bookmark_ms) {
 		add_bookmark(&b, c, false);
-		c->bookmark_ms = clock_mono_ms() + BOOKMARK_MS;
+		set_bookmark(c);
 	}
 	if (b.len && !http_answer_data(http, b.data, b.len))
 		return;
@@ -203,7 +229,7 @@ void watch_open(struct sim_call *c, enum sim_resource r, const char *query)
 	c->initial = str_eq(initial, "true");
 	str_to_i64(str_or(seconds, ""), &s);
 	c->ends_ms = clock_mono_ms() + s * 1000;
-	c->bookmark_ms = clock_mono_ms() + BOOKMARK_MS;
+	set_bookmark(c);
 	str_to_u64(str_or(rv, ""), &c->cursor);
 	http_answer_head(c->http, 200, 0);
 	timer_release(&c->timer);
@@ -219,7 +245,8 @@ void watch_wake_all(struct sim_api *s, enum sim_resource r)
 		struct sim_call *c = list_entry(it, struct sim_call, link);
 
 		/* One delivery is under way at most: a later one carries what came meanwhile. */
-		if (c->watching && c->resource == r && !c->initial)
+		if (c->watching && c->resource == r && !c->initial &&
+		    clock_mono_ms() >= c->silent_until_ms)
 			timer_start(&c->timer, s->hooks.lag(s->hooks.arg));
 	}
 }

@@ -97,6 +97,7 @@ struct kube_request {
 	/* Streaming (watch, big list): as in net/http.h. */
 	int stall_ms;
 	bool accept_gzip;
+	bool metadata_only; /* a list's items without spec and status */
 	int (*on_data)(void *arg, int status, const char *data, size_t len);
 	void (*on_done)(void *arg, const struct kube_response *r);
 	void *arg;

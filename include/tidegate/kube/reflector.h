@@ -45,6 +45,29 @@ struct reflector *reflector_new(struct kube_client *c, struct store *s,
 void reflector_start(struct reflector *r);
 /* Stops without delivering anything more. Not from inside a store handler. NULL is allowed. */
 void reflector_free(struct reflector *r);
+
+/*
+ * A watch may hang and say nothing for stall_ms. For who knows that the store should have got
+ * further: looks again from where the store is, by a short watch, which tells its place within
+ * HURRY_WATCH_S; a wait between two tries ends. Not more often than every few seconds, and not from
+ * inside a store handler.
+ */
+void reflector_hurry(struct reflector *r);
+/* The same by the whole list, as the server has it now. */
+void reflector_relist(struct reflector *r);
+
+/*
+ * The store as new as the server is now: the server is asked for its newest version, by a
+ * consistent list of one object's metadata, and the reflector is hurried until it has come to it;
+ * after a minute it lists. done is called once, from the loop; also when the server does not have
+ * the resource or forbids it and the store has never had it either, because then there is nothing
+ * to wait for. Free it before the reflector; NULL is allowed.
+ */
+struct reflector_newest;
+struct reflector_newest *reflector_newest_new(struct reflector *r, void (*done)(void *arg),
+                                              void *arg);
+void reflector_newest_free(struct reflector_newest *n);
+
 /* Wall text of what is wrong right now, NULL when the watch runs. For /readyz and the log. */
 const char *reflector_trouble(const struct reflector *r);
 /* For how long already; 0 when the watch runs. */

@@ -290,7 +290,7 @@ static void test_old_floor_is_dropped(void **state)
 
 	fake_api_script(b->api, "PATCH", "/", &ok, 1);
 	str_copy(ks->floor[CACHE_REPLICASET], RV_MAX, "100");
-	ks->floor_ms = clock_mono_ms() - 31000;
+	ks->floor_ms = clock_mono_ms() - 181000;
 	lead(op);
 	for (int i = 0; i < 100 && !fake_api_count(b->api, "PATCH", MDEPS); i++)
 		fake_api_idle(b->loop, 5);
