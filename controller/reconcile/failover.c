@@ -160,9 +160,9 @@ bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struc
 	cleanup_arena struct arena a;
 	struct tally t;
 
+	arena_init(&a, 0); /* released on every way out */
 	if (!failover_watches(m))
 		return false;
-	arena_init(&a, 0);
 	failover_look(op, m, clock_wall_ms(), facts, serving);
 	count_votes(op, &a, m, clock_wall_ms(), facts, serving, &t);
 	if (t.blind || gate_blind(op->gate))
