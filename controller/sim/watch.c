@@ -164,10 +164,11 @@ static void rearm(struct sim_call *c)
 /* The connection stands, and nothing comes of it: until it does, or the client gives up. */
 static bool hangs(struct sim_call *c)
 {
+	const struct sim_hooks *h = &c->api->hooks;
 	int64_t now = clock_mono_ms();
 
-	if (now >= c->silent_until_ms)
-		c->silent_until_ms = now + c->api->hooks.hang(c->api->hooks.arg);
+	if (h->hang && now >= c->silent_until_ms)
+		c->silent_until_ms = now + h->hang(h->arg);
 	if (now >= c->silent_until_ms)
 		return false;
 	timer_start(&c->timer, c->silent_until_ms - now);

@@ -110,7 +110,8 @@ struct sim_hooks {
 	bool (*cut)(void *arg);
 	/* Delay of the next watch delivery, ms. */
 	int64_t (*lag)(void *arg);
-	/* For how long a watch hangs from now on, 0 = not at all. Asked before each delivery. */
+	/* For how long a watch hangs from now on, 0 = not at all. Asked before each delivery;
+	 * NULL: never. */
 	int64_t (*hang)(void *arg);
 	/* After every change of the store, whoever made it; NULL: not told. */
 	void (*changed)(void *arg, const struct sim_object *o);
