@@ -41,6 +41,7 @@ static void replica_start(struct cluster *c, struct cluster_replica *p)
 	struct kube_client_options ko = {.user_agent = p->agent};
 	struct operator_options oo = {.identity = p->agent,
 	                              .replica = p->agent,
+	                              .zone = c->zones[p - c->replica],
 	                              .votes_namespace = CLUSTER_NAMESPACE,
 	                              .votes_group = CLUSTER_LEASE};
 	struct lease_options lo = {.namespace = CLUSTER_NAMESPACE,

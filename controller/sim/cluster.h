@@ -39,6 +39,7 @@ struct cluster {
 	struct sim_api *api;
 	struct kube_config config;
 	struct cluster_replica replica[CLUSTER_REPLICAS_MAX];
+	const char *zones[CLUSTER_REPLICAS_MAX]; /* where they stand; NULL = nobody knows */
 	unsigned nreplicas;
 	unsigned processes; /* that were started */
 	uint64_t deaths;

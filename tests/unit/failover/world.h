@@ -32,7 +32,9 @@ static struct world {
 	struct mdep_zone_status records[MDEP_ZONES_MAX]; /* its status's */
 	struct pod pods[3][PODS_MAX];
 	int per_zone, zones;
-	unsigned loss; /* of 1000 probes */
+	unsigned loss;    /* of 1000 probes */
+	int64_t delay_ms; /* of an answer, and what comes on top at random */
+	unsigned jitter_ms;
 	uint64_t seed;
 	bool route[3]; /* carries the zone; follows the percent by 300 ms */
 	int64_t route_ms[3];
@@ -47,13 +49,13 @@ static struct world {
 
 static const char *const names[] = {"a", "b", "c"};
 
-static unsigned draw(unsigned n)
+static inline unsigned draw(unsigned n)
 {
 	w.seed = w.seed * 6364136223846793005ull + 1442695040888963407ull;
 	return (unsigned)(w.seed >> 33) % n;
 }
 
-static void world(int zones, int per_zone)
+static inline void world(int zones, int per_zone)
 {
 	memset(&w, 0, sizeof(w));
 	w.now = START_MS;
@@ -74,7 +76,7 @@ static void world(int zones, int per_zone)
 	}
 }
 
-static void probe_end(struct pod *p)
+static inline void probe_end(struct pod *p)
 {
 	bool ok = p->answers && draw(1000) >= w.loss;
 
@@ -87,19 +89,20 @@ static void probe_end(struct pod *p)
 		p->next_ms = p->refuses ? w.now + 300 : w.now;
 }
 
-static void probe_pod(struct pod *p)
+static inline void probe_pod(struct pod *p)
 {
 	int64_t limit = p->failures && p->failures < CONFIRM ? DOUBT : TIMEOUT;
+	int64_t takes = TICK_MS + w.delay_ms + (w.jitter_ms ? (int64_t)draw(w.jitter_ms + 1) : 0);
 
 	if (p->end_ms && w.now >= p->end_ms)
 		probe_end(p);
 	if (p->end_ms || w.now < p->next_ms)
 		return;
-	p->answers = !p->gone && !p->refuses;
-	p->end_ms = w.now + (p->gone ? limit : TICK_MS);
+	p->answers = !p->gone && !p->refuses && takes <= limit;
+	p->end_ms = w.now + (p->gone || takes > limit ? limit : takes);
 }
 
-static struct zone_facts facts_of(int z)
+static inline struct zone_facts facts_of(int z)
 {
 	struct zone_facts f = {.name = names[z], .in_route = w.route[z], .shift = w.shifts[z]};
 
@@ -116,21 +119,21 @@ static struct zone_facts facts_of(int z)
 	return f;
 }
 
-static enum zone_state state(int z)
+static inline enum zone_state state(int z)
 {
 	const struct mdep_zone_status *s = mdep_zone_find(&w.m.status, names[z]);
 
 	return s ? s->state : ZONE_HEALTHY;
 }
 
-static int percent(int z)
+static inline int percent(int z)
 {
 	const struct mdep_zone_status *s = mdep_zone_find(&w.m.status, names[z]);
 
 	return s ? mdep_zone_percent(s) : 100;
 }
 
-static void note_events(const struct failover_plan *plan)
+static inline void note_events(const struct failover_plan *plan)
 {
 	size_t used = strlen(w.events);
 
@@ -143,7 +146,7 @@ static void note_events(const struct failover_plan *plan)
 	}
 }
 
-static bool by_people(int z)
+static inline bool by_people(int z)
 {
 	const struct mdep_zone_status *s = mdep_zone_find(&w.m.status, names[z]);
 
@@ -151,7 +154,7 @@ static bool by_people(int z)
 }
 
 /* Never all zones, never two at once by our own doing. */
-static void check_invariants(void)
+static inline void check_invariants(void)
 {
 	int out = 0, all = 0;
 
@@ -164,7 +167,7 @@ static void check_invariants(void)
 }
 
 /* An order that was carried out or ignored stands there no more; one that is pending does. */
-static void settle(const char **order, const struct failover_answer *a)
+static inline void settle(const char **order, const struct failover_answer *a)
 {
 	if (!a->outcome)
 		return;
@@ -173,7 +176,7 @@ static void settle(const char **order, const struct failover_answer *a)
 		*order = NULL;
 }
 
-static void look(bool blind)
+static inline void look(bool blind)
 {
 	struct zone_facts facts[3];
 	struct failover_input in = {.now_ms = w.now,
@@ -202,7 +205,7 @@ static void look(bool blind)
 	check_invariants();
 }
 
-static void move_route(int z)
+static inline void move_route(int z)
 {
 	bool want = percent(z) > 0;
 
@@ -214,7 +217,7 @@ static void move_route(int z)
 		w.route[z] = want;
 }
 
-static void run(int64_t ms)
+static inline void run(int64_t ms)
 {
 	for (int64_t end = w.now + ms; w.now < end; w.now += TICK_MS) {
 		for (int z = 0; z < w.zones; z++)
@@ -226,13 +229,13 @@ static void run(int64_t ms)
 	}
 }
 
-static void dark(int z, bool gone)
+static inline void dark(int z, bool gone)
 {
 	for (int i = 0; i < w.per_zone; i++)
 		w.pods[z][i].gone = gone;
 }
 
-static int64_t until_out(int z, int64_t limit)
+static inline int64_t until_out(int z, int64_t limit)
 {
 	int64_t from = w.now;
 

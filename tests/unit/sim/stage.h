@@ -25,10 +25,12 @@ static struct stage {
 	/* Whether a process gets an answer from a pod; NULL = as the world has it. */
 	bool (*reaches)(const char *agent, const char *model, const char *zone, const char *url);
 	bool (*connected)(void *arg, const char *agent);
+	char holder[16];   /* agent that leads */
+	const char *stray; /* kind that somebody else wrote; NULL = nobody did */
 	unsigned route_writes;
 } stage;
 
-static struct sim_object *pod_at_url(const char *url)
+static inline struct sim_object *pod_at_url(const char *url)
 {
 	const char *host = strstr(url, "://") + 3;
 	size_t n = strcspn(host, ":/");
@@ -43,8 +45,8 @@ static struct sim_object *pod_at_url(const char *url)
 	return NULL;
 }
 
-static enum sim_reach stage_pod_request(void *arg, const char *agent, const char *url,
-                                        struct buf *out)
+static inline enum sim_reach stage_pod_request(void *arg, const char *agent, const char *url,
+                                               struct buf *out)
 {
 	struct sim_object *pod = stage.reaches ? pod_at_url(url) : NULL;
 
@@ -55,50 +57,54 @@ static enum sim_reach stage_pod_request(void *arg, const char *agent, const char
 	return world_answer(&stage.world, url, NULL, out);
 }
 
-static void stage_changed(void *arg, const struct sim_object *o)
+static inline void stage_changed(void *arg, const struct sim_object *o)
 {
 	(void)arg;
 	world_changed(&stage.world, o);
 }
 
-static void stage_written(void *arg, const char *agent, const struct sim_object *o)
+static inline void stage_written(void *arg, const char *agent, const struct sim_object *o)
 {
 	(void)arg;
-	(void)agent;
+	if (o->resource == SIM_LEASE && str_eq(o->name, CLUSTER_LEASE))
+		str_copy(stage.holder, sizeof(stage.holder), agent);
+	else if (o->resource != SIM_LEASE && o->resource != SIM_EVENT &&
+	         !str_eq(agent, stage.holder))
+		stage.stray = sim_kinds[o->resource].kind;
 	stage.route_writes += o->resource == SIM_ROUTE;
 }
 
-static enum sim_fault stage_fate(void *arg, const char *agent)
+static inline enum sim_fault stage_fate(void *arg, const char *agent)
 {
 	(void)arg;
 	(void)agent;
 	return SIM_OK;
 }
 
-static bool stage_cut(void *arg)
+static inline bool stage_cut(void *arg)
 {
 	(void)arg;
 	return false;
 }
 
-static int64_t stage_lag(void *arg)
+static inline int64_t stage_lag(void *arg)
 {
 	(void)arg;
 	return 10;
 }
 
-static void stage_crash(void *arg, const char *agent)
+static inline void stage_crash(void *arg, const char *agent)
 {
 	(void)arg;
 	cluster_kill(&stage.cluster, agent);
 }
 
-static bool stage_connected(void *arg, const char *agent)
+static inline bool stage_connected(void *arg, const char *agent)
 {
 	return !stage.connected || stage.connected(arg, agent);
 }
 
-static void stage_nodes(void)
+static inline void stage_nodes(void)
 {
 	for (int i = 0; i < ZONES; i++) {
 		cleanup_free char *text = xasprintf(
@@ -114,7 +120,7 @@ static void stage_nodes(void)
 	}
 }
 
-static void stage_model(const char *name, const char *version, const char *more)
+static inline void stage_model(const char *name, const char *version, const char *more)
 {
 	cleanup_free char *text = xasprintf(
 		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":3,\"model\":{\"name\":"
@@ -130,7 +136,7 @@ static void stage_model(const char *name, const char *version, const char *more)
 	assert_non_null(sim_put(stage.cluster.api, SIM_MDEP, text, NULL));
 }
 
-static void stage_begin(unsigned models, unsigned replicas)
+static inline void stage_begin(unsigned models, unsigned replicas)
 {
 	struct sim_hooks hooks = {.fate = stage_fate,
 	                          .cut = stage_cut,
@@ -151,21 +157,23 @@ static void stage_begin(unsigned models, unsigned replicas)
 	stage.world.defaults.versions[0].load_max_ms = 1500;
 	stage.world.defaults.nversions = 1;
 	stage_nodes();
-	for (unsigned i = 0; i < replicas; i++)
+	for (unsigned i = 0; i < replicas; i++) {
+		stage.cluster.zones[i] = (const char *[]){"z0", "z1", "z2"}[i % ZONES];
 		cluster_add_replica(&stage.cluster, 2000LL * i);
+	}
 	for (unsigned i = 0; i < models; i++) {
 		snprintf(name, sizeof(name), "m%02u", i);
 		stage_model(name, "1", "");
 	}
 }
 
-static void stage_end(void)
+static inline void stage_end(void)
 {
 	world_release(&stage.world);
 	cluster_end(&stage.cluster);
 }
 
-static void run(int64_t ms)
+static inline void run(int64_t ms)
 {
 	int64_t until = stage.cluster.clock.mono_ms + ms;
 
@@ -176,7 +184,7 @@ static void run(int64_t ms)
 	}
 }
 
-static const struct cJSON *status_of(unsigned model)
+static inline const struct cJSON *status_of(unsigned model)
 {
 	char name[16];
 	const struct sim_object *o;
@@ -186,7 +194,7 @@ static const struct cJSON *status_of(unsigned model)
 	return json_get(o->json, "status");
 }
 
-static const struct cJSON *zone_record(unsigned model, const char *zone)
+static inline const struct cJSON *zone_record(unsigned model, const char *zone)
 {
 	const struct cJSON *it;
 
@@ -196,17 +204,17 @@ static const struct cJSON *zone_record(unsigned model, const char *zone)
 	return NULL;
 }
 
-static const char *zone_state(unsigned model, const char *zone)
+static inline const char *zone_state(unsigned model, const char *zone)
 {
 	return str_or(json_str(zone_record(model, zone), "state"), "Healthy");
 }
 
-static const char *zone_reason(unsigned model, const char *zone)
+static inline const char *zone_reason(unsigned model, const char *zone)
 {
 	return str_or(json_str(zone_record(model, zone), "reason"), "");
 }
 
-static unsigned models_in_state(const char *zone, const char *state)
+static inline unsigned models_in_state(const char *zone, const char *state)
 {
 	unsigned n = 0;
 
@@ -215,8 +223,19 @@ static unsigned models_in_state(const char *zone, const char *state)
 	return n;
 }
 
+/* Times that the model left the zone within the hour. */
+static inline int64_t times_left(unsigned model, const char *zone)
+{
+	return json_i64(zone_record(model, zone), "evacuations", 0);
+}
+
+static inline const char *phase_of(unsigned model)
+{
+	return str_or(json_str(json_get(status_of(model), "rollout"), "phase"), "");
+}
+
 /* Share of a zone in the route, in 1/10000. */
-static int64_t route_share(unsigned model, const char *zone)
+static inline int64_t route_share(unsigned model, const char *zone)
 {
 	struct world_backend b[WORLD_BACKENDS_MAX];
 	const struct sim_object *service;
@@ -235,7 +254,7 @@ static int64_t route_share(unsigned model, const char *zone)
 }
 
 /* Value of a series as /metrics shows it; 0 = not there. */
-static double metric_value(const char *series)
+static inline double metric_value(const char *series)
 {
 	cleanup_buf struct buf b;
 	const char *at;
@@ -246,7 +265,7 @@ static double metric_value(const char *series)
 	return at ? strtod(at + strlen(series), NULL) : 0;
 }
 
-static void run_until_all(const char *zone, const char *state, int64_t limit_ms)
+static inline void run_until_all(const char *zone, const char *state, int64_t limit_ms)
 {
 	int64_t until = stage.cluster.clock.mono_ms + limit_ms;
 
@@ -259,7 +278,7 @@ static void run_until_all(const char *zone, const char *state, int64_t limit_ms)
 }
 
 /* All pods serve and every zone has its part. */
-static void run_until_well(void)
+static inline void run_until_well(void)
 {
 	run(20000);
 	for (unsigned i = 0; i < stage.models; i++) {
