@@ -289,3 +289,19 @@ void mdep_resolve_bounds(const struct mdep *m, int *surge, int *unavailable)
 	if (!*surge && !*unavailable)
 		*unavailable = 1; /* else nothing could ever be replaced */
 }
+
+/* Never more than there shall be: a budget that no pod can ever meet would hold up every drain. */
+int mdep_budget_min(const struct mdep *m)
+{
+	int surge, unavailable, keep;
+
+	mdep_resolve_bounds(m, &surge, &unavailable);
+	keep = m->replicas - (unavailable < 1 ? 1 : unavailable);
+	if (m->budget.has_min)
+		keep = resolve(m->budget.min_available, m->replicas, true);
+	if (m->budget.has_max)
+		keep = m->replicas - resolve(m->budget.max_unavailable, m->replicas, false);
+	if (keep > m->replicas)
+		keep = m->replicas;
+	return keep > 0 ? keep : 0;
+}

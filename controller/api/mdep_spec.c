@@ -464,6 +464,25 @@ static void read_failover(struct reader *r, const struct cJSON *spec)
 	m->failover.ramp_ms = read_duration(r, o, "ramp", "spec.failover.ramp", RAMP_MS);
 }
 
+static void read_budget(struct reader *r, const struct cJSON *spec)
+{
+	static const char *const modes[] = {"Automatic", "Disabled"};
+	const struct cJSON *o = read_object(r, spec, "disruptionBudget", "spec.disruptionBudget");
+	struct mdep *m = r->m;
+
+	m->budget.off = read_enum(r, o, "mode", "spec.disruptionBudget.mode", modes,
+	                          ARRAY_SIZE(modes), 0) == 1;
+	m->budget.has_min = json_has(o, "minAvailable");
+	m->budget.has_max = json_has(o, "maxUnavailable");
+	m->budget.min_available =
+		read_amount(r, o, "minAvailable", "spec.disruptionBudget.minAvailable", 0);
+	m->budget.max_unavailable =
+		read_amount(r, o, "maxUnavailable", "spec.disruptionBudget.maxUnavailable", 0);
+	if (m->budget.has_min && m->budget.has_max)
+		finding_add(r->f, true, "spec.disruptionBudget",
+		            "has minAvailable and maxUnavailable: one says what the other does");
+}
+
 static void read_traffic(struct reader *r, const struct cJSON *spec)
 {
 	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
@@ -560,6 +579,7 @@ void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings 
 	read_canary(&r, spec);
 	read_slo(&r, spec);
 	read_failover(&r, spec);
+	read_budget(&r, spec);
 	read_traffic(&r, spec);
 	set_revision(&r, spec);
 	read_orders(&r, json);

@@ -80,6 +80,8 @@ static int print_budget(struct render *r, struct err *err)
 {
 	uint64_t hash;
 
+	if (r->m->budget.off)
+		return 0;
 	return child_disruption_budget(r->m, &r->body, &hash) || print_body(r, err) ? -1 : 0;
 }
 

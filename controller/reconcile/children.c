@@ -163,11 +163,7 @@ int child_front_service(const struct mdep *m, const char *revision, struct buf *
 static int write_budget_body(const struct mdep *m, uint64_t hash, struct buf *out)
 {
 	struct json_writer w;
-	int surge, unavailable;
 
-	mdep_resolve_bounds(m, &surge, &unavailable);
-	if (unavailable < 1)
-		unavailable = 1;
 	jw_init(&w, out);
 	jw_object(&w, NULL);
 	jw_str(&w, "apiVersion", "policy/v1");
@@ -180,7 +176,7 @@ static int write_budget_body(const struct mdep *m, uint64_t hash, struct buf *ou
 	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
-	jw_i64(&w, "minAvailable", m->replicas > unavailable ? m->replicas - unavailable : 0);
+	jw_i64(&w, "minAvailable", mdep_budget_min(m));
 	/* A pod that serves nothing yet, or hangs, never holds up a drain. */
 	jw_str(&w, "unhealthyPodEvictionPolicy", "AlwaysAllow");
 	jw_object(&w, "selector");

@@ -98,15 +98,29 @@ static void note_written(struct pass *p, const struct intent *i, const struct ku
 	}
 }
 
+static void note_name(struct pass *p, const struct intent *i, const struct err *err)
+{
+	struct key_state *ks = operator_key(p->op, p->key);
+
+	if (!i->creates)
+		return;
+	if (err->class == ERR_EXISTS)
+		taken_note(ks, i->cache, i->creates);
+	else if (err->class == ERR_NONE)
+		taken_forget(ks, i->cache, i->creates);
+}
+
 static void step_done(void *arg, const struct kube_response *r)
 {
 	struct step *s = arg;
 	struct pass *p = s->pass;
-	bool missing = r->err.class == ERR_NOT_FOUND && s->intent->missing_ok;
+	bool fine = (r->err.class == ERR_NOT_FOUND && s->intent->missing_ok) ||
+	            (r->err.class == ERR_EXISTS && s->intent->taken_ok);
 
+	note_name(p, s->intent, &r->err);
 	if (r->err.class == ERR_NONE) {
 		note_written(p, s->intent, r);
-	} else if (!missing && p->err.class == ERR_NONE) {
+	} else if (!fine && p->err.class == ERR_NONE) {
 		p->err = r->err;
 		err_wrap(&p->err, "%s", s->intent->what);
 	}

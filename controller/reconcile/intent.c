@@ -106,6 +106,29 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
 	return 0;
 }
 
+static void collect_delete(struct intents *t, enum intent_class class, enum cache cache,
+                           const struct object *o)
+{
+	struct intent *i = intent_add(t, class, cache);
+
+	i->what = arena_printf(t->arena, "delete %s", o->name);
+	i->method = "DELETE";
+	i->path = path_of(t, cache, o->namespace, o->name, "");
+	i->body = arena_printf(t->arena,
+	                       "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
+	                       "\"propagationPolicy\":\"Background\","
+	                       "\"preconditions\":{\"uid\":\"%s\"}}",
+	                       o->uid);
+	i->body_len = strlen(i->body);
+	i->missing_ok = true;
+}
+
+static void look_again(struct intents *t, int64_t ms)
+{
+	if (!t->later_ms || t->later_ms > ms)
+		t->later_ms = ms;
+}
+
 /* --- Services ---------------------------------------------------------------------------- */
 
 /*
@@ -113,15 +136,20 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
  * ours must not be taken over. 409 then says so.
  */
 static void collect_owned(struct mdep_operator *op, struct intents *t, enum intent_class class,
-                          enum cache cache, const struct mdep *m, const char *name,
-                          const struct buf *body, uint64_t hash)
+                          enum cache cache, const struct mdep *m, const struct key_state *ks,
+                          const char *name, bool taken_ok, const struct buf *body, uint64_t hash)
 {
 	const struct service *have =
 		(const struct service *)store_get(&op->stores[cache], m->meta.namespace, name);
+	int64_t wait = have ? 0 : taken_wait_ms(ks, cache, name);
 	struct intent *i;
 
 	if (have && have->apply_hash == hash)
 		return;
+	if (taken_ok && wait > 0) {
+		look_again(t, wait);
+		return;
+	}
 	i = intent_add(t, class, cache);
 	i->what = arena_printf(t->arena, "%s %s %s", have ? "apply" : "create",
 	                       op->stores[cache].kind->kind, name);
@@ -129,26 +157,29 @@ static void collect_owned(struct mdep_operator *op, struct intents *t, enum inte
 	i->patch = have ? KUBE_PATCH_APPLY : KUBE_PATCH_NONE;
 	i->manager = TG_FM_WORKLOAD;
 	i->path = path_of(t, cache, m->meta.namespace, have ? name : NULL, "");
+	i->creates = have ? NULL : arena_strdup(t->arena, name);
+	i->taken_ok = taken_ok;
 	intent_body(t, i, body);
-}
-
-static void collect_service(struct mdep_operator *op, struct intents *t, const struct mdep *m,
-                            const char *name, const struct buf *body, uint64_t hash)
-{
-	collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, m, name, body, hash);
 }
 
 /* Last of all: no release waits for it. */
 static int collect_budget(struct mdep_operator *op, struct intents *t, const struct mdep *m,
-                          struct err *err)
+                          const struct key_state *ks, struct err *err)
 {
+	const struct object *have =
+		store_get(&op->stores[CACHE_BUDGET], m->meta.namespace, m->meta.name);
 	cleanup_buf struct buf body;
 	uint64_t hash;
 
 	buf_init(&body, CHILD_BODY_MAX);
+	if (m->budget.off) {
+		if (have && str_eq(have->owner_uid, m->meta.uid))
+			collect_delete(t, INTENT_CLEANUP, CACHE_BUDGET, have);
+		return 0;
+	}
 	if (child_disruption_budget(m, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "PodDisruptionBudget body too large");
-	collect_owned(op, t, INTENT_CLEANUP, CACHE_BUDGET, m, m->meta.name, &body, hash);
+	collect_owned(op, t, INTENT_CLEANUP, CACHE_BUDGET, m, ks, m->meta.name, true, &body, hash);
 	return 0;
 }
 
@@ -192,7 +223,8 @@ static int collect_front(struct mdep_operator *op, const struct rollout_snapshot
 	}
 	if (child_front_service(s->mdep, revision, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "Service body too large");
-	collect_service(op, t, s->mdep, s->mdep->meta.name, &body, hash);
+	collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, s->mdep, ks, s->mdep->meta.name,
+	              !(driver && driver->front), &body, hash);
 	if (t->n > before)
 		t->v[before].front = true;
 	return 0;
@@ -220,8 +252,9 @@ static int collect_services(struct mdep_operator *op, const struct rollout_snaps
 		if (driver->by_revision ? child_revision_service(m, c->revision, &body, &hash)
 		                        : child_cell_service(m, c->revision, zone, &body, &hash))
 			return err_set(err, ERR_TOO_BIG, "Service body too large");
-		collect_service(op, t, m, gateway_service_name(t->arena, m, c->revision, zone),
-		                &body, hash);
+		collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, m, ks,
+		              gateway_service_name(t->arena, m, c->revision, zone), false, &body,
+		              hash);
 	}
 	return 0;
 }
@@ -250,6 +283,7 @@ static int collect_create(struct intents *t, const struct mdep *m, const struct 
 	i->method = "POST";
 	i->manager = TG_FM_WORKLOAD;
 	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, NULL, "");
+	i->creates = arena_strdup(t->arena, name);
 	intent_body(t, i, &body);
 	return 0;
 }
@@ -268,23 +302,6 @@ static void collect_scale(struct intents *t, const struct mdep *m, const char *n
 	                       "\"spec\":{\"replicas\":%d}}",
 	                       TG_ANN_ASKED, replicas, replicas);
 	i->body_len = strlen(i->body);
-}
-
-static void collect_delete(struct intents *t, enum intent_class class, enum cache cache,
-                           const struct object *o)
-{
-	struct intent *i = intent_add(t, class, cache);
-
-	i->what = arena_printf(t->arena, "delete %s", o->name);
-	i->method = "DELETE";
-	i->path = path_of(t, cache, o->namespace, o->name, "");
-	i->body = arena_printf(t->arena,
-	                       "{\"apiVersion\":\"v1\",\"kind\":\"DeleteOptions\","
-	                       "\"propagationPolicy\":\"Background\","
-	                       "\"preconditions\":{\"uid\":\"%s\"}}",
-	                       o->uid);
-	i->body_len = strlen(i->body);
-	i->missing_ok = true;
 }
 
 /* Of the cell, and of its revision when no other cell of it stays. */
@@ -374,8 +391,8 @@ static int collect_route(struct mdep_operator *op, const struct rollout_snapshot
 	route_view(op, m, ks, s->now_ms, &view);
 	if (driver->edit(&wish, &view, t->arena, &edit, err))
 		return -1;
-	if (edit.later && (!t->later_ms || t->later_ms > ROUTE_LATER_MS))
-		t->later_ms = ROUTE_LATER_MS;
+	if (edit.later)
+		look_again(t, ROUTE_LATER_MS);
 	if (edit.how == TRAFFIC_DELETE)
 		collect_delete(t, INTENT_TRAFFIC, route_cache(m), &view.canary->meta);
 	if (edit.how == TRAFFIC_KEEP || edit.how == TRAFFIC_DELETE)
@@ -393,6 +410,13 @@ static int collect_route(struct mdep_operator *op, const struct rollout_snapshot
 	i->body_len = strlen(edit.body);
 	i->want = edit.want;
 	return 0;
+}
+
+const char *route_path(struct arena *a, const struct mdep *m)
+{
+	struct intents t = {.arena = a};
+
+	return path_of(&t, route_cache(m), m->meta.namespace, m->route_name, "");
 }
 
 int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
@@ -413,7 +437,7 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 	for (unsigned i = 0; i < plan->ncells; i++)
 		if (collect_cell(op, out, s->mdep, plan, &plan->cells[i], err))
 			return -1;
-	if (collect_budget(op, out, s->mdep, err))
+	if (collect_budget(op, out, s->mdep, ks, err))
 		return -1;
 	return collect_route(op, s, plan, ks, out, err);
 }

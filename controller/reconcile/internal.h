@@ -50,6 +50,7 @@ struct key_state {
 	uint64_t route_want;      /* what the last answered write of the route wanted */
 	int64_t status_ms;        /* monotonic, of the last status write */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
+	struct taken *taken; /* names that others hold; NULL mostly */
 	struct observation *observation; /* NULL when nothing is judged */
 };
 
@@ -80,6 +81,7 @@ struct mdep_operator {
 	struct endpoints *endpoints;
 	struct turns *turns;
 	struct map passes; /* key -> struct pass being executed */
+	struct list partings;
 	struct timer begin;
 	void (*flushed)(void *arg);
 	void *flushed_arg;
@@ -91,6 +93,7 @@ struct mdep_operator {
 void reconcile_key(struct mdep_operator *op, const char *key);
 struct key_state *operator_key(struct mdep_operator *op, const char *key); /* made when absent */
 void operator_forget_key(struct mdep_operator *op, const char *key);
+void key_state_free(void *state);
 void operator_enqueue(struct mdep_operator *op, const char *key);
 
 struct policy_view;
@@ -127,9 +130,11 @@ struct intent {
 	const char *method, *path, *body, *manager;
 	size_t body_len;
 	enum kube_patch patch;
-	bool missing_ok; /* 404 is success */
-	bool front;      /* of the Service "<name>" */
-	uint64_t want;   /* INTENT_TRAFFIC: struct traffic_edit's */
+	bool missing_ok;     /* 404 is success */
+	bool taken_ok;       /* it can be done without when the name is somebody else's */
+	const char *creates; /* name of what a POST makes; NULL */
+	bool front;          /* of the Service "<name>" */
+	uint64_t want;       /* INTENT_TRAFFIC: struct traffic_edit's */
 };
 
 struct intents {
@@ -149,8 +154,26 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
                            const struct key_state *ks, struct intents *out, struct err *err);
 
+/* --- names that others hold (taken.c) ---------------------------------------------------- */
+struct taken;
+/* A POST was answered by 409; or it was not. */
+void taken_note(struct key_state *ks, enum cache cache, const char *name);
+void taken_forget(struct key_state *ks, enum cache cache, const char *name);
+/* Until it is worth another try; 0 = now. */
+int64_t taken_wait_ms(const struct key_state *ks, enum cache cache, const char *name);
+/* Kinds and names, NULL when there are none. Forgets those that are ours by now. */
+const char *taken_text(const struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
+                       struct arena *a);
+void taken_free(struct key_state *ks);
+
+/* --- ModelDeployments that are deleted (parting.c) ---------------------------------------- */
+void parting_begin(struct mdep_operator *op, const struct mdep *m);
+void parting_forget(struct mdep_operator *op, const char *key); /* NULL: all */
+
 /* --- routes of the traffic drivers (route.c) --------------------------------------------- */
 struct traffic_view;
+/* Of the object that m's driver writes. */
+const char *route_path(struct arena *a, const struct mdep *m);
 /* The driver's cache; CACHES without a driver. */
 enum cache route_cache(const struct mdep *m);
 /* Starts the caches that m needs, once somebody needs them: their CRDs are others'. */

@@ -56,6 +56,12 @@ static void on_mdep(void *arg, const struct store_event *ev)
 		route_cache_start(op, mdep_from(ev->object));
 		policy_cache_start(op, mdep_from(ev->object));
 	}
+	if (ev->change == STORE_ADDED)
+		parting_forget(op, ev->object->key);
+	/* In the foreground its children go before it does. */
+	if (ev->change == STORE_DELETED ||
+	    (ev->previous && ev->object->deleted_ms && !ev->previous->deleted_ms))
+		parting_begin(op, mdep_from(ev->object));
 	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
@@ -219,6 +225,7 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	op->loop = l;
 	op->client = c;
 	op->options = *o;
+	list_init(&op->partings);
 	map_init(&op->keys);
 	map_init(&op->passes);
 	timer_init(&op->begin, l, begin_when_synced, op);
@@ -311,6 +318,7 @@ void operator_free(struct mdep_operator *op)
 	for (int i = 0; i < CACHES; i++)
 		reflector_free(op->reflectors[i]);
 	execute_cancel_all(op);
+	parting_forget(op, NULL);
 	map_release(&op->passes, NULL);
 	endpoints_free(op->endpoints);
 	observer_free(op->observer);
@@ -320,7 +328,7 @@ void operator_free(struct mdep_operator *op)
 	binder_free(op->binder);
 	event_recorder_free(op->events);
 	queue_free(op->queue);
-	map_release(&op->keys, free);
+	map_release(&op->keys, key_state_free);
 	for (int i = 0; i < CACHES; i++)
 		store_release(&op->stores[i]);
 	free(op);

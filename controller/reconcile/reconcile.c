@@ -38,12 +38,21 @@ struct key_state *operator_key(struct mdep_operator *op, const char *key)
 	return ks;
 }
 
+void key_state_free(void *state)
+{
+	struct key_state *ks = state;
+
+	if (ks)
+		taken_free(ks);
+	free(ks);
+}
+
 void operator_forget_key(struct mdep_operator *op, const char *key)
 {
 	observer_forget(op->observer, key);
 	endpoints_forget(op->endpoints, key);
 	turns_forget(op->turns, key);
-	free(map_del(&op->keys, key));
+	key_state_free(map_del(&op->keys, key));
 }
 
 void operator_enqueue(struct mdep_operator *op, const char *key)

@@ -306,9 +306,29 @@ static void zones_condition(struct planner *p)
 		plan_condition(p, "ZonesHealthy", "True", "AllZones", "every zone answers");
 }
 
+/* As for zones: said from the first trouble on. */
+static void names_condition(struct planner *p)
+{
+	const struct mdep_condition *c = mdep_condition_get(p->st, "NamesFree");
+	const char *text;
+
+	if (p->s->taken) {
+		text = arena_printf(p->arena,
+		                    "not made by Tidegate, and left alone: %s. Remove or rename "
+		                    "it, or give the ModelDeployment another name",
+		                    p->s->taken);
+		if (!c || !str_eq(c->message, text))
+			plan_event(p, true, "NameTaken", text);
+		plan_condition(p, "NamesFree", "False", "NameTaken", text);
+	} else if (c) {
+		plan_condition(p, "NamesFree", "True", "AllOurs", "every name is Tidegate's");
+	}
+}
+
 void plan_conditions(struct planner *p)
 {
 	zones_condition(p);
+	names_condition(p);
 	traffic_condition(p);
 	ready_condition(p);
 	reconciling_condition(p);

@@ -47,6 +47,8 @@ static void write_backends(struct maker *k, bool audience)
 	const struct traffic_wish *w = k->w;
 
 	jw_array(k->out, k->form->backends);
+	if (w->parting)
+		k->form->write_backend(k->out, NULL, w->mdep, w->mdep->meta.name, 1);
 	for (unsigned i = 0; i < w->nweights; i++) {
 		const struct mdep_weight *x = &w->weights[i];
 		int weight = audience ? wish_audience_weight(w, x) : x->weight;
@@ -304,7 +306,9 @@ int rules_edit(const struct rules_form *form, const struct object_kind *kind,
 	buf_init(&list, ROUTE_BODY_MAX);
 	buf_init(&body, 2 * ROUTE_BODY_MAX);
 	*out = (struct traffic_edit){.name = w->mdep->route_name};
-	if (!w->nweights || (v->route ? ours && !v->route->ours : !ours))
+	if (w->parting ? ours : !w->nweights)
+		return 0;
+	if (v->route ? ours && !v->route->ours : !ours)
 		return 0;
 	if (make_list(&k, ours ? json_parse(a, form->template, strlen(form->template), NULL) : have,
 	              ours, &list))

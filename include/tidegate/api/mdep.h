@@ -176,7 +176,7 @@ struct mdep_condition {
 	int64_t transition_ms;
 	int64_t observed_generation;
 };
-#define MDEP_CONDITIONS_MAX 12
+#define MDEP_CONDITIONS_MAX 16
 
 /* Where the rollout machine stands. Names as in status.rollout.phase. */
 enum rollout_phase {
@@ -350,6 +350,12 @@ struct mdep {
 		int64_t ramp_ms;          /* of the whole way back */
 	} failover;
 
+	/* PodDisruptionBudget; neither number: as maxUnavailable of the strategy. */
+	struct {
+		bool off, has_min, has_max;
+		struct int_or_percent min_available, max_unavailable;
+	} budget;
+
 	enum mdep_traffic traffic;
 	const char *route_name;       /* the driver's object */
 	const char *parent_refs_json; /* parentRefs; of Istio, gateways */
@@ -396,6 +402,9 @@ unsigned mdep_traffic_can(const struct mdep *m);
 const char *mdep_traffic_field(enum mdep_traffic t);
 /* True when the driver's object is made by us, not edited by us. */
 bool mdep_route_is_ours(const struct mdep *m);
+
+/* Pods in service that its PodDisruptionBudget keeps. */
+int mdep_budget_min(const struct mdep *m);
 
 /* Resolves against replicas: surge rounds up, unavailable rounds down; both 0 becomes
  * unavailable 1. */

@@ -39,8 +39,9 @@ int child_front_service(const struct mdep *m, const char *revision, struct buf *
                         uint64_t *hash);
 
 /*
- * PodDisruptionBudget over the pods in service of all revisions. It lets as many go at once as
- * maxUnavailable does, and always one, so that a node can be drained; hash as above.
+ * PodDisruptionBudget over the pods in service of all revisions. Unless the spec has numbers of its
+ * own it lets as many go at once as maxUnavailable does, and always one, so that a node can be
+ * drained; hash as above.
  */
 int child_disruption_budget(const struct mdep *m, struct buf *out, uint64_t *hash);
 

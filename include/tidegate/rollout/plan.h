@@ -206,6 +206,7 @@ struct rollout_snapshot {
 	struct rollout_judgement judgement;
 	struct rollout_slo slo;
 	struct rollout_zones zones;
+	const char *taken; /* kinds and names that others hold; NULL */
 };
 
 /* Wishes. The reconciler turns them into intents; equal ones cost nothing. */

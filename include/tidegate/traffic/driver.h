@@ -33,6 +33,9 @@ struct traffic_wish {
 	unsigned nweights;                 /* 0: nothing is to be written */
 	const struct mdep_step *step;      /* its audience and mirror hold now; NULL = neither */
 	const char *target, *stable;       /* revisions; stable NULL before the first */
+	/* Of a ModelDeployment that is deleted, without weights: a route of the user's gets back
+	 * the Service "<mdep>". */
+	bool parting;
 };
 
 /* What the caches show. */

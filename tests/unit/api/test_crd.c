@@ -53,6 +53,9 @@ static const struct {
 	{"strategy.maxUnavailable", "'strategy':{'maxUnavailable':2}"},
 	{"strategy.progressDeadline", "'strategy':{'progressDeadline':'1m'}"},
 	{"strategy.drain", "'strategy':{'drain':'1m'}"},
+	{"disruptionBudget.mode", "'disruptionBudget':{'mode':'Disabled'}"},
+	{"disruptionBudget.minAvailable", "'disruptionBudget':{'minAvailable':'50%'}"},
+	{"disruptionBudget.maxUnavailable", "'disruptionBudget':{'maxUnavailable':2}"},
 	{"strategy.steps[].weight", "'strategy':{'steps':[{'weight':7}]}"},
 	{"strategy.steps[].hold", "'strategy':{'steps':[{'hold':'7s'}]}"},
 	{"strategy.steps[].approval", "'strategy':{'steps':[{'approval':'Required'}]}"},
@@ -285,6 +288,9 @@ static void describe(const struct mdep *m, struct buf *b)
 	for (unsigned i = 0; i < m->slo.n; i++)
 		buf_addf(b, "objective %s %g %d;", m->slo.objectives[i].name,
 		         m->slo.objectives[i].target, m->slo.objectives[i].threshold_ms);
+	buf_addf(b, "%d %d %d %d %d %d;", m->budget.off, m->budget.min_available.value,
+	         m->budget.has_min, m->budget.max_unavailable.value, m->budget.has_max,
+	         m->budget.min_available.percent);
 	buf_addf(b, "%d %d %d %lld %lld;", m->failover.mode, m->failover.failback,
 	         m->failover.min_capacity, (long long)m->failover.recover_after_ms,
 	         (long long)m->failover.ramp_ms);

@@ -152,6 +152,37 @@ static void test_disruption_budget(void **state)
 		assert_int_equal(json_i64(json_get(body_of(&s, x), "spec"), "minAvailable", -1),
 		                 rows[i].want);
 	}
+	/* numbers of its own */
+	s.m->replicas = 6;
+	s.m->budget.has_max = true;
+	s.m->budget.max_unavailable = (struct int_or_percent){40, true};
+	collect(&s);
+	assert_int_equal(json_i64(json_get(body_of(&s, find(&s, "POST", BUDGETS)), "spec"),
+	                          "minAvailable", -1),
+	                 4);
+	s.m->budget.has_max = false;
+	s.m->budget.has_min = true;
+	s.m->budget.min_available = (struct int_or_percent){9, false};
+	collect(&s);
+	assert_int_equal(json_i64(json_get(body_of(&s, find(&s, "POST", BUDGETS)), "spec"),
+	                          "minAvailable", -1),
+	                 6);
+	/* off: none is made, ours goes, somebody else's stays */
+	s.m->budget.off = true;
+	collect(&s);
+	assert_null(find(&s, "POST", BUDGETS));
+	put_budget(&s);
+	collect(&s);
+	assert_null(find(&s, "DELETE", BUDGETS "/ranker"));
+	store_remove(&s.op->stores[CACHE_BUDGET], "shop/ranker", NULL);
+	put(s.op, CACHE_BUDGET, &disruption_budget_kind,
+	    "{'metadata':{'name':'ranker','namespace':'shop','uid':'b2','resourceVersion':'4',"
+	    "'ownerReferences':[{'apiVersion':'a/v1','kind':'ModelDeployment','name':'ranker',"
+	    "'uid':'u1','controller':true}]}}");
+	collect(&s);
+	assert_non_null(find(&s, "DELETE", BUDGETS "/ranker"));
+	store_remove(&s.op->stores[CACHE_BUDGET], "shop/ranker", NULL);
+	memset(&s.m->budget, 0, sizeof(s.m->budget));
 	put_budget(&s);
 	s.m->replicas = 9;
 	collect(&s);

@@ -247,6 +247,27 @@ static void test_events_of_a_release_in_their_order(void **state)
 	world_release(&w);
 }
 
+/* Told while it lasts, once as an event, and never of those who never had the trouble. */
+static void test_names_that_others_hold(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_stable(&w);
+	assert_string_equal(scene_state(&w, "NamesFree"), "absent");
+	w.taken = "Service ranker";
+	world_touch(&w);
+	world_run(&w, 60000);
+	assert_string_equal(scene_state(&w, "NamesFree"), "False");
+	assert_string_equal(scene_reason(&w, "NamesFree"), "NameTaken");
+	assert_int_equal(world_count(&w, "NameTaken"), 1);
+	w.taken = NULL;
+	world_touch(&w);
+	world_run(&w, 5000);
+	assert_string_equal(scene_state(&w, "NamesFree"), "True");
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +283,7 @@ int main(void)
 		cmocka_unit_test(test_verdict_and_score_are_recorded),
 		cmocka_unit_test(test_scores_of_groups_are_recorded_and_told),
 		cmocka_unit_test(test_events_of_a_release_in_their_order),
+		cmocka_unit_test(test_names_that_others_hold),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

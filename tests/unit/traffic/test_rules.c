@@ -169,6 +169,51 @@ static void test_lists(void **state)
 	}
 }
 
+/* Of a ModelDeployment that is deleted: everything of ours goes, everything else stays. */
+static void test_parting(void **state)
+{
+	static const struct {
+		const char *traffic, *spec, *list;
+	} gone[] = {
+		{HTTP,
+	         "{'rules':[{'name':'tidegate-audience'," GRAY "},{'name':'x'," ANY
+	         ",'filters':[{'type':'RequestMirror','requestMirror':{'backendRef':{'name':"
+	         "'ranker-" NEW "-a'}}},{'type':'URLRewrite'}]," SPLIT
+	         "},{'backendRefs':[{'name':'web','port':1}]}]}",
+	         "[{'name':'x'," ANY
+	         ",'filters':[{'type':'URLRewrite'}],'backendRefs':[{'group':'',"
+	         "'kind':'Service','name':'ranker','port':80,'weight':1}]},"
+	         "{'backendRefs':[{'name':'web','port':1}]}]"},
+		{ISTIO,
+	         "{'http':[{'route':[" DEST(OLD "-a", "4000") "," DEST(NEW "-a", "6000") "]}]}",
+	         "[{'route':[{'destination':{'host':'ranker.shop.svc.cluster.local','port':"
+	         "{'number':80}},'weight':1}]}]"},
+		{HTTP,
+	         "{'rules':[{'backendRefs':[{'group':'','kind':'Service','name':'ranker','port':80,"
+	         "'weight':1}]}]}",
+	         NULL},
+		{HTTP_OURS, "{'rules':[{" SPLIT "}]}", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+		cleanup_arena struct arena a;
+		struct traffic_wish w = {.parting = true};
+		struct traffic_view v = {.route = NULL};
+		struct traffic_edit e;
+
+		arena_init(&a, 0);
+		w.mdep = mdep_with(&a, gone[i].traffic, "");
+		v.route = route_with(&a, "r", gone[i].spec);
+		e = edit_of(&w, &v, &a);
+		if (!gone[i].list) {
+			assert_int_equal(e.how, TRAFFIC_KEEP);
+			continue;
+		}
+		assert_value(&a, json_first(patched(&a, &e)), gone[i].list);
+	}
+}
+
 static void test_head_of_ours(void **state)
 {
 	struct arena a;
@@ -507,6 +552,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_parting),
 		cmocka_unit_test(test_head_of_ours),
 		cmocka_unit_test(test_audiences),
 		cmocka_unit_test(test_no_room),
