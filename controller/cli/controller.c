@@ -1,4 +1,3 @@
-#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "tidegate/kube/lease.h"
 #include "tidegate/net/loop.h"
 #include "tidegate/reconcile/operator.h"
+#include "tidegate/serve/footprint.h"
 #include "tidegate/serve/http.h"
 
 /* SIGTERM is answered within 5 s whatever the API server does. */
@@ -33,13 +33,6 @@ struct options {
 	bool no_election, help;
 };
 
-/*
- * A burst (first list, a thousand releases at once) leaves holes that malloc keeps; giving whole
- * pages back costs about a millisecond.
- */
-#define TRIM_EVERY_MS  30000
-#define MMAP_THRESHOLD (128 << 10)
-
 struct controller {
 	struct options o;
 	struct loop *loop;
@@ -48,7 +41,8 @@ struct controller {
 	struct mdep_operator *op;
 	struct lease *lease;
 	struct serve *serve;
-	struct timer stop_limit, trim;
+	struct timer stop_limit;
+	struct footprint footprint;
 	bool stopping;
 	int code;
 };
@@ -268,23 +262,6 @@ static int start_serving(struct controller *c, struct err *err)
 	return 0;
 }
 
-static void on_trim(void *arg)
-{
-	struct controller *c = arg;
-
-	malloc_trim(0);
-	timer_start(&c->trim, TRIM_EVERY_MS);
-}
-
-/* A fixed threshold: glibc's own one grows with the first big buffer and then never gives back. */
-static void tune_memory(struct controller *c)
-{
-	mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
-	mallopt(M_TRIM_THRESHOLD, MMAP_THRESHOLD);
-	timer_init(&c->trim, c->loop, on_trim, c);
-	timer_start(&c->trim, TRIM_EVERY_MS);
-}
-
 static int start(struct controller *c, struct err *err)
 {
 	c->config = kube_config_load(c->o.kubeconfig, c->o.context, err);
@@ -292,7 +269,7 @@ static int start(struct controller *c, struct err *err)
 		return -1;
 	c->loop = loop_new();
 	timer_init(&c->stop_limit, c->loop, on_stop_limit, c);
-	tune_memory(c);
+	footprint_init(&c->footprint, c->loop);
 	c->client = kube_client_new(c->loop, c->config, NULL, err);
 	if (!c->client)
 		return -1;
@@ -320,7 +297,7 @@ static void release(struct controller *c)
 	kube_client_free(c->client);
 	if (c->loop) {
 		timer_release(&c->stop_limit);
-		timer_release(&c->trim);
+		footprint_release(&c->footprint);
 		loop_free(c->loop);
 	}
 	kube_config_free(c->config);
