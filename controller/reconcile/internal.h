@@ -49,6 +49,8 @@ struct key_state {
 	int64_t front_written_ms; /* wall, of the last answered change of the Service "<name>" */
 	uint64_t route_want;      /* what the last answered write of the route wanted */
 	int64_t status_ms;        /* monotonic, of the last status write */
+	int64_t pass_ms;          /* monotonic, when the present pass began */
+	bool again;               /* it has asked for another one later */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct taken *taken; /* names that others hold; NULL mostly */
 	struct observation *observation; /* NULL when nothing is judged */
@@ -206,6 +208,13 @@ void policy_view(struct mdep_operator *op, const struct mdep *m, struct arena *a
  * texts alone may be written later, together with what comes after them.
  */
 bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next);
+
+/* --- counts of passes (metric.c) --------------------------------------------------------- */
+enum pass_result { PASS_SUCCESS, PASS_AGAIN, PASS_ERROR, PASS_RESULTS };
+void pass_metric_init(unsigned workers);
+/* So many passes are under way. */
+void pass_metric_busy(unsigned active);
+void pass_metric_count(enum pass_result r, int64_t ms);
 
 /* --- execution (execute.c) --------------------------------------------------------------- */
 struct pass;

@@ -231,6 +231,7 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	timer_init(&op->begin, l, begin_when_synced, op);
 	caches_new(op);
 	op->queue = queue_new(l, &q, work, op);
+	pass_metric_init(q.workers);
 	op->events = event_recorder_new(c, TG_GROUP "/controller", o->identity);
 	op->binder = binder_new(op);
 	op->voter = voter_new(op);

@@ -15,12 +15,6 @@
 #define STALE_RETRY_MS  250
 #define ROUTES_RETRY_MS 2000
 
-static struct metric_family reconciles = {
-	.name = "controller_runtime_reconcile_total",
-	.help = "Total number of reconciliations per controller",
-	.type = METRIC_COUNTER,
-	.label_names = {"controller", "result"},
-};
 static struct metric_family stale_skips = {
 	.name = "tidegate_stale_skips_total",
 	.help = "Passes put off because the cache had not caught up with our own writes",
@@ -136,9 +130,20 @@ static void tell_undone(struct mdep_operator *op, const struct mdep *m,
 	log_warn(note, LS("namespace", m->meta.namespace), LS("name", m->meta.name));
 }
 
-static void count_result(const char *result)
+/* Of a pass that is over; the key may have gone meanwhile. */
+static void count_pass(struct mdep_operator *op, const char *key, enum pass_result r)
 {
-	metric_add(metric_series(&reconciles, "modeldeployment", result), 1);
+	const struct key_state *ks = map_get(&op->keys, key);
+
+	if (ks && r == PASS_SUCCESS && ks->again)
+		r = PASS_AGAIN;
+	pass_metric_count(r, ks ? clock_mono_ms() - ks->pass_ms : 0);
+}
+
+static void leave(struct mdep_operator *op, const char *key)
+{
+	queue_done(op->queue, key);
+	pass_metric_busy(queue_active(op->queue));
 }
 
 /* What repeating cannot mend belongs in front of the user, not only in the log. */
@@ -158,16 +163,16 @@ static void pass_done(struct mdep_operator *op, const char *key, const struct er
 {
 	if (err->class == ERR_NONE) {
 		queue_forget(op->queue, key);
-		count_result("success");
+		count_pass(op, key, PASS_SUCCESS);
 	} else if (err->class == ERR_CANCELED || err->class == ERR_NS_TERMINATING) {
 		queue_forget(op->queue, key);
 	} else {
 		log_warn("write failed, trying again", LS("key", key), LE(err));
 		report_failure(op, key, err);
 		queue_add_rate_limited(op->queue, key);
-		count_result("error");
+		count_pass(op, key, PASS_ERROR);
 	}
-	queue_done(op->queue, key);
+	leave(op, key);
 }
 
 static void plan_and_execute(struct mdep_operator *op, const char *key, const struct mdep *m,
@@ -195,6 +200,7 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 	}
 	emit_events(op, ks, m, plan);
 	tell_undone(op, m, &intents);
+	ks->again = plan->requeue_ms > 0 || intents.later_ms > 0;
 	if (plan->requeue_ms > 0)
 		queue_add_after(op->queue, key, plan->requeue_ms);
 	if (intents.later_ms > 0)
@@ -205,7 +211,8 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 static void put_off(struct mdep_operator *op, const char *key, int64_t ms)
 {
 	queue_add_after(op->queue, key, ms);
-	queue_done(op->queue, key);
+	count_pass(op, key, PASS_AGAIN);
+	leave(op, key);
 }
 
 /*
@@ -225,6 +232,7 @@ static void wait_for_routes(struct mdep_operator *op, const char *key, const str
 		return;
 	}
 	arena_init(&arena, 4096);
+	ks->again = true;
 	status = arena_alloc(&arena, sizeof(*status));
 	route_trouble_status(m, trouble, &arena, clock_wall_ms(), status);
 	queue_add_after(op->queue, key, ROUTES_RETRY_MS);
@@ -242,13 +250,17 @@ void reconcile_key(struct mdep_operator *op, const char *key)
 	struct key_state *ks;
 	const char *trouble;
 
+	pass_metric_busy(queue_active(op->queue));
 	if (!m || m->meta.deleted_ms) {
 		operator_forget_key(op, key);
 		queue_forget(op->queue, key);
-		queue_done(op->queue, key);
+		count_pass(op, key, PASS_SUCCESS);
+		leave(op, key);
 		return;
 	}
 	ks = operator_key(op, key);
+	ks->pass_ms = clock_mono_ms();
+	ks->again = false;
 	if (behind_own_writes(op, ks)) {
 		metric_add(metric_series(&stale_skips), 1);
 		put_off(op, key, STALE_RETRY_MS);

@@ -1,6 +1,7 @@
 #include "process.h"
 
 #include <dirent.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,24 +11,38 @@
 #include "tidegate/base/metric.h"
 #include "tidegate/base/str.h"
 
-static double resident_bytes(void)
+/* The n-th number of /proc/self/statm, in bytes. */
+static double memory_bytes(unsigned n)
 {
 	cleanup_buf struct buf b;
-	const char *second;
 	int64_t pages;
-	char *end;
+	char *at;
 
 	buf_init(&b, 4096);
 	if (file_read("/proc/self/statm", &b, NULL))
 		return 0;
-	second = b.data;
-	while (*second && *second != ' ')
-		second++;
-	second += *second == ' ';
-	for (end = (char *)second; *end && *end != ' ';)
-		end++;
-	*end = '\0';
-	return str_to_i64(second, &pages) ? (double)pages * (double)sysconf(_SC_PAGESIZE) : 0;
+	for (at = b.data; n--; at += *at == ' ')
+		at += strcspn(at, " ");
+	at[strcspn(at, " \n")] = '\0';
+	return str_to_i64(at, &pages) ? (double)pages * (double)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static double virtual_bytes(void)
+{
+	return memory_bytes(0);
+}
+
+static double resident_bytes(void)
+{
+	return memory_bytes(1);
+}
+
+/* -1 without a limit, as Prometheus' own collector has it. */
+static double max_virtual_bytes(void)
+{
+	struct rlimit r;
+
+	return getrlimit(RLIMIT_AS, &r) || r.rlim_cur == RLIM_INFINITY ? -1 : (double)r.rlim_cur;
 }
 
 static double open_fds(void)
@@ -80,6 +95,16 @@ static struct process_metric metrics[] = {
           .type = METRIC_GAUGE,
           .collect = collect},
          resident_bytes},
+	{{.name = "process_virtual_memory_bytes",
+          .help = "Virtual memory size in bytes",
+          .type = METRIC_GAUGE,
+          .collect = collect},
+         virtual_bytes},
+	{{.name = "process_virtual_memory_max_bytes",
+          .help = "Maximum amount of virtual memory available in bytes",
+          .type = METRIC_GAUGE,
+          .collect = collect},
+         max_virtual_bytes},
 	{{.name = "process_cpu_seconds_total",
           .help = "Total user and system CPU time spent in seconds",
           .type = METRIC_COUNTER,

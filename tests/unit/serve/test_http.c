@@ -127,6 +127,9 @@ static void test_process_metrics(void **state)
 	serve_at("127.0.0.1:0", NULL);
 	get(serve_metrics_address(w.serve), "/metrics", NULL);
 	assert_true(value_of("process_resident_memory_bytes") > 1e6);
+	assert_true(value_of("process_virtual_memory_bytes") >
+	            value_of("process_resident_memory_bytes"));
+	assert_non_null(strstr(w.body.data, "\nprocess_virtual_memory_max_bytes "));
 	assert_true(value_of("process_cpu_seconds_total") >= 0);
 	assert_true(value_of("process_max_fds") > 3);
 	assert_true(value_of("process_start_time_seconds") > 1.6e9);
