@@ -155,10 +155,15 @@ static void warn_objectives(const struct cJSON *spec, const struct mdep *m, stru
 			            p->name);
 }
 
+/* Traffic can leave a zone. */
+static bool sets_zones(const struct mdep *m)
+{
+	return m->nzones > 1 && m->traffic != TRAFFIC_NONE && m->traffic != TRAFFIC_INGRESS;
+}
+
 static void warn_failover(const struct cJSON *spec, const struct mdep *m, struct findings *f)
 {
-	if (json_has(spec, "failover") && m->failover.mode != FAILOVER_DISABLED &&
-	    (m->nzones < 2 || m->traffic == TRAFFIC_NONE || m->traffic == TRAFFIC_INGRESS))
+	if (json_has(spec, "failover") && m->failover.mode != FAILOVER_DISABLED && !sets_zones(m))
 		finding_add(f, false, "spec.failover",
 		            "zones are left by weights: give spec.traffic a driver that knows "
 		            "zones and "
@@ -173,10 +178,10 @@ static void warn_values(const struct mdep *m, struct findings *f)
 	if (m->placement == PLACE_FGD)
 		finding_add(f, false, "spec.placement.policy", "this version places FGD as Pack");
 	for (unsigned i = 0; i < m->nzones; i++)
-		if (m->zones[i].role == ZONE_STANDBY)
-			finding_add(
-				f, false, arena_printf(f->a, "spec.zones[%u].role", i),
-				"this version gives a Standby zone no pods and never brings it in");
+		if (m->zones[i].role == ZONE_STANDBY && !sets_zones(m))
+			finding_add(f, false, arena_printf(f->a, "spec.zones[%u].role", i),
+			            "a Standby zone is never brought in without a traffic driver "
+			            "that knows zones");
 }
 
 void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct findings *f)

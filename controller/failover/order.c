@@ -45,7 +45,7 @@ static bool is_short(const struct step *s, unsigned i)
 /* A reason, or NULL when nothing stands in the way. */
 static const char *hindrance(const struct step *s, unsigned i)
 {
-	if (!zone_others_healthy(s, i, 0))
+	if (!zone_others_healthy(s, i, 0) && !zone_standby_waits(s, i))
 		return "NoHealthyZone";
 	if (another_is_out(s, i) && is_short(s, i))
 		return "AnotherZoneIsOut";

@@ -21,6 +21,8 @@ struct step {
 bool zone_is_good(const struct zone_facts *f);
 /* Some other zone answers, and has done so for that long without a failure. */
 bool zone_others_healthy(const struct step *s, unsigned self, int64_t for_ms);
+/* A Standby zone could still be brought in. */
+bool zone_standby_waits(const struct step *s, unsigned self);
 int zone_ready_elsewhere(const struct step *s, unsigned self);
 int zone_ready_needed(const struct step *s);
 /* It has answered for as long as it takes; else *at_ms is when that will be so, 0 = unknown. */

@@ -61,6 +61,23 @@ static bool other_is_out(const struct step *s, unsigned self)
 	return false;
 }
 
+static bool stands_by(const struct mdep *m, const char *zone)
+{
+	for (unsigned i = 0; i < m->nzones; i++)
+		if (str_eq(m->zones[i].name, zone))
+			return m->zones[i].role == ZONE_STANDBY;
+	return false;
+}
+
+bool zone_standby_waits(const struct step *s, unsigned self)
+{
+	for (unsigned i = 0; i < s->in->nzones; i++)
+		if (i != self && stands_by(s->in->mdep, s->in->zones[i].name) &&
+		    !mdep_zone_is_out(&s->zones[i]) && !is_bad(s, &s->in->zones[i]))
+			return true;
+	return false;
+}
+
 int zone_ready_elsewhere(const struct step *s, unsigned self)
 {
 	int n = 0;
@@ -169,7 +186,8 @@ static void decide(struct step *s, unsigned i)
 {
 	int have = zone_ready_elsewhere(s, i), need = zone_ready_needed(s);
 
-	if (!zone_others_healthy(s, i, 0)) {
+	if (!zone_others_healthy(s, i, 0) &&
+	    !(s->in->mdep->failover.mode == FAILOVER_AUTOMATIC && zone_standby_waits(s, i))) {
 		freeze(s, i, "ZonesFrozen", "NoHealthyZone");
 	} else if (s->in->mdep->failover.mode != FAILOVER_AUTOMATIC) {
 		if (s->zones[i].state != ZONE_IMPAIRED)
@@ -205,7 +223,9 @@ static void step_calm(struct step *s, unsigned i)
  */
 static bool thawed(const struct step *s, unsigned i)
 {
-	return s->zones[i].state != ZONE_FROZEN || zone_others_healthy(s, i, THAW_MS);
+	if (s->zones[i].state != ZONE_FROZEN || zone_others_healthy(s, i, THAW_MS))
+		return true;
+	return zone_standby_waits(s, i) && !zone_others_healthy(s, i, 0);
 }
 
 /* What people no longer want out keeps the part that it kept, and gets back the rest. */

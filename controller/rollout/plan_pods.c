@@ -411,7 +411,10 @@ static void wish_cell(struct planner *p, const struct cell_view *c)
 		replicas = c->count + c->grow;
 	else if (replicas > c->spec)
 		replicas = c->spec;
-	if (c->track == TRACK_STRAY ? c->spec == 0 : !c->cell && replicas == 0)
+	if (c->track == TRACK_STRAY && c->spec == 0)
+		return;
+	/* Where it stands by, an empty one is made in time: later its template may not be known. */
+	if (!c->cell && replicas == 0 && !(c->standby && p->s->traffic.managed))
 		return;
 	tell_edited(p, c, replicas);
 	p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){

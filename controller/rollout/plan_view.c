@@ -118,11 +118,25 @@ static int zone_order(const struct mdep *m, const char *zone)
 	return !m->nzones && !*zone ? 0 : NO_ORDER;
 }
 
-static int zone_weight(const struct mdep *m, int order)
+/* An Active zone is out: its pods count for nothing, and Standby zones take their part. */
+static bool standby_needed(const struct planner *p)
 {
+	for (unsigned i = 0; i < p->m->nzones; i++) {
+		const struct mdep_zone_status *z = mdep_zone_find(p->st, p->m->zones[i].name);
+
+		if (p->m->zones[i].role == ZONE_ACTIVE && z && mdep_zone_is_out(z))
+			return true;
+	}
+	return false;
+}
+
+static int zone_weight(const struct planner *p, int order)
+{
+	const struct mdep *m = p->m;
+
 	if (!m->nzones)
 		return order == 0;
-	if (order >= (int)m->nzones || m->zones[order].role != ZONE_ACTIVE)
+	if (order >= (int)m->nzones || (m->zones[order].role == ZONE_STANDBY && !standby_needed(p)))
 		return 0;
 	return m->zones[order].weight > 0 ? m->zones[order].weight : 1;
 }
@@ -156,7 +170,8 @@ static void add_cell(struct planner *p, const struct rollout_cell *cell, const c
 	c->revision = revision;
 	c->zone = zone;
 	c->order = zone_order(p->m, zone);
-	c->zone_weight = zone_weight(p->m, c->order);
+	c->zone_weight = zone_weight(p, c->order);
+	c->standby = c->order < (int)p->m->nzones && p->m->zones[c->order].role == ZONE_STANDBY;
 	c->route_weight = route_weight(&p->s->traffic, revision, zone);
 	view_zone(p, c);
 	c->known = c->route_weight > 0;

@@ -1,6 +1,7 @@
 /*
  * What the state of the zones means for a release. A zone that was left keeps its pods and loses
- * its traffic; others are made in the remaining zones as if it did not exist. Steps do not end
+ * its traffic; others are made in the remaining zones as if it did not exist, and in those that
+ * stand by. Steps do not end
  * meanwhile and the progress deadline does not run: whatever goes wrong may be the zone's fault.
  */
 #include "plan_internal.h"

@@ -11,6 +11,7 @@
  *                                 the others carry minCapacity
  *                -> Degraded      the others cannot carry it: a part of the traffic is taken away
  *                                 (percent), capacity grows elsewhere, then Evacuating
+ *                                 so also where only a Standby zone without pods is left
  *                -> Frozen        no zone is healthy, or we see nothing: weights stay as they are
  *   Evacuating   -> Evacuated     the route carries nothing for the zone any more
  *   Evacuated    -> Recovering    the zone has been good for recoverAfter, doubled by each

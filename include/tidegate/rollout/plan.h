@@ -71,6 +71,9 @@
  * are deleted, because the ReplicaSet controller chooses among the marked ones as it likes. Only
  * the spec's own revision can get cells that do not exist yet.
  *
+ * Zones. A Standby zone has an empty ReplicaSet of each revision, and pods by its weight while an
+ * Active zone is out; they leave as any surplus when that one is Healthy again.
+ *
  * Orders: a value that differs from the recorded one is new; "#anything" behind it makes it so;
  * taking the annotation away forgets the value. abort, pause, resume, retry: revision, model
  * version, "true" or "now". promote: those two, "next" or "full"; given while Progressing or Paused

@@ -191,6 +191,8 @@ static const struct {
 	{"'zones':[{'name':'a','role':'Spare'}]", "spec.zones[0].role", true},
 	{"'zones':[{'name':'a','role':'Standby'}]", "spec.zones", true},
 	{"'zones':[{'name':'a'},{'name':'b','role':'Standby'}]", "spec.zones[1].role", false},
+	{"'zones':[{'name':'a'},{'name':'b','role':'Standby'}],'traffic':{'ingress':{'name':'i'}}",
+         "spec.zones[1].role", false},
 	{"'strategy':{'maxSurge':'x%'}", "spec.strategy.maxSurge", true},
 	{"'strategy':{'maxSurge':'101%'}", "spec.strategy.maxSurge", true},
 	{"'strategy':{'maxSurge':'0000000000000000000000001%'}", "spec.strategy.maxSurge", true},

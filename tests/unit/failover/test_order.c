@@ -371,6 +371,70 @@ static void test_what_people_want_is_told(void **st)
 	assert_int_equal(strlen(small), sizeof(small) - 1);
 }
 
+/* --- zones that stand by ------------------------------------------------------------------- */
+
+/* a is Active, b stands by with so many pods. */
+static void standby(int pods_b)
+{
+	world(2, 4);
+	w.m.nzones = 2;
+	w.m.zones[0] = (struct mdep_zone){.name = "a", .weight = 1};
+	w.m.zones[1] = (struct mdep_zone){.name = "b", .weight = 1, .role = ZONE_STANDBY};
+	w.m.replicas = 4;
+	w.pods_of[1] = pods_b;
+	run(3000);
+}
+
+static void test_the_only_active_zone_waits_for_the_standby(void **st)
+{
+	static const bool by_order[] = {false, true};
+
+	(void)st;
+	for (size_t i = 0; i < 2; i++) {
+		standby(0);
+		assert_int_equal(w.m.status.nzones, 0);
+		if (by_order[i])
+			evacuate("a,1h");
+		else
+			dark(0, true);
+		run(10000);
+		assert_int_equal(state(0), ZONE_DEGRADED); /* its part is made in b */
+		assert_int_equal(percent(0), 100);
+		w.pods_of[1] = 1;
+		run(1000);
+		assert_int_equal(percent(0), 50); /* one of the two that 60 % of 4 are */
+		w.pods_of[1] = 4;
+		run(2000);
+		assert_int_equal(state(0), ZONE_EVACUATED);
+	}
+}
+
+static void test_a_standby_is_not_waited_for_by_hand(void **st)
+{
+	(void)st;
+	standby(0);
+	w.m.failover.mode = FAILOVER_MANUAL;
+	dark(0, true);
+	run(10000);
+	assert_int_equal(state(0), ZONE_FROZEN);
+	assert_int_equal(percent(0), 100);
+}
+
+/* A zone without pods that people keep out is not brought in. */
+static void test_a_standby_can_be_kept_out(void **st)
+{
+	(void)st;
+	standby(0);
+	evacuate("b,30s");
+	assert_string_equal(w.answer.outcome, "Done");
+	dark(0, true);
+	run(10000);
+	assert_int_equal(state(0), ZONE_FROZEN);
+	run(30000);
+	assert_int_equal(state(1), ZONE_HEALTHY);
+	assert_int_equal(state(0), ZONE_DEGRADED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +455,9 @@ int main(void)
 		cmocka_unit_test(test_the_later_end_counts),
 		cmocka_unit_test(test_the_older_shift_comes_first),
 		cmocka_unit_test(test_what_people_want_is_told),
+		cmocka_unit_test(test_the_only_active_zone_waits_for_the_standby),
+		cmocka_unit_test(test_a_standby_is_not_waited_for_by_hand),
+		cmocka_unit_test(test_a_standby_can_be_kept_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,9 +31,9 @@ static struct world {
 	struct mdep m;
 	struct mdep_zone_status records[MDEP_ZONES_MAX]; /* its status's */
 	struct pod pods[3][PODS_MAX];
-	int per_zone, zones;
-	unsigned loss;    /* of 1000 probes */
-	int64_t delay_ms; /* of an answer, and what comes on top at random */
+	int per_zone, zones, pods_of[3]; /* of a zone, per_zone at most */
+	unsigned loss;                   /* of 1000 probes */
+	int64_t delay_ms;                /* of an answer, and what comes on top at random */
 	unsigned jitter_ms;
 	uint64_t seed;
 	bool route[3]; /* carries the zone; follows the percent by 300 ms */
@@ -69,6 +69,7 @@ static inline void world(int zones, int per_zone)
 	w.m.failover.ramp_ms = 40000;
 	for (int z = 0; z < zones; z++) {
 		w.route[z] = true;
+		w.pods_of[z] = PODS_MAX;
 		for (int i = 0; i < per_zone; i++) {
 			w.pods[z][i].next_ms = w.now + (int64_t)draw(PERIOD);
 			w.pods[z][i].good_ms = w.now;
@@ -106,7 +107,7 @@ static inline struct zone_facts facts_of(int z)
 {
 	struct zone_facts f = {.name = names[z], .in_route = w.route[z], .shift = w.shifts[z]};
 
-	for (int i = 0; i < w.per_zone; i++) {
+	for (int i = 0; i < w.per_zone && i < w.pods_of[z]; i++) {
 		const struct pod *p = &w.pods[z][i];
 
 		f.pods++;

@@ -402,6 +402,77 @@ static void test_zones_that_are_all_renamed_do_not_strand_stable(void **state)
 	world_release(&w);
 }
 
+static int pods_in(const struct world *w, const char *zone)
+{
+	int n = 0;
+
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w->cells[i].used && str_eq(w->cells[i].zone, zone))
+			n += cell_pods(w, i, pod_live);
+	return n;
+}
+
+static void zone_becomes(struct world *w, struct mdep_zone_status *z, enum zone_state state,
+                         int percent)
+{
+	z->state = state;
+	z->percent = percent;
+	w->zones = (struct rollout_zones){
+		.known = true, .v = z, .n = state != ZONE_HEALTHY, .text = ""};
+	world_touch(w);
+	world_run(w, 60000);
+}
+
+static void test_a_standby_zone_serves_while_another_is_out(void **state)
+{
+	struct mdep_zone_status out = {.name = "z0", .reason = ""};
+	struct world w;
+
+	(void)state;
+	zoned(&w, 6, 3);
+	w.m.zones[2].role = ZONE_STANDBY;
+	world_touch(&w);
+	world_run(&w, 60000);
+	assert_int_equal(pods_in(&w, "z2"), 0);
+	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
+	assert_int_equal(pods_in(&w, "z2"), 3);
+	assert_int_equal(pods_in(&w, "z1"), 3);
+	assert_int_equal(pods_in(&w, "z0"), 3); /* left alone */
+	assert_int_equal(cell_share(&w, OLD, "z0"), 0);
+	assert_int_equal(cell_share(&w, OLD, "z2"), 5000);
+	zone_becomes(&w, &out, ZONE_FAILBACK, 25);
+	assert_int_equal(pods_in(&w, "z2"), 3);
+	assert_true(cell_share(&w, OLD, "z0") > 0);
+	zone_becomes(&w, &out, ZONE_HEALTHY, 100);
+	assert_int_equal(pods_in(&w, "z2"), 0);
+	assert_int_equal(pods_in(&w, "z0"), 3);
+	assert_true(w.min_ready >= 6);
+	world_release(&w);
+}
+
+/* In mid-release the stable revision's template is known no more, but its ReplicaSet is there. */
+static void test_a_standby_zone_serves_the_stable_revision_in_mid_release(void **state)
+{
+	struct mdep_zone_status out = {.name = "z0", .reason = ""};
+	static const struct mdep_step steps[] = {{.weight = 20, .approval = true}, {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	world_zones(&w, 2);
+	w.m.zones[1].role = ZONE_STANDBY;
+	w.requests_per_s = 100;
+	world_first_release(&w);
+	assert_int_equal(pods_in(&w, "z1"), 0);
+	world_steps(&w, steps, 2);
+	world_spec(&w, NEW, "v2");
+	scene_until(&w, ROLLOUT_APPROVAL);
+	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
+	assert_true(cell_share(&w, OLD, "z1") >= 7900);
+	assert_true(cell_share(&w, NEW, "z1") > 0);
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +497,8 @@ int main(void)
 		cmocka_unit_test(test_a_zone_is_emptied_before_its_last_pod_leaves),
 		cmocka_unit_test(test_a_new_zone_gets_pods_only_of_the_revision_that_can_be_made),
 		cmocka_unit_test(test_zones_that_are_all_renamed_do_not_strand_stable),
+		cmocka_unit_test(test_a_standby_zone_serves_while_another_is_out),
+		cmocka_unit_test(test_a_standby_zone_serves_the_stable_revision_in_mid_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,15 @@ static int find_cell(const struct world *w, const char *revision, const char *zo
 	return -1;
 }
 
+/* In a zone that was left: such pods stay, and count for nothing. */
+static bool is_out(const struct world *w, int cell)
+{
+	for (unsigned i = 0; i < w->zones.n; i++)
+		if (str_eq(w->zones.v[i].name, w->cells[cell].zone))
+			return mdep_zone_is_out(&w->zones.v[i]);
+	return false;
+}
+
 /* Pods that exist, are asked for, or still end: what occupies cards. */
 static int occupied(const struct world *w)
 {
@@ -273,10 +282,11 @@ static int occupied(const struct world *w)
 	for (int i = 0; i < WORLD_CELLS; i++) {
 		int live = w->cells[i].used ? cell_pods(w, i, pod_live) : 0;
 
-		n += w->cells[i].used && w->cells[i].spec > live ? w->cells[i].spec - live : 0;
+		if (w->cells[i].used && w->cells[i].spec > live && !is_out(w, i))
+			n += w->cells[i].spec - live;
 	}
 	for (unsigned i = 0; i < WORLD_PODS; i++)
-		n += w->pods[i].used;
+		n += w->pods[i].used && !is_out(w, w->pods[i].cell);
 	return n;
 }
 

@@ -190,7 +190,7 @@ static void apply_cell(struct world *w, const struct rollout_cell_wish *wish)
 		w->dirty = true;
 		return;
 	}
-	if (i < 0 && wish->replicas > 0)
+	if (i < 0)
 		create_cell(w, wish);
 	else if (i >= 0 &&
 	         (w->cells[i].spec != wish->replicas || w->cells[i].asked != wish->replicas)) {
