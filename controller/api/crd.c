@@ -13,7 +13,8 @@
 
 EMBED(crd_modeldeployments, "crds/serving.tidegate.io_modeldeployments.yaml");
 EMBED(crd_scorepolicies, "crds/serving.tidegate.io_scorepolicies.yaml");
+EMBED(crd_zoneshifts, "crds/serving.tidegate.io_zoneshifts.yaml");
 
-extern const char crd_modeldeployments[], crd_scorepolicies[];
+extern const char crd_modeldeployments[], crd_scorepolicies[], crd_zoneshifts[];
 
-const char *const crd_texts[] = {crd_modeldeployments, crd_scorepolicies, NULL};
+const char *const crd_texts[] = {crd_modeldeployments, crd_scorepolicies, crd_zoneshifts, NULL};

@@ -52,6 +52,7 @@ int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct 
 	                            .generation = json_i64(meta, "generation", 0)}};
 	if (str_empty(m->meta.name))
 		return err_set(err, ERR_INVALID, "metadata.name is missing");
+	m->labels = labels_decode(a, json_get(meta, "labels"), NULL, &m->nlabels);
 	mdep_validate(json, m, a);
 	read_status(json, m, a);
 	return 0;
@@ -221,6 +222,7 @@ static void mdep_fill(void *obj, struct packer *p, const void *ctx)
 
 	*m = d->m;
 	object_meta_fill(&m->meta, p, d->json);
+	m->labels = pack_labels(p, d->m.labels, d->m.nlabels);
 	pack_spec(p, m, &d->m);
 	m->steps = pack_steps(p, &d->m);
 	m->findings = pack_findings(p, &d->m);
@@ -255,7 +257,8 @@ static bool mdep_same(const struct object *a, const struct object *b)
 	const struct mdep *x = mdep_from(a), *y = mdep_from(b);
 
 	if (!meta_same(a, b) || a->generation != b->generation || x->has_status != y->has_status ||
-	    x->status_hash != y->status_hash || !findings_same(x, y))
+	    x->status_hash != y->status_hash || !findings_same(x, y) ||
+	    !labels_same(x->labels, x->nlabels, y->labels, y->nlabels))
 		return false;
 	for (int v = 0; v < ORDER_VERBS; v++)
 		if (!str_eq(x->orders[v], y->orders[v]))

@@ -312,14 +312,19 @@ static void check_object(struct checker *c, const struct cJSON *schema, const st
                          const char *path)
 {
 	const struct cJSON *properties = json_get(schema, "properties"), *it;
+	const struct cJSON *others = json_get(schema, "additionalProperties");
+	int64_t max = json_i64(schema, "maxProperties", INT64_MAX);
 	bool open = c->silent || json_bool(schema, "x-kubernetes-preserve-unknown-fields", false);
 
 	check_required(c, schema, o, path);
 	if ((int64_t)json_size(o) < json_i64(schema, "minProperties", 0))
 		find(c, path, "must not be empty");
+	if ((int64_t)json_size(o) > max)
+		find(c, path, "has more than %" PRId64 " members", max);
 	json_for_each (it, o) {
 		const struct cJSON *s = json_get(properties, json_key(it));
 
+		s = s ? s : others;
 		if (s)
 			check(c, s, it, member_path(c, path, json_key(it)));
 		/* metadata is the API server's own, and no schema tells it. */
@@ -500,6 +505,7 @@ const char *schema_unknown_keyword(const struct cJSON *schema)
 	                                   "minItems",
 	                                   "maxItems",
 	                                   "minProperties",
+	                                   "maxProperties",
 	                                   "x-kubernetes-int-or-string",
 	                                   "x-kubernetes-preserve-unknown-fields",
 	                                   "x-kubernetes-list-type",
@@ -518,7 +524,8 @@ const char *schema_unknown_keyword(const struct cJSON *schema)
 			continue;
 		if (str_eq(key, "properties") || str_eq(key, "anyOf") || str_eq(key, "oneOf"))
 			unknown = unknown_in_list(it);
-		else if (str_eq(key, "items") || str_eq(key, "not"))
+		else if (str_eq(key, "items") || str_eq(key, "not") ||
+		         str_eq(key, "additionalProperties"))
 			unknown = schema_unknown_keyword(it);
 		else
 			return key;

@@ -6,6 +6,7 @@
 #include "tidegate/api/names.h"
 #include "tidegate/api/schema.h"
 #include "tidegate/api/scorepolicy.h"
+#include "tidegate/api/zoneshift.h"
 #include "tidegate/base/file.h"
 #include "tidegate/base/str.h"
 #include "tidegate/base/yaml.h"
@@ -187,6 +188,27 @@ unsigned manifest_check_scorepolicy(const struct manifest *m, FILE *out)
 		on_error(&c, p.problem_path, p.problem);
 	else if (!p.problem && scoreplan_build(&p, NULL, &c.a, &plan, &err))
 		on_error(&c, p.kayenta.config ? "spec.kayenta.config" : "spec", err.msg);
+	arena_release(&c.a);
+	return c.n;
+}
+
+bool manifest_is_zoneshift(const struct manifest *m)
+{
+	return str_eq(m->api_version, TG_API_VERSION) && str_eq(m->kind, "ZoneShift");
+}
+
+unsigned manifest_check_zoneshift(const struct manifest *m, FILE *out)
+{
+	struct check c = {.m = m, .out = out};
+	struct zoneshift z = {.problem = NULL};
+
+	arena_init(&c.a, 4096);
+	schema_check(schema_of(&c.a, m->api_version, m->kind), m->json, &c.a, on_error, &c);
+	if (!*m->name)
+		on_error(&c, "metadata.name", "is required");
+	zoneshift_read(m->json, &c.a, &z);
+	if (z.problem && !is_told(&c, z.problem_path))
+		on_error(&c, z.problem_path, z.problem);
 	arena_release(&c.a);
 	return c.n;
 }

@@ -43,4 +43,8 @@ unsigned manifest_check_mdep(const struct manifest *m, FILE *out);
 bool manifest_is_scorepolicy(const struct manifest *m);
 unsigned manifest_check_scorepolicy(const struct manifest *m, FILE *out);
 
+/* The same for a ZoneShift. */
+bool manifest_is_zoneshift(const struct manifest *m);
+unsigned manifest_check_zoneshift(const struct manifest *m, FILE *out);
+
 #endif

@@ -22,6 +22,9 @@ static void check_object(void *arg, const struct manifest *m)
 	} else if (manifest_is_scorepolicy(m)) {
 		t->objects++;
 		t->errors += manifest_check_scorepolicy(m, stdout);
+	} else if (manifest_is_zoneshift(m)) {
+		t->objects++;
+		t->errors += manifest_check_zoneshift(m, stdout);
 	} else if (str_starts(m->api_version, TG_GROUP "/") || !*m->kind) {
 		cleanup_arena struct arena a;
 

@@ -22,7 +22,7 @@ bool order_keeps_out(const struct step *s, unsigned i)
 	return until_ms(&s->zones[i]) > s->in->now_ms;
 }
 
-bool order_moved(const struct mdep_zone_status *z)
+bool failover_is_ordered(const struct mdep_zone_status *z)
 {
 	return str_eq(z->reason, REASON_ORDERED) || str_eq(z->reason, REASON_RETURNED);
 }
@@ -166,12 +166,12 @@ static void bring_back(struct step *s, unsigned i)
 	bool good = zone_is_good(&s->in->zones[i]);
 	int64_t at_ms;
 
-	if (order_moved(z) && !s->in->zones[i].pods) {
+	if (failover_is_ordered(z) && !s->in->zones[i].pods) {
 		zone_enter(s, i, ZONE_HEALTHY, 100, "");
 		answer(a, "Done", "zone %s has no pods: it gets them as any other", z->name);
-	} else if (z->state == ZONE_DEGRADED && order_moved(z)) {
+	} else if (z->state == ZONE_DEGRADED && failover_is_ordered(z)) {
 		answer(a, "Done", "zone %s gets back what was taken from it", z->name);
-	} else if (good && (order_moved(z) || z->state == ZONE_RECOVERING ||
+	} else if (good && (failover_is_ordered(z) || z->state == ZONE_RECOVERING ||
 	                    zone_has_recovered(s, i, &at_ms))) {
 		zone_start_back(s, i, REASON_RETURNED);
 		answer(a, "Done", "zone %s comes back", z->name);
@@ -217,6 +217,8 @@ static void take_shift(struct step *s, unsigned i)
 	if (s->in->shifts_known) {
 		z->shift = shift->name;
 		z->shift_until_ms = shift->name ? shift->until_ms : 0;
+	} else if (z->shift) {
+		zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 	}
 	if (z->shift_until_ms <= s->in->now_ms) {
 		z->shift = NULL;

@@ -38,8 +38,6 @@ void zone_start_back(struct step *s, unsigned i, const char *reason);
 void order_take_up(struct step *s);
 /* People want it out, now. */
 bool order_keeps_out(const struct step *s, unsigned i);
-/* It was left because people wanted it, or is on its way back from that. */
-bool order_moved(const struct mdep_zone_status *z);
 /* Carries out what people want; false when that cannot be done now. */
 bool order_step(struct step *s, unsigned i);
 /* The order of zones in which they are looked at: older ZoneShifts first. */

@@ -56,7 +56,7 @@ static bool other_is_out(const struct step *s, unsigned self)
 {
 	for (unsigned i = 0; i < s->in->nzones; i++)
 		if (i != self && mdep_zone_is_out(&s->zones[i]) && s->zones[i].percent < 100 &&
-		    !order_moved(&s->zones[i]))
+		    !failover_is_ordered(&s->zones[i]))
 			return true;
 	return false;
 }
@@ -245,7 +245,7 @@ static void step_stuck(struct step *s, unsigned i)
 	zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 	if (is_bad(s, f) && thawed(s, i))
 		decide(s, i);
-	else if (zone_is_good(f) && order_moved(&s->zones[i]))
+	else if (zone_is_good(f) && failover_is_ordered(&s->zones[i]))
 		end_partial(s, i);
 	else if (zone_is_good(f) && mdep_zone_percent(&s->zones[i]) < 100)
 		zone_enter(s, i, ZONE_RECOVERING, 0, "ProbesPass");
@@ -272,7 +272,7 @@ bool zone_has_recovered(const struct step *s, unsigned i, int64_t *at_ms)
 	if (!from || !zone_is_good(f))
 		return false;
 	/* What was left because it failed proves itself from then on. */
-	if (!order_moved(z) && z->since_ms > from)
+	if (!failover_is_ordered(z) && z->since_ms > from)
 		from = z->since_ms;
 	*at_ms = from + recover_after(s, z);
 	return s->in->now_ms >= *at_ms;
@@ -280,7 +280,7 @@ bool zone_has_recovered(const struct step *s, unsigned i, int64_t *at_ms)
 
 static void step_evacuated(struct step *s, unsigned i)
 {
-	bool ordered = order_moved(&s->zones[i]);
+	bool ordered = failover_is_ordered(&s->zones[i]);
 	int64_t at_ms;
 
 	if (ordered && !s->in->zones[i].pods) {
@@ -323,7 +323,8 @@ static void step_recovering(struct step *s, unsigned i)
 
 	if (is_bad(s, f))
 		fall_back(s, i);
-	else if (f->say == ZONE_GO && zone_is_good(f) && (!waits || order_moved(&s->zones[i])))
+	else if (f->say == ZONE_GO && zone_is_good(f) &&
+	         (!waits || failover_is_ordered(&s->zones[i])))
 		zone_start_back(s, i, s->zones[i].reason);
 }
 
@@ -440,7 +441,7 @@ static bool is_wish(const struct mdep_zone_status *old, const struct mdep_zone_s
 	bool back = new->state == ZONE_FAILBACK || new->state == ZONE_HEALTHY;
 
 	*lane = new->state == ZONE_EVACUATING ? ZONE_LANE_LEAVE : ZONE_LANE_RETURN;
-	if (order_moved(new) || (old && order_moved(old)))
+	if (failover_is_ordered(new) || (old && failover_is_ordered(old)))
 		return false;
 	return (new->state == ZONE_EVACUATING &&was != ZONE_EVACUATING) ||
 	       (was == ZONE_RECOVERING && back);
@@ -478,7 +479,7 @@ const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzo
 		const struct mdep_zone_status *z = &zones[i];
 
 		if ((z->state == ZONE_EVACUATING || z->state == ZONE_EVACUATED) &&
-		    !order_moved(z) && !str_eq(z->reason, REASON_MODEL))
+		    !failover_is_ordered(z) && !str_eq(z->reason, REASON_MODEL))
 			return z->name;
 	}
 	return NULL;

@@ -248,6 +248,7 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	                            .mdep = s->mdep,
 	                            .zones = t.zones,
 	                            .nzones = s->mdep->nzones,
+	                            .shifts_known = shift_known(op),
 	                            .evacuate = due(s->mdep, ORDER_EVACUATE),
 	                            .give_back = due(s->mdep, ORDER_RETURN)};
 	struct failover_plan *plan;
@@ -261,6 +262,8 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	for (unsigned i = 0; i < in.nzones; i++)
 		facts[i].in_route = in_route(s, facts[i].name);
 	count_votes(op, a, s->mdep, s->now_ms, facts, serving, &t);
+	for (unsigned i = 0; i < in.nzones; i++)
+		t.zones[i].shift = shift_of_zone(op, s->mdep, facts[i].name, s->now_ms);
 	in.blind = t.blind;
 	turns_plan(op->turns, s, &in, t.zones, plan);
 	failover_describe(plan, text, TEXT_MAX);

@@ -5,11 +5,13 @@
 #include "tidegate/api/core.h"
 #include "tidegate/api/mdep.h"
 #include "tidegate/api/scorepolicy.h"
+#include "tidegate/api/zoneshift.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/arena.h"
 #include "tidegate/base/buf.h"
 #include "tidegate/base/list.h"
 #include "tidegate/base/map.h"
+#include "tidegate/failover/zone.h"
 #include "tidegate/kube/client.h"
 #include "tidegate/kube/event.h"
 #include "tidegate/kube/queue.h"
@@ -35,6 +37,7 @@ enum cache {
 	CACHE_ENDPOINT,
 	CACHE_SCOREPOLICY,
 	CACHE_VOTE, /* Leases of the operator's replicas */
+	CACHE_ZONESHIFT,
 	CACHES,
 };
 
@@ -87,8 +90,10 @@ struct mdep_operator {
 	struct timer begin;
 	void (*flushed)(void *arg);
 	void *flushed_arg;
-	bool leading; /* elected */
-	bool working; /* elected, and the caches hold a first complete list */
+	struct timer shift_count; /* soon, or when the next ZoneShift ends */
+	bool shift_counts;        /* soon */
+	bool leading;             /* elected */
+	bool working;             /* elected, and the caches hold a first complete list */
 };
 
 /* --- one pass over one key (reconcile.c) ------------------------------------------------- */
@@ -202,6 +207,19 @@ void policy_tell_all(struct mdep_operator *op);
 void policy_view(struct mdep_operator *op, const struct mdep *m, struct arena *a,
                  struct policy_view *out);
 
+/* --- ZoneShifts (shift.c) ---------------------------------------------------------------- */
+/* Its cache is optional: without the CRD there is nothing that could be wanted. */
+void shift_cache_start(struct mdep_operator *op);
+void shift_event(void *arg, const struct store_event *ev);
+/* They have been read. */
+bool shift_known(const struct mdep_operator *op);
+/* The one that wants m out of the zone for longest. */
+struct zone_shift shift_of_zone(const struct mdep_operator *op, const struct mdep *m,
+                                const char *zone, int64_t now_ms);
+/* Something moved: how far each is will be counted in a moment, and told. */
+void shift_count_soon(struct mdep_operator *op);
+void shift_count(void *arg);
+
 /* --- what cannot wait (status_change.c) -------------------------------------------------- */
 /*
  * True when the next status differs in what decisions are made from or people wait for; counts and
@@ -230,6 +248,12 @@ struct json_writer;
  */
 void condition_write(struct json_writer *w, const char *type, bool holds, const char *reason,
                      const char *message, int64_t generation, int64_t since_ms);
+
+/* --- status of what is not a ModelDeployment (kind_status.c) ------------------------------ */
+/* Fire and forget; fill writes what stands beside observedGeneration. */
+void kind_status_write(struct mdep_operator *op, const struct object_kind *kind,
+                       const struct object *o, void (*fill)(struct json_writer *w, const void *ctx),
+                       const void *ctx);
 
 /* --- conditions of pods (pod_condition.c) ------------------------------------------------ */
 struct pod_condition {

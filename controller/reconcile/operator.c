@@ -33,6 +33,7 @@ static const struct {
                             true},
 	[CACHE_SCOREPOLICY] = {&scorepolicy_kind, NULL, NULL, true},
 	[CACHE_VOTE] = {&vote_lease_kind, NULL, NULL, true},
+	[CACHE_ZONESHIFT] = {&zoneshift_kind, NULL, NULL, true},
 };
 
 /* --- events of the caches to keys -------------------------------------------------------- */
@@ -62,6 +63,7 @@ static void on_mdep(void *arg, const struct store_event *ev)
 	if (ev->change == STORE_DELETED ||
 	    (ev->previous && ev->object->deleted_ms && !ev->previous->deleted_ms))
 		parting_begin(op, mdep_from(ev->object));
+	shift_count_soon(op);
 	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
@@ -142,6 +144,7 @@ static const store_handler handlers[CACHES] = {
 	[CACHE_BUDGET] = on_owned,
 	[CACHE_SCOREPOLICY] = policy_event,
 	[CACHE_VOTE] = voter_event,
+	[CACHE_ZONESHIFT] = shift_event,
 };
 
 /* --- lifecycle --------------------------------------------------------------------------- */
@@ -189,6 +192,7 @@ static void begin_work(struct mdep_operator *op)
 	gate_lead(op->gate);
 	policy_tell_all(op);
 	turns_begin(op->turns);
+	shift_count_soon(op);
 	queue_start(op->queue);
 	binder_start(op->binder);
 }
@@ -229,6 +233,7 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	map_init(&op->keys);
 	map_init(&op->passes);
 	timer_init(&op->begin, l, begin_when_synced, op);
+	timer_init(&op->shift_count, l, shift_count, op);
 	caches_new(op);
 	op->queue = queue_new(l, &q, work, op);
 	pass_metric_init(q.workers);
@@ -254,6 +259,7 @@ void operator_start(struct mdep_operator *op)
 		op->started[i] = true;
 		reflector_start(op->reflectors[i]);
 	}
+	shift_cache_start(op);
 	begin_when_synced(op);
 }
 
@@ -271,6 +277,8 @@ void operator_stop(struct mdep_operator *op)
 	barrier_free(op->barrier);
 	op->barrier = NULL;
 	timer_stop(&op->begin);
+	timer_stop(&op->shift_count);
+	op->shift_counts = false;
 	queue_stop(op->queue);
 	binder_stop(op->binder);
 }
@@ -316,6 +324,7 @@ void operator_free(struct mdep_operator *op)
 		return;
 	timer_release(&op->begin);
 	barrier_free(op->barrier);
+	timer_release(&op->shift_count);
 	for (int i = 0; i < CACHES; i++)
 		reflector_free(op->reflectors[i]);
 	execute_cancel_all(op);

@@ -1,13 +1,10 @@
 /* ScorePolicies: a cache for who refers to one, and a status that says whether it can be used. */
 #include "internal.h"
 
-#include "tidegate/api/names.h"
 #include "tidegate/base/json.h"
-#include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 #include "tidegate/judge/scoreplan.h"
 
-#define BODY_MAX      8192
 #define LIST_RETRY_MS 500
 
 void policy_cache_start(struct mdep_operator *op, const struct mdep *m)
@@ -20,57 +17,23 @@ void policy_cache_start(struct mdep_operator *op, const struct mdep *m)
 
 /* --- status of a policy ------------------------------------------------------------------ */
 
-static void on_written(void *arg, const struct kube_response *r)
-{
-	(void)arg;
-	if (r->err.class != ERR_NONE && r->err.class != ERR_NOT_FOUND &&
-	    r->err.class != ERR_CANCELED)
-		log_warn("status of a ScorePolicy was not written", LE(&r->err));
-}
+struct telling {
+	const struct scorepolicy *policy;
+	bool ready;
+	const char *message;
+};
 
-static int status_body(const struct scorepolicy *p, bool ready, const char *message,
-                       struct buf *out)
+/* The time is that of the change of status: another message alone does not move it. */
+static void fill(struct json_writer *w, const void *ctx)
 {
-	/* The time is that of the change of status: another message alone does not move it. */
-	bool as_before = str_eq(p->said_status, ready ? "True" : "False");
-	struct json_writer w;
+	const struct telling *t = ctx;
+	const struct scorepolicy *p = t->policy;
+	bool as_before = str_eq(p->said_status, t->ready ? "True" : "False");
 
-	jw_init(&w, out);
-	jw_object(&w, NULL);
-	jw_str(&w, "apiVersion", TG_API_VERSION);
-	jw_str(&w, "kind", "ScorePolicy");
-	jw_object(&w, "metadata");
-	jw_str(&w, "name", p->meta.name);
-	jw_end_object(&w);
-	jw_object(&w, "status");
-	jw_i64(&w, "observedGeneration", p->meta.generation);
-	jw_array(&w, "conditions");
-	condition_write(&w, "Ready", ready, ready ? "Valid" : "Invalid", message,
+	jw_array(w, "conditions");
+	condition_write(w, "Ready", t->ready, t->ready ? "Valid" : "Invalid", t->message,
 	                p->meta.generation, as_before ? p->said_since_ms : 0);
-	jw_end_array(&w);
-	jw_end_object(&w);
-	jw_end_object(&w);
-	return jw_end(&w);
-}
-
-static void write_status(struct mdep_operator *op, const struct scorepolicy *p, bool ready,
-                         const char *message)
-{
-	cleanup_buf struct buf body;
-	cleanup_free char *path = xasprintf(TG_API_PATH "/namespaces/%s/scorepolicies/%s/status",
-	                                    p->meta.namespace, p->meta.name);
-	struct kube_request req = {.method = "PATCH",
-	                           .path = path,
-	                           .patch = KUBE_PATCH_APPLY,
-	                           .field_manager = TG_FM_STATUS,
-	                           .on_done = on_written};
-
-	buf_init(&body, BODY_MAX);
-	if (status_body(p, ready, message, &body))
-		return;
-	req.body = body.data;
-	req.body_len = body.len;
-	kube_call(op->client, &req);
+	jw_end_array(w);
 }
 
 static void tell(struct mdep_operator *op, const struct scorepolicy *p)
@@ -87,7 +50,8 @@ static void tell(struct mdep_operator *op, const struct scorepolicy *p)
 		message = err.msg;
 	if (p->said_generation != p->meta.generation ||
 	    !str_eq(p->said_status, ready ? "True" : "False") || !str_eq(p->said_message, message))
-		write_status(op, p, ready, message);
+		kind_status_write(op, &scorepolicy_kind, &p->meta, fill,
+		                  &(struct telling){p, ready, message});
 }
 
 void policy_tell_all(struct mdep_operator *op)

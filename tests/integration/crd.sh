@@ -20,6 +20,7 @@ k() {
 
 cleanup() {
 	k delete namespace "$ns" --ignore-not-found --wait=false >/dev/null 2>&1
+	k delete zshift "$ns" --ignore-not-found --wait=false >/dev/null 2>&1
 	rm -f "$out"
 }
 trap cleanup EXIT
@@ -57,14 +58,21 @@ manifest() {
 	printf '%s\n' "$1" | sed 's/^/  /'
 }
 
+zoneshift() {
+	printf 'apiVersion: serving.tidegate.io/v1alpha1\nkind: ZoneShift\nmetadata: {name: %s}\nspec: {%s}\n' "$ns" "$1"
+}
+
+# What a spec is made an object of.
+make=manifest
+
 # refused NAME PATTERN SPEC: the API server says no, in these words, and so does `tidegate validate`.
 refused() {
-	if manifest "$3" | k create --dry-run=server -f - >"$out" 2>&1; then
+	if "$make" "$3" | k create --dry-run=server -f - >"$out" 2>&1; then
 		fail "$1 (was accepted)"
 	elif ! grep -Eq -- "$2" "$out"; then
 		echo "(wanted: $2)" >>"$out"
 		fail "$1"
-	elif manifest "$3" | "$tidegate" validate -f - >"$out" 2>&1; then
+	elif "$make" "$3" | "$tidegate" validate -f - >"$out" 2>&1; then
 		fail "$1 (tidegate validate accepts it)"
 	else
 		pass "$1"
@@ -72,7 +80,7 @@ refused() {
 }
 
 accepted() {
-	if manifest "$2" | k create --dry-run=server -f - >"$out" 2>&1; then
+	if "$make" "$2" | k create --dry-run=server -f - >"$out" 2>&1; then
 		pass "$1"
 	else
 		fail "$1"
@@ -238,6 +246,26 @@ NAME=n12345678901234567890123456789012345678901234567890123456789012345
 refused "name of 66 characters" 'metadata.name: Too long' ''
 unset NAME
 
+# --- ZoneShift -------------------------------------------------------------------------------
+make=zoneshift
+accepted "ZoneShift by duration" 'zone: hz-a, duration: 1h30m, reason: rack, selector: {namespaces: [a], matchLabels: {b: c}}'
+accepted "ZoneShift by time" "zone: hz-a, expiresAt: $(date -u -d '+1 hour' +%Y-%m-%dT%H:%M:%SZ)"
+refused "ZoneShift without an end" 'one of expiresAt and duration' 'zone: hz-a'
+refused "ZoneShift with two ends" 'one of expiresAt and duration' 'zone: hz-a, duration: 1h, expiresAt: "2026-01-01T00:00:00Z"'
+refused "ZoneShift of a second" 'must be from 10s to 168h' 'zone: hz-a, duration: 1s'
+refused "ZoneShift of eight days" 'must be from 10s to 168h' 'zone: hz-a, duration: 192h'
+refused "ZoneShift without a zone" 'spec.zone: Required' 'duration: 1h'
+refused "ZoneShift with a selector that nobody knows" 'unknown field "spec.selector.matchExpressions"|matchExpressions' \
+	'zone: hz-a, duration: 1h, selector: {matchExpressions: []}'
+make=manifest
+zoneshift 'zone: hz-a, duration: 1h' | k create -f - >"$out" 2>&1 || fail "make a ZoneShift"
+check "columns of a ZoneShift" 'NAME +ZONE +PHASE +MATCHED +EVACUATED +REFUSED +UNTIL +AGE' k get zshift "$ns"
+check "nothing reads as done before it was looked at" '^Pending Unknown$' k get zshift "$ns" \
+	-o 'jsonpath={.status.phase} {.status.conditions[0].status}'
+k patch zshift "$ns" --type=merge -p '{"spec":{"zone":"hz-b"}}' >"$out" 2>&1
+check "its zone stays" 'the zone cannot be changed' cat "$out"
+k delete zshift "$ns" >/dev/null 2>&1
+
 # --- how it reads ----------------------------------------------------------------------------
 check "explain the kind" 'A model that is served' k explain mdep
 check "explain steps" 'A last step of|implied' k explain mdep.spec.strategy.steps
@@ -314,6 +342,9 @@ if [ -f "$root/manifests/install.yaml" ]; then
 	may watch leases.coordination.k8s.io -n tidegate-system
 	may delete leases.coordination.k8s.io -n tidegate-system
 	may_not update leases.coordination.k8s.io -n "$ns"
+	may watch zoneshifts.serving.tidegate.io -A
+	may patch zoneshifts.serving.tidegate.io --subresource=status -A
+	may_not create zoneshifts.serving.tidegate.io -A
 	may_not get secrets -n "$ns"
 	may_not create pods -n "$ns"
 	may_not delete pods -n "$ns"

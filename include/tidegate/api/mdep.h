@@ -282,8 +282,12 @@ struct mdep_status_room {
 	struct mdep_zone_status zones[MDEP_ZONES_MAX];
 };
 
+struct label;
+
 struct mdep {
 	struct object meta;
+	const struct label *labels; /* the user's too: a ZoneShift may ask for them */
+	unsigned nlabels;
 
 	int replicas;
 	bool paused; /* spec.paused: nothing is planned */

@@ -132,6 +132,9 @@ int failover_wish(const struct failover_input *in, const struct failover_plan *p
 /* The zone that the plan is out of because it is bad for all models; NULL = none. */
 const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzones);
 
+/* It was left because people wanted it, or is on its way back from that. */
+bool failover_is_ordered(const struct mdep_zone_status *z);
+
 /* What people are told of the zones that are not Healthy; empty when all are. */
 void failover_describe(const struct failover_plan *plan, char *text, unsigned size);
 

@@ -4,7 +4,7 @@
 #include "../../../controller/reconcile/internal.h"
 #include "../api/fixture.h"
 
-#define REQUIRED 6 /* caches that every operator has */
+#define REQUIRED 7 /* caches that every operator has, ZoneShifts among them */
 #define BOOKMARK "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"20\"}}}\n"
 
 static const char *const quiet[] = {NULL};
