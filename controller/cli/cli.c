@@ -7,7 +7,8 @@
 #include "tidegate/base/str.h"
 
 static const struct cli_verb *const verbs[] = {&cli_controller, &cli_validate, &cli_render,
-                                               &cli_import,     &cli_score,    &cli_version};
+                                               &cli_import,     &cli_score,    &cli_simulate,
+                                               &cli_version};
 
 int cli_usage_error(const struct cli_verb *v, const char *fmt, ...)
 {

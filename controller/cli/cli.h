@@ -16,7 +16,7 @@ struct cli_verb {
 };
 
 extern const struct cli_verb cli_controller, cli_import, cli_score, cli_version, cli_validate,
-	cli_render;
+	cli_render, cli_simulate;
 
 /* Prints to standard error "tidegate VERB: message" and the way to help; returns EXIT_USAGE. */
 int cli_usage_error(const struct cli_verb *v, const char *fmt, ...)

@@ -269,6 +269,12 @@ void event_recorder_free(struct event_recorder *r)
 	free(r);
 }
 
+void event_listen(struct event_recorder *r, event_listener fn, void *arg)
+{
+	r->listener = fn;
+	r->listener_arg = arg;
+}
+
 static void emit(struct event_recorder *r, bool warning, bool once, const struct event_ref *about,
                  const char *reason, const char *action, const char *note)
 {
@@ -284,6 +290,8 @@ static void emit(struct event_recorder *r, bool warning, bool once, const struct
 	struct event_series *s;
 	char key[KEY_MAX];
 
+	if (r->listener)
+		r->listener(r->listener_arg, warning, about, reason, str_or(note, ""));
 	series_key(texts, warning, key);
 	s = map_get(&r->series, key);
 	if (s) {

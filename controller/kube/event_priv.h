@@ -61,6 +61,8 @@ struct event_recorder {
 	uint64_t serial; /* of names */
 	void (*flushed)(void *arg);
 	void *flushed_arg;
+	event_listener listener;
+	void *listener_arg;
 };
 
 /* event_write.c: puts the series' news into the queue. */

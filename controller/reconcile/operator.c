@@ -238,6 +238,7 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	op->queue = queue_new(l, &q, work, op);
 	pass_metric_init(q.workers);
 	op->events = event_recorder_new(c, TG_GROUP "/controller", o->identity);
+	event_listen(op->events, o->told, o->told_arg);
 	op->binder = binder_new(op);
 	op->voter = voter_new(op);
 	op->turns = turns_new(op);

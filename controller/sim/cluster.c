@@ -43,7 +43,9 @@ static void replica_start(struct cluster *c, struct cluster_replica *p)
 	                              .replica = p->agent,
 	                              .zone = c->zones[p - c->replica],
 	                              .votes_namespace = CLUSTER_NAMESPACE,
-	                              .votes_group = CLUSTER_LEASE};
+	                              .votes_group = CLUSTER_LEASE,
+	                              .told = c->told,
+	                              .told_arg = c->told_arg};
 	struct lease_options lo = {.namespace = CLUSTER_NAMESPACE,
 	                           .name = CLUSTER_LEASE,
 	                           .identity = p->agent,

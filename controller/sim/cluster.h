@@ -12,6 +12,7 @@
 #include "internal.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/kube/client.h"
+#include "tidegate/kube/event.h"
 
 #define CLUSTER_START_MONO_MS 1000
 #define CLUSTER_START_WALL_MS 1800000000000LL
@@ -41,7 +42,9 @@ struct cluster {
 	struct cluster_replica replica[CLUSTER_REPLICAS_MAX];
 	const char *zones[CLUSTER_REPLICAS_MAX]; /* where they stand; NULL = nobody knows */
 	unsigned nreplicas;
-	unsigned processes; /* that were started */
+	unsigned processes;  /* that were started */
+	event_listener told; /* what the operators tell */
+	void *told_arg;
 	uint64_t deaths;
 };
 

@@ -75,6 +75,8 @@ bool sim_connected(const struct sim_call *c);
 /* watch.c */
 void watch_list(struct sim_call *c, enum sim_resource r, const char *query);
 void watch_open(struct sim_call *c, enum sim_resource r, const char *query);
+/* Version up to which every watch has been told. */
+uint64_t watch_told(const struct sim_api *s);
 void watch_wake_all(struct sim_api *s, enum sim_resource r);
 char *query_value(const char *query, const char *name);
 

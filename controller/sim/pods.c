@@ -93,13 +93,26 @@ static void give_address(struct world *w, struct sim_object *pod)
 	w->by_number[w->serial] = pod;
 }
 
-static void meet(struct world *w, struct sim_object *pod)
+static void learn(struct sim_object *pod)
 {
 	const char *version = json_str(json_path(pod->json, "metadata", "annotations", NULL),
 	                               TG_ANN_MODEL_VERSION);
 
-	pod->world.app = world_app(w, pod->ns, str_or(world_label(pod, TG_LABEL_NAME), ""));
 	pod->world.behaviour = world_behaviour(pod->world.app, version);
+}
+
+void pods_learn(struct world *w, const struct world_app *a)
+{
+	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
+	     p = sim_next(w->api, SIM_POD, p))
+		if (p->world.app == a)
+			learn(p);
+}
+
+static void meet(struct world *w, struct sim_object *pod)
+{
+	pod->world.app = world_app(w, pod->ns, str_or(world_label(pod, TG_LABEL_NAME), ""));
+	learn(pod);
 	pod->world.counts.since_ms = clock_mono_ms();
 	give_address(w, pod);
 }

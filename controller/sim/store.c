@@ -54,6 +54,39 @@ void sim_compact(struct sim_api *s)
 	s->floor = s->rv;
 }
 
+void sim_trim(struct sim_api *s)
+{
+	uint64_t told = watch_told(s);
+	size_t n = 0;
+
+	while (n < s->nhistory && s->history[n].rv <= told)
+		free(s->history[n++].text);
+	if (!n)
+		return;
+	s->floor = s->history[n - 1].rv;
+	s->nhistory -= n;
+	memmove(s->history, s->history + n, s->nhistory * sizeof(*s->history));
+}
+
+/* "apps/v1" and "apps/v1beta1" are of one group; "v1" has none. */
+static bool same_group(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "/");
+
+	return a[n] ? !strncmp(a, b, n + 1) : str_eq(a, b);
+}
+
+bool sim_find_kind(const char *api_version, const char *kind, enum sim_resource *out)
+{
+	for (int i = 0; i < SIM_RESOURCES; i++)
+		if (str_eq(sim_kinds[i].kind, kind) &&
+		    same_group(sim_kinds[i].version, api_version)) {
+			*out = (enum sim_resource)i;
+			return true;
+		}
+	return false;
+}
+
 void store_free_object(struct sim_object *o)
 {
 	list_remove(&o->link);

@@ -238,6 +238,20 @@ void watch_open(struct sim_call *c, enum sim_resource r, const char *query)
 	timer_start(&c->timer, 1);
 }
 
+uint64_t watch_told(const struct sim_api *s)
+{
+	uint64_t least = s->rv;
+	struct list *it;
+
+	list_for_each (it, &s->calls) {
+		const struct sim_call *c = list_entry(it, struct sim_call, link);
+
+		if (c->watching && c->cursor < least)
+			least = c->cursor;
+	}
+	return least;
+}
+
 void watch_wake_all(struct sim_api *s, enum sim_resource r)
 {
 	struct list *it;

@@ -112,6 +112,8 @@ bool world_pod_deleting(const struct sim_object *pod);
 const char *world_label(const struct sim_object *o, const char *key);
 /* Everything that is due; the next instant at which something is. */
 int64_t pods_round(struct world *w);
+/* The app's versions are others: its pods behave by them. */
+void pods_learn(struct world *w, const struct world_app *a);
 /* Takes it away now. */
 void pods_remove(struct world *w, struct sim_object *pod);
 /* Another value of its condition Ready. */

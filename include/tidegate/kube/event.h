@@ -19,11 +19,17 @@ struct event_ref {
 	const char *namespace, *name, *uid;
 };
 
+/* As it was emitted, each time: no series is made of it. Texts live as long as the call. */
+typedef void (*event_listener)(void *arg, bool warning, const struct event_ref *about,
+                               const char *reason, const char *note);
+
 struct event_recorder;
 struct event_recorder *event_recorder_new(struct kube_client *c, const char *controller,
                                           const char *instance);
 /* Drops what waits; call event_flush() first. */
 void event_recorder_free(struct event_recorder *r);
+/* NULL: nobody listens (any more). */
+void event_listen(struct event_recorder *r, event_listener fn, void *arg);
 /* warning: type Warning, else Normal. note is cut at 1024 bytes. */
 void event_emit(struct event_recorder *r, bool warning, const struct event_ref *about,
                 const char *reason, const char *action, const char *note);

@@ -13,6 +13,7 @@
 
 #include "tidegate/base/err.h"
 #include "tidegate/kube/client.h"
+#include "tidegate/kube/event.h"
 #include "tidegate/net/loop.h"
 
 struct mdep_operator;
@@ -29,6 +30,8 @@ struct operator_options {
 	const char *replica, *votes_namespace, *votes_group;
 	/* Where this replica runs: its zone, or the node whose label says it; NULL = unknown. */
 	const char *zone, *node;
+	event_listener told; /* every event, as it is emitted; NULL = nobody */
+	void *told_arg;
 };
 
 struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,

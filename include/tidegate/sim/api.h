@@ -145,6 +145,8 @@ void sim_api_free(struct sim_api *s);
 /* For the world: no faults, no limits. NULL and *err when the text is no object. */
 struct sim_object *sim_put(struct sim_api *s, enum sim_resource r, const char *text,
                            struct err *err);
+/* Which resource that is, in any version of its group. */
+bool sim_find_kind(const char *api_version, const char *kind, enum sim_resource *out);
 struct sim_object *sim_patch(struct sim_api *s, struct sim_object *o, const char *merge_patch);
 /* Asks for deletion: a bound pod gets its deletionTimestamp, anything else goes at once. */
 void sim_delete(struct sim_api *s, struct sim_object *o);
@@ -156,5 +158,7 @@ struct sim_object *sim_get(struct sim_api *s, enum sim_resource r, const char *n
 struct sim_object *sim_next(struct sim_api *s, enum sim_resource r, struct sim_object *o);
 /* Versions up to now are forgotten: a watch that resumes before them gets 410. */
 void sim_compact(struct sim_api *s);
+/* Forgets what every watch has been told. */
+void sim_trim(struct sim_api *s);
 
 #endif
