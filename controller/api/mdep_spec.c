@@ -18,6 +18,7 @@
 #include "tidegate/base/quantity.h"
 #include "tidegate/base/str.h"
 
+#define GOLDEN_TOLERANCE     1e-6
 #define REPLICAS_MAX         10000
 #define HISTORY_DEFAULT      10
 #define DEADLINE_MS          (30 * 60 * 1000)
@@ -191,6 +192,26 @@ static void read_model(struct reader *r, const struct cJSON *spec)
 	m->model.verify = json_has(o, "verify");
 }
 
+static void read_golden_answer(struct reader *r, const struct cJSON *runtime)
+{
+	static const char at[] = "spec.runtime.goldenAnswer";
+	const struct cJSON *o = read_object(r, runtime, "goldenAnswer", at);
+	const char *text = json_str(o, "tolerance");
+	struct mdep *m = r->m;
+
+	m->golden_answer_json =
+		read_json(r, o, "expected", "spec.runtime.goldenAnswer.expected", false);
+	m->golden_tolerance = GOLDEN_TOLERANCE;
+	if (text && (!str_to_double(text, &m->golden_tolerance) ||
+	             !(m->golden_tolerance >= 0 && m->golden_tolerance <= 1)))
+		finding_add(r->f, true, "spec.runtime.goldenAnswer.tolerance",
+		            "must be a number from 0 to 1, such as \"0.001\"");
+	if (o && !m->golden_json)
+		finding_add(r->f, true, at, "needs spec.runtime.golden, the request");
+	if (o && !preset_get(m->runtime)->model_path)
+		finding_add(r->f, false, at, "is not looked at: this preset has no version check");
+}
+
 static void read_runtime(struct reader *r, const struct cJSON *spec)
 {
 	const struct cJSON *o = read_object(r, spec, "runtime", "spec.runtime");
@@ -209,6 +230,7 @@ static void read_runtime(struct reader *r, const struct cJSON *spec)
 	m->env_json = read_json(r, o, "env", "spec.runtime.env", true);
 	m->probes_json = read_json(r, o, "probes", "spec.runtime.probes", false);
 	m->golden_json = read_json(r, o, "golden", "spec.runtime.golden", false);
+	read_golden_answer(r, o);
 }
 
 static void read_gpu_memory(struct reader *r, const struct cJSON *gpu)
@@ -516,11 +538,9 @@ static const struct {
 	const char *text; /* not counted when it has this value; NULL = never counted */
 	int64_t number;
 } not_counted[] = {
-	{"runtime", "golden", NULL, 0},
-	{"runtime", "metricsPath", NULL, 0},
-	{"runtime", "preset", "custom", 0},
-	{"gpu", "resource", "nvidia.com/gpu", 0},
-	{"gpu", "count", "", 1},
+	{"runtime", "golden", NULL, 0},           {"runtime", "goldenAnswer", NULL, 0},
+	{"runtime", "metricsPath", NULL, 0},      {"runtime", "preset", "custom", 0},
+	{"gpu", "resource", "nvidia.com/gpu", 0}, {"gpu", "count", "", 1},
 };
 
 static bool counts(const struct cJSON *section, const char *name, size_t i)

@@ -219,6 +219,31 @@ static void read_kayenta(struct reader *r, const struct cJSON *spec)
 		problem(r, "spec", "kayenta", "needs one of config and configMapRef.name");
 }
 
+/* Letters, digits, _ and colons: what a line of metrics can begin with. */
+static bool is_metric_name(const char *s)
+{
+	return s && *s && !(*s >= '0' && *s <= '9') &&
+	       s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:")] ==
+	               '\0';
+}
+
+static void read_drift(struct reader *r, const struct cJSON *spec)
+{
+	static const char at[] = "spec.drift";
+	const struct cJSON *o = read_object(r, spec, "spec", "drift");
+	struct scorepolicy *p = r->p;
+	const struct number numbers[] = {
+		{"alpha", &p->drift.alpha, 1e-6, 0.2, false},
+		{"maxPSI", &p->drift.max_psi, 0.01, 10, false},
+		{"minSamples", &p->drift.min_samples, 100, 1e6, true},
+	};
+
+	read_numbers(r, o, at, numbers, ARRAY_SIZE(numbers));
+	p->drift.metric = read_text(r, o, at, "metric");
+	if (o && (!is_metric_name(p->drift.metric) || strlen(p->drift.metric) > 128))
+		problem(r, at, "metric", "must be the name of a histogram, without _bucket");
+}
+
 /* "5%" is 0.05. */
 static double read_percent(struct reader *r, const struct cJSON *o, const char *at, const char *key)
 {
@@ -321,6 +346,7 @@ void scorepolicy_read(const struct cJSON *json, struct arena *a, struct scorepol
 	read_prometheus(&r, spec);
 	read_series(&r, spec);
 	read_kayenta(&r, spec);
+	read_drift(&r, spec);
 	read_metrics(&r, spec);
 	check_sources(&r);
 }
@@ -345,6 +371,7 @@ static void scorepolicy_fill(void *obj, struct packer *k, const void *ctx)
 	p->kayenta.config = pack_str(k, d->p.kayenta.config);
 	p->kayenta.configmap = pack_str(k, d->p.kayenta.configmap);
 	p->kayenta.configmap_key = pack_str(k, d->p.kayenta.configmap_key);
+	p->drift.metric = pack_str(k, d->p.drift.metric);
 	p->problem_path = pack_str(k, d->p.problem_path);
 	p->problem = pack_str(k, d->p.problem);
 	p->said_status = pack_str(k, d->p.said_status);

@@ -40,6 +40,10 @@ void scoreplan_counts(const struct scorepolicy *p, struct scoreplan *out)
 	take(&s->no_data_s, p->sequential.no_data_s);
 	take(&s->no_stable_s, p->sequential.no_stable_s);
 	s->judge_latency = p->sequential.latency;
+	drift_options_default(&out->drift);
+	take(&out->drift.alpha, p->drift.alpha);
+	take(&out->drift.max_psi, p->drift.max_psi);
+	take(&out->drift.min_samples, p->drift.min_samples);
 	thresholds_rule_default(t);
 	take(&t->interval_s, p->thresholds.interval_s);
 	take(&t->max_error_share, p->thresholds.max_errors);

@@ -16,7 +16,9 @@
 #define DISAGREE_FACTOR   2
 #define DISAGREE_REQUESTS 20
 #define DISAGREE_LOOKS    3
-#define FAILED_LOOKS      2 /* one may be lost by a restart of the server */
+#define DISAGREE_MS       30000 /* a revision that is new, or a server, needs a while to be counted */
+#define MARK_AGE_MAX      2     /* times what rates are taken over */
+#define FAILED_LOOKS      2     /* one may be lost by a restart of the server */
 
 enum side { CONTROL, EXPERIMENT, SIDES };
 
@@ -68,6 +70,8 @@ struct analysis {
 	double scraped[SIDES];
 	struct mark marks[MARKS];
 	unsigned nmarks, contradictions;
+	double contradicted_t; /* the first one's */
+	bool compared;         /* once, at least */
 	char disagree[192];
 };
 
@@ -91,7 +95,7 @@ static void describe(struct analysis *a, const struct kayenta_result *r)
 	size_t len = 0;
 
 	if (*r->reason && r->score <= 0)
-		len = (size_t)snprintf(a->text, sizeof(a->text), "metrics: ");
+		len = (size_t)snprintf(a->text, sizeof(a->text), "metrics failed");
 	else
 		len = (size_t)snprintf(a->text, sizeof(a->text), "metrics score %.0f", r->score);
 	for (size_t i = 0; i < r->nmetrics && len < sizeof(a->text); i++) {
@@ -184,7 +188,8 @@ static void count_look(struct analysis *a, const struct kayenta_result *r)
 
 	a->bad = !silence && r->verdict == KAYENTA_SCORE_FAIL ? a->bad + 1 : 0;
 	a->good = !silence && r->verdict == KAYENTA_SCORE_PASS ? a->good + 1 : 0;
-	a->score = silence ? -1 : (int)lround(r->score);
+	/* Weights of a canary config may add up to more than 100. */
+	a->score = silence ? -1 : (int)lround(fmin(100, fmax(0, r->score)));
 	if (a->verdict == JUDGE_FAIL || a->bad >= a->plan.failures)
 		a->verdict = JUDGE_FAIL;
 	else
@@ -238,13 +243,15 @@ static double rate_window_s(const struct analysis *a)
 	return 4 * a->plan.step_s;
 }
 
-/* The newest mark that is at least as old as what rates are taken over. */
+/* The newest mark that is at least as old as what rates are taken over, and not much older. */
 static const struct mark *mark_before(const struct analysis *a, double t)
 {
 	const struct mark *best = NULL;
 
 	for (unsigned i = 0; i < a->nmarks && i < MARKS; i++)
-		if (a->marks[i].t <= t - rate_window_s(a) && (!best || a->marks[i].t > best->t))
+		if (a->marks[i].t <= t - rate_window_s(a) &&
+		    a->marks[i].t > t - MARK_AGE_MAX * rate_window_s(a) &&
+		    (!best || a->marks[i].t > best->t))
 			best = &a->marks[i];
 	return best;
 }
@@ -261,12 +268,16 @@ static void cross_check(struct analysis *a, double t)
 	struct mark *now = &a->marks[a->nmarks % MARKS];
 	bool found = false;
 
+	a->compared |= m != NULL;
 	for (unsigned i = 0; m && i < SIDES && !found; i++) {
 		double asked = a->asks[a->nasks - SIDES + i].value * (t - m->t);
 		double scraped = a->scraped[i] - m->requests[i];
 
 		found = contradicts(asked, scraped);
-		if (found && ++a->contradictions >= DISAGREE_LOOKS)
+		if (found && !a->contradictions)
+			a->contradicted_t = t;
+		if (found && ++a->contradictions >= DISAGREE_LOOKS &&
+		    t >= a->contradicted_t + DISAGREE_MS / 1000.0)
 			snprintf(
 				a->disagree, sizeof(a->disagree),
 				"in %.0f s Prometheus counts %.0f requests of the %s revision, its "
@@ -290,6 +301,7 @@ static void failed_look(struct analysis *a)
 	a->verdict = a->verdict == JUDGE_FAIL ? JUDGE_FAIL : JUDGE_NONE;
 	if (a->verdict != JUDGE_FAIL)
 		str_copy(a->text, sizeof(a->text), a->trouble);
+	a->held[0] = '\0';
 	if (a->refused)
 		snprintf(a->held, sizeof(a->held),
 		         "Prometheus refuses what ScorePolicy %.64s gives as secretRef: %.160s",
@@ -551,7 +563,7 @@ void analysis_read(const struct analysis *a, int64_t now_ms, struct analysis_vie
 	                              .disagree = *a->disagree ? a->disagree : NULL,
 	                              .since_data_ms = now_ms - a->data_ms,
 	                              .ngroups = a->ngroups,
-	                              .compares = a->requests && mark_before(a, INFINITY)};
+	                              .compares = a->requests && a->compared};
 	memcpy(out->groups, a->groups, sizeof(out->groups));
 	/* Between two looks nothing new can be known. */
 	if (out->since_data_ms <= (int64_t)(2 * a->plan.interval_s * 1000) && !*a->trouble)

@@ -123,17 +123,24 @@ static void watch_pod(struct gate *g, const struct pod *p)
 {
 	const struct mdep *m = mdep_of_pod(g->op, p);
 	const char *version = version_of_pod(g->op, p);
+	struct model_probe_target t;
 
 	if (!m || !version || !preset_get(m->runtime)->model_path)
 		return;
-	model_prober_set(g->prober, &(struct model_probe_target){.pod = p->meta.key,
-	                                                         .uid = p->meta.uid,
-	                                                         .ip = p->ip,
-	                                                         .port = child_port(m),
-	                                                         .preset = preset_get(m->runtime),
-	                                                         .model = m->model.name,
-	                                                         .version = version,
-	                                                         .golden_json = m->golden_json});
+	t = (struct model_probe_target){.pod = p->meta.key,
+	                                .uid = p->meta.uid,
+	                                .ip = p->ip,
+	                                .port = child_port(m),
+	                                .preset = preset_get(m->runtime),
+	                                .model = m->model.name,
+	                                .version = version,
+	                                .golden_json = m->golden_json};
+	/* Another revision's model may well answer otherwise. */
+	if (str_eq(label_get(p->labels, p->nlabels, TG_LABEL_REVISION), m->revision)) {
+		t.golden_answer_json = m->golden_answer_json;
+		t.golden_tolerance = m->golden_tolerance;
+	}
+	model_prober_set(g->prober, &t);
 }
 
 static void look_at_pod(struct gate *g, const struct pod *p)

@@ -40,6 +40,9 @@ struct observation {
 	struct sequential *judge;  /* of counts: this, or */
 	struct thresholds *limits; /* this, or neither */
 	struct analysis *analysis; /* metrics by query; NULL without */
+	struct drift *drift;       /* of scores; NULL without */
+	char *scores;              /* its histogram at the pods */
+	bool chosen;               /* the canary's requests are of an audience: no sample of all */
 	int64_t heard_ms;          /* last requests of the canary */
 	struct slo_watch *slo;     /* NULL without objectives */
 	struct map pods;           /* "ns/name" -> struct watched */
@@ -69,6 +72,8 @@ static void observation_free(void *arg)
 	sequential_free(o->judge);
 	free(o->limits);
 	analysis_free(o->analysis);
+	free(o->drift);
+	free(o->scores);
 	score_groups_clear(&o->groups);
 	slo_watch_free(o->slo);
 	free(o->policy);
@@ -104,6 +109,11 @@ static void judge_start(struct observer *ob, struct observation *o, const struct
 		o->limits = xcalloc(1, sizeof(*o->limits));
 		thresholds_init(o->limits, &plan.thresholds);
 	}
+	if (p->drift.metric) {
+		o->drift = xcalloc(1, sizeof(*o->drift));
+		drift_init(o->drift, &plan.drift);
+		o->scores = xstrdup(p->drift.metric);
+	}
 	if (policy && policy->prometheus.url)
 		o->analysis = analysis_new(ob->op, m, policy, o->stable, o->target);
 	o->judging = true;
@@ -116,7 +126,11 @@ static void judge_end(struct observation *o)
 	sequential_free(o->judge);
 	free(o->limits);
 	analysis_free(o->analysis);
+	free(o->drift);
+	free(o->scores);
 	o->judge = NULL;
+	o->drift = NULL;
+	o->scores = NULL;
 	o->limits = NULL;
 	o->analysis = NULL;
 	o->judging = false;
@@ -151,6 +165,9 @@ static void feed_judge(struct observation *o, const struct watched *w,
 		thresholds_observe(o->limits, &x);
 	if (o->analysis)
 		analysis_count(o->analysis, w->canary, x.requests);
+	if (o->drift && r->scores && !o->chosen)
+		drift_observe(o->drift, w->canary, r->scores->n, r->scores->bounds,
+		              r->scores->counts);
 	if (w->canary && x.requests > 0)
 		o->heard_ms = r->wall_ms;
 }
@@ -428,6 +445,11 @@ static void set_slo(struct observation *o, const struct mdep *m, const struct md
 	slo_watch_revisions(o->slo, st->stable, releasing(st) ? st->target : NULL);
 }
 
+static bool is_chosen(const struct mdep *m, const struct mdep_status *st)
+{
+	return st->step >= 0 && st->step < (int)m->nsteps && m->steps[st->step].nheaders > 0;
+}
+
 void observer_set(struct observer *ob, const char *key, const struct rollout_snapshot *s,
                   const struct rollout_plan *plan, const struct policy_view *policy)
 {
@@ -451,8 +473,11 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	xstr_replace(&o->target, st->target);
 	set_judge(ob, o, s, plan, policy->policy, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
-	if (observer_can_scrape(s->mdep))
+	o->chosen = is_chosen(s->mdep, st);
+	if (observer_can_scrape(s->mdep)) {
 		watch_pods(ob, key, o, s, &a);
+		scraper_scores(ob->scraper, key, o->scores);
+	}
 }
 
 void observer_forget(struct observer *ob, const char *key)
@@ -513,31 +538,48 @@ static void combine(const struct observation *o, struct sequential_result *res,
 	res->since_data_s = fmax(res->since_data_s, (double)v->since_data_ms / 1000.0);
 }
 
+/* Scores that have moved are a failure; before they were compared there is no PASS. */
+static void combine_drift(struct sequential_result *res, const struct drift_result *d)
+{
+	if (d->verdict == JUDGE_FAIL && res->verdict != JUDGE_FAIL)
+		str_copy(res->text, sizeof(res->text), d->text);
+	if (d->verdict == JUDGE_FAIL)
+		res->verdict = JUDGE_FAIL;
+	else if (d->verdict == JUDGE_NONE && res->verdict == JUDGE_PASS)
+		res->verdict = JUDGE_NONE;
+	if (d->score >= 0 && (res->score < 0 || d->score < res->score))
+		res->score = d->score;
+}
+
 static void judge_all(struct observation *o, int64_t now_ms, struct sequential_result *res,
-                      struct analysis_view *v)
+                      struct drift_result *d, struct analysis_view *v)
 {
 	*v = (struct analysis_view){.score = -1};
 	judge_counts(o, now_ms, res);
-	if (!o->analysis)
-		return;
-	analysis_read(o->analysis, now_ms, v);
-	if (analysis_has_series(o->analysis))
+	if (o->analysis)
+		analysis_read(o->analysis, now_ms, v);
+	if (o->analysis && analysis_has_series(o->analysis))
 		combine(o, res, v);
+	if (!o->drift)
+		return;
+	drift_result(o->drift, o->scores, d);
+	combine_drift(res, d);
 }
 
 static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_judgement *j = &s->judgement;
 	struct sequential_result res;
+	struct drift_result d;
 	struct analysis_view v;
 
-	judge_all(o, s->now_ms, &res, &v);
+	judge_all(o, s->now_ms, &res, &d, &v);
 	if (res.verdict != o->verdict || s->now_ms - o->text_ms >= TEXT_EVERY_MS) {
 		o->verdict = res.verdict;
 		o->text_ms = s->now_ms;
 		o->score = res.score;
 		str_copy(o->text, sizeof(o->text), res.text);
-		score_groups_take(&o->groups, &res, &v);
+		score_groups_take(&o->groups, &res, o->drift ? &d : NULL, &v);
 	}
 	j->can_judge = j->judging = true;
 	j->verdict = to_rollout(res.verdict);

@@ -29,6 +29,7 @@ struct slo_watch {
 	struct side stable, target;
 	int64_t excused_ms; /* last time that a zone was dark */
 	char excuse[96];
+	char *held_revision, held[192]; /* last breach that was not acted on; NULL = none */
 	int64_t figures_ms;
 	struct mdep_objective_status figures[MDEP_OBJECTIVES_MAX];
 	bool breach;
@@ -89,6 +90,7 @@ void slo_watch_free(struct slo_watch *w)
 		return;
 	side_release(&w->stable);
 	side_release(&w->target);
+	free(w->held_revision);
 	for (unsigned i = 0; i < w->n; i++) {
 		burn_free(w->service[i]);
 		free((char *)w->objectives[i].name);
@@ -204,6 +206,20 @@ static const struct side *breaching_side(const struct slo_watch *w, int64_t now_
 	return side_breaches(w, &w->stable, t, out) ? &w->stable : NULL;
 }
 
+static bool is_excused(const struct slo_watch *w, int64_t now_ms)
+{
+	return w->excused_ms && now_ms < w->excused_ms + EXCUSE_MS;
+}
+
+/* The evidence of a breach that was held is gone, its words stay for as long as the excuse holds.
+ */
+static bool is_held(const struct slo_watch *w, int64_t now_ms)
+{
+	return is_excused(w, now_ms) && w->held_revision &&
+	       (str_eq(w->held_revision, w->stable.revision) ||
+	        str_eq(w->held_revision, w->target.revision));
+}
+
 bool slo_watch_news(struct slo_watch *w, int64_t now_ms)
 {
 	struct burn_result r;
@@ -249,13 +265,22 @@ void slo_watch_read(struct slo_watch *w, int64_t now_ms, struct arena *a, struct
 	out->known = true;
 	out->objectives = w->figures;
 	out->nobjectives = w->n;
+	if (!s && is_held(w, now_ms)) {
+		out->breach = true;
+		out->revision = arena_strdup(a, w->held_revision);
+		out->text = arena_strdup(a, w->held);
+		out->held = arena_strdup(a, w->excuse);
+	}
 	if (!s)
 		return;
 	out->breach = true;
 	out->revision = arena_strdup(a, s->revision);
 	out->text = arena_strdup(a, r.text);
-	if (w->excused_ms && now_ms < w->excused_ms + EXCUSE_MS)
+	if (is_excused(w, now_ms)) {
 		out->held = arena_strdup(a, w->excuse);
+		xstr_replace(&w->held_revision, s->revision);
+		str_copy(w->held, sizeof(w->held), r.text);
+	}
 }
 
 /* What was counted while an excuse held says nothing about the revisions. */

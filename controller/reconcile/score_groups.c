@@ -30,7 +30,7 @@ static bool is_silent(const struct sequential_result *counts, const struct seque
 }
 
 void score_groups_take(struct score_groups *g, const struct sequential_result *counts,
-                       const struct analysis_view *series)
+                       const struct drift_result *scores, const struct analysis_view *series)
 {
 	score_groups_clear(g);
 	for (unsigned i = 0; i < counts->nmetrics; i++) {
@@ -38,6 +38,8 @@ void score_groups_take(struct score_groups *g, const struct sequential_result *c
 
 		add(g, xstrdup(m->name), is_silent(counts, m) ? -1 : m->score, m->text);
 	}
+	if (scores)
+		add(g, xstrdup("scores"), scores->score, scores->text);
 	for (unsigned i = 0; i < series->ngroups; i++) {
 		const struct mdep_group_score *s = &series->groups[i];
 

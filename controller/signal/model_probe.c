@@ -1,5 +1,6 @@
 #include "tidegate/signal/model_probe.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,7 +84,8 @@ struct probe {
 	struct list ready;
 	struct model_prober *prober;
 	struct http_call *call;
-	char *pod, *uid, *ip, *version, *golden, *model;
+	char *pod, *uid, *ip, *version, *golden, *answer, *model;
+	double tolerance;
 	char *status_url, *golden_url;
 	const struct preset *preset;
 	bool reported;
@@ -133,6 +135,7 @@ static void probe_free(void *arg)
 	free(p->ip);
 	free(p->version);
 	free(p->golden);
+	free(p->answer);
 	free(p->model);
 	free(p->status_url);
 	free(p->golden_url);
@@ -192,15 +195,19 @@ static void finish(struct probe *p, bool ready, const char *why)
 static void on_golden(void *arg, const struct http_result *r)
 {
 	struct probe *p = arg;
-	char why[128];
+	char why[256], wrong[192];
 
 	p->call = NULL;
-	if (r->err.class == ERR_NONE && r->status == 200) {
+	if (r->err.class != ERR_NONE)
+		str_copy(wrong, sizeof(wrong), r->err.msg);
+	else if (r->status != 200)
+		str_copy(wrong, sizeof(wrong), "HTTP status is not 200");
+	else if (!p->answer || model_probe_golden(p->answer, p->tolerance, r->body, r->body_len,
+	                                          wrong, sizeof(wrong))) {
 		finish(p, true, "serves the wanted version; the golden request passed");
 		return;
 	}
-	snprintf(why, sizeof(why), "the golden request failed: %.80s",
-	         r->err.class == ERR_NONE ? "HTTP status is not 200" : r->err.msg);
+	snprintf(why, sizeof(why), "the golden request failed: %s", wrong);
 	finish(p, false, why);
 }
 
@@ -321,7 +328,8 @@ static char *golden_url(const struct model_probe_target *t)
 static bool same(const struct probe *p, const struct model_probe_target *t)
 {
 	return str_eq(p->uid, t->uid) && str_eq(p->ip, t->ip) && str_eq(p->version, t->version) &&
-	       str_eq(p->golden, t->golden_json);
+	       str_eq(p->golden, t->golden_json) && str_eq(p->answer, t->golden_answer_json) &&
+	       fabs(p->tolerance - t->golden_tolerance) <= 0;
 }
 
 void model_prober_set(struct model_prober *m, const struct model_probe_target *t)
@@ -340,6 +348,8 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	p->version = xstrdup(t->version);
 	p->model = xstrdup_null(t->model);
 	p->golden = xstrdup_null(t->golden_json);
+	p->answer = xstrdup_null(t->golden_answer_json);
+	p->tolerance = t->golden_tolerance;
 	p->preset = t->preset;
 	p->status_url = expand(t, t->preset->model_path);
 	p->golden_url = golden_url(t);

@@ -16,6 +16,7 @@
 struct group {
 	char *name;
 	char *model;
+	char *scores; /* NULL = no histogram is asked for */
 	const struct preset *preset;
 	int64_t period_ms;
 	struct map targets; /* pod -> struct target */
@@ -29,7 +30,8 @@ struct target {
 	char *pod, *uid, *url;
 	struct http_call *call;
 	struct counts last;
-	bool marked; /* scraper_set's sweep */
+	struct counts_histogram *scores; /* last; NULL = none */
+	bool marked;                     /* scraper_set's sweep */
 };
 
 struct scraper {
@@ -57,6 +59,7 @@ static void target_free(struct target *t)
 	free(t->pod);
 	free(t->uid);
 	free(t->url);
+	free(t->scores);
 	free(t);
 }
 
@@ -72,18 +75,39 @@ static void group_free(void *arg)
 	map_release(&g->targets, NULL);
 	free(g->name);
 	free(g->model);
+	free(g->scores);
 	free(g);
 }
 
 /* --- scraping ---------------------------------------------------------------------------- */
 
-static void report(struct target *t, const struct counts *now, const struct err *err)
+/* False: nothing can be said of the scores since the last reading. */
+static bool take_scores(struct target *t, const struct http_result *res,
+                        struct counts_histogram *increment)
+{
+	struct counts_histogram now;
+	bool known = false;
+
+	if (!t->group->scores || counts_histogram_read(t->group->scores, t->group->model, res->body,
+	                                               res->body_len, &now, NULL))
+		return false;
+	if (t->scores)
+		known = counts_histogram_increment(t->scores, &now, increment);
+	else
+		t->scores = xcalloc(1, sizeof(*t->scores));
+	*t->scores = now;
+	return known;
+}
+
+static void report(struct target *t, const struct counts *now,
+                   const struct counts_histogram *scores, const struct err *err)
 {
 	struct counts increment;
 	struct scrape_reading r = {.group = t->group->name,
 	                           .pod = t->pod,
 	                           .wall_ms = clock_wall_ms(),
 	                           .total = now,
+	                           .scores = scores,
 	                           .err = err};
 
 	if (now) {
@@ -99,6 +123,8 @@ static void on_done(void *arg, const struct http_result *res)
 	struct target *t = arg;
 	struct scraper *s = t->scraper;
 	struct counts now;
+	struct counts_histogram scores;
+	bool has_scores = false;
 	struct err err = res->err;
 
 	t->call = NULL;
@@ -108,9 +134,12 @@ static void on_done(void *arg, const struct http_result *res)
 	if (err.class == ERR_NONE)
 		counts_read(t->group->preset, t->group->model, res->body, res->body_len, &now,
 		            &err);
+	if (err.class == ERR_NONE)
+		has_scores = take_scores(t, res, &scores);
 	rearm(s);
 	/* Last: the receiver may drop this very target. */
-	report(t, err.class == ERR_NONE ? &now : NULL, err.class == ERR_NONE ? NULL : &err);
+	report(t, err.class == ERR_NONE ? &now : NULL, has_scores ? &scores : NULL,
+	       err.class == ERR_NONE ? NULL : &err);
 }
 
 static void scrape(struct target *t)
@@ -279,6 +308,24 @@ void scraper_set(struct scraper *s, const char *group, const struct preset *pres
 		group_target(s, g, &targets[i]);
 	group_sweep(g);
 	rearm(s);
+}
+
+void scraper_scores(struct scraper *s, const char *group, const char *metric)
+{
+	struct group *g = map_get(&s->groups, group);
+	const char *key;
+	void *value;
+	size_t it = 0;
+
+	if (!g || str_eq(g->scores, metric))
+		return;
+	xstr_replace(&g->scores, metric);
+	while (map_next(&g->targets, &it, &key, &value)) {
+		struct target *t = value;
+
+		free(t->scores);
+		t->scores = NULL;
+	}
 }
 
 struct scraper *scraper_new(struct loop *l, unsigned concurrency,

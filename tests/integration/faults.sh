@@ -195,7 +195,7 @@ objects() {
 	k patch service taken -n "$ns" -p '{"spec":{"selector":{"app":"mine"}}}' >/dev/null
 	mdep_apply taken >/dev/null
 	check "a Service of another: an event says so" within 15 eval \
-		'k get events -n "$ns" -o "jsonpath={range .items[*]}{.reason} {.message}{\"\n\"}{end}" | grep "WriteFailed.*taken.*already exists"'
+		'k get events -n "$ns" -o "jsonpath={range .items[*]}{.reason} {.message}{\"\n\"}{end}" | grep "^NameTaken .*Service taken"'
 	check "a Service of another: is left alone" service_is_mine
 	check "a Service of another: no busy loop" idle 5 long
 	kill -TERM "${pids[long]}"

@@ -302,7 +302,9 @@ struct mdep {
 	int port; /* 0 = the preset's */
 	/* JSON texts, NULL when absent: rendered into the pod template. */
 	const char *args_json, *env_json, *probes_json, *template_json, *golden_json;
-	const char *metrics_path; /* override; NULL = the preset's */
+	const char *golden_answer_json; /* what golden must be answered; NULL = anything */
+	double golden_tolerance;        /* of its numbers */
+	const char *metrics_path;       /* override; NULL = the preset's */
 
 	struct {
 		int count; /* 0 = no GPU asked */

@@ -62,6 +62,10 @@ struct scorepolicy {
 		const char *config;                    /* canary config as text; NULL */
 		const char *configmap, *configmap_key; /* or where it is; NULL */
 	} kayenta;
+	struct {
+		const char *metric; /* histogram of the model's scores at the pods; NULL = none */
+		double alpha, max_psi, min_samples;
+	} drift;
 	struct scorepolicy_metric metrics[SCOREPOLICY_METRICS_MAX];
 	unsigned nmetrics;
 	const char *problem_path, *problem; /* first thing that is wrong; NULL */

@@ -10,6 +10,7 @@
 #define TIDEGATE_JUDGE_SCOREPLAN_H
 
 #include "tidegate/api/scorepolicy.h"
+#include "tidegate/judge/drift.h"
 #include "tidegate/judge/kayenta.h"
 #include "tidegate/judge/thresholds.h"
 
@@ -19,6 +20,7 @@ struct scoreplan {
 	enum scorepolicy_judge judge;
 	struct sequential_options sequential;
 	struct thresholds_rule thresholds;
+	struct drift_options drift;
 	struct kayenta_config series; /* nmetrics 0 = none */
 	const char **queries;         /* one a metric */
 	double interval_s, step_s, window_s;

@@ -32,4 +32,17 @@ int counts_read(const struct preset *p, const char *model, const char *text, siz
  */
 bool counts_increment(const struct counts *before, const struct counts *now, struct counts *out);
 
+/* Any histogram, in its own unit. */
+struct counts_histogram {
+	unsigned n; /* 0 = it was not there, or has more bounds than we keep */
+	double bounds[COUNTS_BUCKETS_MAX]; /* ascending, +Inf last */
+	double counts[COUNTS_BUCKETS_MAX]; /* cumulative */
+};
+/* metric: without "_bucket". Sums over its series, those of another model left out. */
+int counts_histogram_read(const char *metric, const char *model, const char *text, size_t len,
+                          struct counts_histogram *out, struct err *err);
+/* now - before, as counts_increment(). */
+bool counts_histogram_increment(const struct counts_histogram *before,
+                                const struct counts_histogram *now, struct counts_histogram *out);
+
 #endif

@@ -6,7 +6,8 @@
  * A probe is started per pod and repeats every second (jittered) until it passes, then every
  * `period_ms`. A probe that fails after one that passed is repeated at once: three in a row
  * (MODEL_PROBE_CONFIRM) take 3.6 s at the most when packets vanish. The golden request is sent with
- * the first probe that passes and every GOLDEN_PERIOD_MS after: it costs the card's time.
+ * the first probe that passes and every GOLDEN_PERIOD_MS after: it costs the card's time. Where an
+ * answer is expected, a pod that gives another one fails as one that gives none.
  * Reported are changes, and each failure until it is confirmed. Bounded concurrency.
  */
 #ifndef TIDEGATE_SIGNAL_MODEL_PROBE_H
@@ -28,6 +29,8 @@ struct model_probe_target {
 	const struct preset *preset;
 	const char *model, *version;
 	const char *golden_json; /* request body for the runtime's predict path; NULL = none */
+	const char *golden_answer_json; /* what it must be answered; NULL = anything */
+	double golden_tolerance;
 };
 
 struct model_prober;
@@ -62,5 +65,11 @@ bool model_prober_blind(const struct model_prober *p);
 /* Pure: does this answer say that `version` is served? `why` gets the reason when not. */
 bool model_probe_answer(const struct preset *preset, const char *version, int status,
                         const char *body, size_t len, char *why, size_t why_size);
+/*
+ * Pure: every member that `expected` has is in the answer, too: numbers within tolerance (relative
+ * above 1), lists of the same length, everything else equal. `why` gets the place that differs.
+ */
+bool model_probe_golden(const char *expected, double tolerance, const char *body, size_t len,
+                        char *why, size_t why_size);
 
 #endif

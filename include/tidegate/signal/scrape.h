@@ -25,7 +25,8 @@ struct scrape_reading {
 	int64_t wall_ms;
 	const struct counts *total;     /* as read; NULL when the scrape failed */
 	const struct counts *increment; /* since the last reading of this pod; NULL for the first */
-	const struct err *err;          /* when it failed */
+	const struct counts_histogram *scores; /* increment of scraper_scores(); NULL as above */
+	const struct err *err;                 /* when it failed */
 };
 
 struct scraper;
@@ -37,5 +38,7 @@ void scraper_free(struct scraper *s);
 void scraper_set(struct scraper *s, const char *group, const struct preset *preset,
                  const char *model, int64_t period_ms, const struct scrape_target *targets,
                  unsigned n);
+/* A histogram that a group's pods are asked for beside their counts; NULL = none. */
+void scraper_scores(struct scraper *s, const char *group, const char *metric);
 
 #endif

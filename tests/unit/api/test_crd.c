@@ -38,6 +38,11 @@ static const struct {
          "'runtime':{'preset':'triton','probes':{'readiness':{'a':1}}}"},
 	{"runtime.probes.liveness", "'runtime':{'preset':'triton','probes':{'liveness':{'a':1}}}"},
 	{"runtime.golden", "'runtime':{'preset':'triton','golden':{'a':1}}"},
+	{"runtime.goldenAnswer.expected",
+         "'runtime':{'preset':'triton','golden':{'a':1},'goldenAnswer':{'expected':{'b':1}}}"},
+	{"runtime.goldenAnswer.tolerance",
+         "'runtime':{'preset':'triton','golden':{'a':1},'goldenAnswer':{'expected':{'b':1},"
+         "'tolerance':'0.5'}}"},
 	{"template", "'template':{'a':1}"},
 	{"gpu.count", "'gpu':{'count':2}"},
 	{"gpu.resource", "'gpu':{'resource':'a.b/c'}"},
@@ -250,12 +255,26 @@ static void describe_steps(const struct mdep *m, struct buf *b)
 
 static void describe_texts(const struct mdep *m, struct buf *b)
 {
-	const char *const texts[] = {
-		m->model.name,     m->model.version, m->model.uri,        m->model.digest,
-		m->image,          m->args_json,     m->env_json,         m->probes_json,
-		m->template_json,  m->golden_json,   m->metrics_path,     m->gpu.resource,
-		m->scheduler,      m->canary.policy, m->route_name,       m->parent_refs_json,
-		m->hostnames_json, m->http_route,    m->annotation_prefix};
+	const char *const texts[] = {m->model.name,
+	                             m->model.version,
+	                             m->model.uri,
+	                             m->model.digest,
+	                             m->image,
+	                             m->args_json,
+	                             m->env_json,
+	                             m->probes_json,
+	                             m->template_json,
+	                             m->golden_json,
+	                             m->golden_answer_json,
+	                             m->metrics_path,
+	                             m->gpu.resource,
+	                             m->scheduler,
+	                             m->canary.policy,
+	                             m->route_name,
+	                             m->parent_refs_json,
+	                             m->hostnames_json,
+	                             m->http_route,
+	                             m->annotation_prefix};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		buf_addf(b, "%s;", str_or(texts[i], "-"));

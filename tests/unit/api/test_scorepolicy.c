@@ -48,6 +48,10 @@ static const struct {
 	{"kayenta.configMapRef.name", PROMETHEUS ",'kayenta':{'configMapRef':{'name':'c'}}"},
 	{"kayenta.configMapRef.key",
          PROMETHEUS ",'kayenta':{'configMapRef':{'name':'c','key':'k'}}"},
+	{"drift.metric", "'drift':{'metric':'m'}"},
+	{"drift.alpha", "'drift':{'metric':'m','alpha':'0.05'}"},
+	{"drift.maxPSI", "'drift':{'metric':'m','maxPSI':'0.5'}"},
+	{"drift.minSamples", "'drift':{'metric':'m','minSamples':200}"},
 	{"metrics[].name", METRIC "}]"},
 	{"metrics[].query", METRIC "}]"},
 	{"metrics[].group", METRIC ",'group':'g'}]"},
@@ -82,6 +86,8 @@ static void describe(const struct scorepolicy *p, struct buf *b)
 	buf_addf(b, "%g %g %g %g %g %g %g %g %g;", p->series.interval_s, p->series.step_s,
 	         p->series.window_s, p->series.min_points, p->series.failures, p->series.pass,
 	         p->series.marginal, p->series.tolerance, p->series.confidence);
+	buf_addf(b, "%s %g %g %g;", str_or(p->drift.metric, "-"), p->drift.alpha, p->drift.max_psi,
+	         p->drift.min_samples);
 	buf_addf(b, "%s %s %s;", str_or(p->kayenta.config, "-"), str_or(p->kayenta.configmap, "-"),
 	         p->kayenta.configmap_key);
 	for (unsigned i = 0; i < p->nmetrics; i++)
@@ -93,6 +99,8 @@ static void describe(const struct scorepolicy *p, struct buf *b)
 
 static const char *baseline(const char *path)
 {
+	if (str_starts(path, "drift.") && !str_eq(path, "drift.metric"))
+		return "'drift':{'metric':'m'}";
 	if (str_eq(path, "kayenta.configMapRef.key"))
 		return PROMETHEUS ",'kayenta':{'configMapRef':{'name':'c'}}";
 	if (str_starts(path, "metrics[].") && !str_eq(path, "metrics[].name") &&
@@ -192,6 +200,9 @@ static void test_problems(void **state)
 		{"'prometheus':{'url':'ftp://p'}", "spec.prometheus.url", "begin with http"},
 		{"'prometheus':{'url':'http://u:p@h'}", "spec.prometheus.url", "credentials"},
 		{"'series':{'minPoints':4}", "spec.series.minPoints", "from 5 to 1000"},
+		{"'drift':{}", "spec.drift.metric", "name of a histogram"},
+		{"'drift':{'metric':'a b'}", "spec.drift.metric", "name of a histogram"},
+		{"'drift':{'metric':'m','maxPSI':0}", "spec.drift.maxPSI", "from 0.01 to 10"},
 		{"'metrics':7", "spec.metrics", "must be a list"},
 		{"'metrics':[{'name':'a','query':'q'}]", "spec.prometheus.url", "is needed"},
 		{METRIC "},{'name':'ctr','query':'q'}]", "spec.metrics[1].name", "taken"},

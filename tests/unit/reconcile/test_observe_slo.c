@@ -144,8 +144,12 @@ static void test_a_dark_zone_holds_and_then_is_forgotten(void **state)
 	assert_non_null(strstr(s.held, "zone hz-a"));
 	slo_watch_forget(w);
 	s = read_at(w, START + 61000, &a);
-	assert_false(s.breach);
+	assert_true(s.breach); /* told for as long as the excuse holds, without new evidence */
+	assert_non_null(strstr(s.held, "zone hz-a"));
+	assert_string_equal(s.revision, "old");
+	assert_non_null(strstr(s.text, "300 of 600 requests bad"));
 	assert_int_equal(s.objectives[0].bad, 300); /* the users saw it all the same */
+	assert_false(read_at(w, START + 60000 + 120000, &a).breach);
 	feed(w, false, START + 61000, 120, reading(5, 0, 0));
 	s = read_at(w, START + 181000, &a); /* long after, and bad by itself */
 	assert_true(s.breach && !s.held);

@@ -30,7 +30,7 @@ static void test_counts_come_first_then_the_series(void **state)
 
 	(void)state;
 	arena_init(&a, 0);
-	score_groups_take(&g, &c, &v);
+	score_groups_take(&g, &c, NULL, &v);
 	out = score_groups_copy(&g, &a);
 	assert_int_equal(g.n, 4);
 	assert_string_equal(out[0].name, "errors");
@@ -53,11 +53,11 @@ static void test_silence_is_no_score(void **state)
 	struct score_groups g = {.n = 0};
 
 	(void)state;
-	score_groups_take(&g, &c, &v);
+	score_groups_take(&g, &c, NULL, &v);
 	assert_int_equal(g.v[0].score, -1);
 	c = counts(41);
 	c.metrics[1].effect = NAN;
-	score_groups_take(&g, &c, &v);
+	score_groups_take(&g, &c, NULL, &v);
 	assert_int_equal(g.v[0].score, 12);
 	assert_int_equal(g.v[1].score, -1);
 	score_groups_clear(&g);
@@ -70,8 +70,12 @@ static void test_names_are_keys(void **state)
 	struct score_groups g = {.n = 0};
 
 	(void)state;
-	score_groups_take(&g, &c, &v);
+	score_groups_take(&g, &c, NULL, &v);
 	assert_string_equal(g.v[2].name, "errors by query");
+	score_groups_take(&g, &c, &(struct drift_result){JUDGE_FAIL, 0, "has moved"}, &v);
+	assert_string_equal(g.v[2].name, "scores");
+	assert_string_equal(g.v[2].text, "has moved");
+	assert_int_equal(g.v[2].score, 0);
 	score_groups_clear(&g);
 }
 
@@ -89,7 +93,7 @@ static void test_what_is_too_much_is_left_out(void **state)
 		names[i][2] = '\0';
 		v.groups[i].name = names[i];
 	}
-	score_groups_take(&g, &c, &v);
+	score_groups_take(&g, &c, NULL, &v);
 	assert_int_equal(g.n, MDEP_GROUPS_MAX);
 	assert_string_equal(g.v[2].name, "g0");
 	score_groups_clear(&g);

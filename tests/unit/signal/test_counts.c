@@ -148,6 +148,40 @@ static void test_unknown_gives_no_increment(void **state)
 	assert_false(counts_increment(&b, &a, &d));
 }
 
+static const struct counts_histogram *histogram(struct counts_histogram *h, const char *text)
+{
+	assert_int_equal(counts_histogram_read("s", "m", text, strlen(text), h, NULL), 0);
+	return h;
+}
+
+/* Bounds may be negative; series are added up, other models' and other metrics' left out. */
+static void test_histogram(void **state)
+{
+	static const char before[] = "s_bucket{le=\"-1\"} 1\ns_bucket{le=\"+Inf\"} 3\n";
+	static const char after[] = "s_bucket{le=\"+Inf\",model_name=\"m\"} 5\n"
+				    "s_bucket{le=\"-1\"} 2\ns_bucket{le=\"+Inf\",a=\"b\"} 2\n"
+				    "s_bucket{le=\"-1\",model=\"x\"} 9\nt_bucket{le=\"0\"} 9\n"
+				    "s_bucket{le=\"NaN\"} 9\ns_bucket{le=\"7\"} NaN\ns_sum 4\n";
+	struct counts_histogram a, b, grown;
+
+	(void)state;
+	histogram(&a, before);
+	histogram(&b, after);
+	assert_int_equal(b.n, 2);
+	assert_true(b.bounds[0] == -1 && isinf(b.bounds[1]));
+	assert_true(b.counts[0] == 2 && b.counts[1] == 7);
+	assert_true(counts_histogram_increment(&a, &b, &grown));
+	assert_true(grown.counts[0] == 1 && grown.counts[1] == 4);
+	/* restarted: all of it is new */
+	assert_true(counts_histogram_increment(&b, &a, &grown));
+	assert_true(grown.counts[0] == 1 && grown.counts[1] == 3);
+	histogram(&b, "s_bucket{le=\"2\"} 2\ns_bucket{le=\"+Inf\"} 7\n");
+	assert_false(counts_histogram_increment(&a, &b, &grown));
+	histogram(&b, "t 1\n");
+	assert_int_equal(b.n, 0);
+	assert_false(counts_histogram_increment(&a, &b, &grown));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +194,7 @@ int main(void)
 		cmocka_unit_test(test_no_more_errors_than_requests),
 		cmocka_unit_test(test_restart_counts_from_zero),
 		cmocka_unit_test(test_other_buckets_give_no_latency),
+		cmocka_unit_test(test_histogram),
 		cmocka_unit_test(test_unknown_gives_no_increment),
 	};
 

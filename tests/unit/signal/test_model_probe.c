@@ -232,6 +232,66 @@ static void test_golden_request_fails(void **state)
 	assert_non_null(strstr(w.why, "golden request failed"));
 }
 
+static void test_golden_answers(void **state)
+{
+	static const struct {
+		const char *expected, *body, *why; /* why NULL: it passes */
+		double tolerance;
+	} rows[] = {
+		{"{}", "{\"predictions\":[0.5]}", NULL, 0},
+		{"{\"p\":[0.5,2]}", "{\"p\":[0.5,2],\"more\":1}", NULL, 0},
+		{"{\"p\":[0.5]}", "{\"p\":[0.509]}", NULL, 0.01},
+		{"{\"p\":[0.5]}", "{\"p\":[0.511]}", "p[0] is 0.511, expected 0.5", 0.01},
+		{"{\"p\":[200]}", "{\"p\":[201.9]}", NULL, 0.01},
+		{"{\"p\":[200]}", "{\"p\":[202.1]}", "p[0] is 202.1, expected 200", 0.01},
+		{"{\"p\":[1]}", "{\"p\":[1,1]}", "p is [1,1], expected [1]", 1},
+		{"{\"p\":[1]}", "{\"q\":[1]}", "p is nothing, expected [1]", 1},
+		{"{\"p\":[1]}", "{\"p\":[null]}", "p[0] is null, expected 1", 1},
+		{"{\"a\":{\"b\":\"x\",\"c\":true}}", "{\"a\":{\"c\":true,\"b\":\"x\"}}", NULL, 0},
+		{"{\"a\":{\"b\":\"x\"}}", "{\"a\":{\"b\":\"y\"}}", "a.b is \"y\", expected \"x\"",
+	         1},
+		{"{\"a\":1}", "nonsense", "not JSON", 0},
+		{"{\"a\":1}", "[]", "the answer is [], expected {\"a\":1}", 0},
+	};
+	char why[192];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool ok = model_probe_golden(rows[i].expected, rows[i].tolerance, rows[i].body,
+		                             strlen(rows[i].body), why, sizeof(why));
+
+		if (ok != !rows[i].why || (rows[i].why && !strstr(why, rows[i].why)))
+			fail_msg("row %zu: %d %s", i, ok, ok ? "" : why);
+	}
+}
+
+/* HTTP 200 is not enough where an answer is expected. */
+static void test_golden_request_with_another_answer(void **state)
+{
+	struct model_probe_target t = {.pod = "shop/p",
+	                               .uid = "u",
+	                               .ip = "127.0.0.1",
+	                               .preset = preset_get(RUNTIME_V2),
+	                               .model = "rec",
+	                               .version = "4",
+	                               .golden_json = "{}",
+	                               .golden_answer_json = "{\"score\":0.5}",
+	                               .golden_tolerance = 0.1};
+
+	(void)state;
+	w.site.body = "{\"score\":0.7}";
+	make_prober(4, 600000);
+	t.port = port_of(server_address(w.site.server));
+	model_prober_set(w.prober, &t);
+	next_report();
+	assert_false(w.ready);
+	assert_non_null(strstr(w.why, "golden request failed: score is 0.7, expected 0.5"));
+	t.golden_answer_json = "{\"score\":0.65}";
+	model_prober_set(w.prober, &t);
+	next_report();
+	assert_true(w.ready);
+}
+
 static void test_nobody_answers(void **state)
 {
 	struct model_probe_target t = {.pod = "shop/p",
@@ -331,6 +391,8 @@ int main(void)
 		T(test_the_same_target_goes_on),
 		T(test_golden_request),
 		T(test_golden_request_fails),
+		T(test_golden_answers),
+		T(test_golden_request_with_another_answer),
 		T(test_nobody_answers),
 		T(test_concurrency),
 		T(test_removed_while_running),

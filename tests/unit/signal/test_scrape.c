@@ -14,6 +14,7 @@ struct reading {
 	enum err_class class;
 	bool has_total, has_increment;
 	double total, increment;
+	double scores; /* increment of the histogram; -1 = none */
 };
 
 static struct world {
@@ -39,6 +40,7 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 	x->has_increment = r->increment != NULL;
 	x->total = r->total ? r->total->requests : -1;
 	x->increment = r->increment ? r->increment->requests : -1;
+	x->scores = r->scores ? r->scores->counts[r->scores->n - 1] : -1;
 	assert_true(r->wall_ms > 0);
 	assert_true((r->total == NULL) == (r->err != NULL));
 	w.n++;
@@ -317,6 +319,39 @@ static void test_one_of_a_group_removed(void **state)
 	assert_true(readings_of("p2") > 0);
 }
 
+/* Seven scores more at each look; asked for only when somebody wants them. */
+static const char *scoring(struct site *s, const struct server_request *r)
+{
+	(void)r;
+	w.counter += 7;
+	snprintf(s->buf, sizeof(s->buf),
+	         "requests_total 5\nscore_bucket{le=\"0.5\"} 1\nscore_bucket{le=\"+Inf\"} %g\n",
+	         w.counter);
+	return s->buf;
+}
+
+static void test_scores(void **state)
+{
+	(void)state;
+	w.site.answer = scoring;
+	make_scraper(4);
+	set_targets("rec", 20, 1, NULL);
+	next_reading();
+	next_reading();
+	assert_true(last()->scores == -1);
+	scraper_scores(w.scraper, "g", "score");
+	next_reading();
+	assert_true(last()->scores == -1); /* nothing to compare with yet */
+	next_reading();
+	assert_true(last()->scores >= 7 && fmod(last()->scores, 7) == 0);
+	scraper_scores(w.scraper, "g", "score"); /* the same: the base stays */
+	next_reading();
+	assert_true(last()->scores >= 7 && fmod(last()->scores, 7) == 0);
+	scraper_scores(w.scraper, "g", NULL);
+	next_reading();
+	assert_true(last()->scores == -1);
+}
+
 static void test_removed_by_the_receiver(void **state)
 {
 	(void)state;
@@ -344,6 +379,7 @@ int main(void)
 		T(test_removed_while_running),
 		T(test_one_of_a_group_removed),
 		T(test_removed_by_the_receiver),
+		T(test_scores),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
