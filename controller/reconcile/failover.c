@@ -104,7 +104,8 @@ static void add_pods(struct mdep_operator *op, const struct replicaset *rs, int6
 	     o = store_next_owned(pods, rs->meta.uid, o)) {
 		const struct pod *p = (const struct pod *)o;
 
-		if (p->meta.deleted_ms)
+		/* One that leaves may have gone already, as far as a late watch can tell. */
+		if (p->meta.deleted_ms || p->leaving_since_ms)
 			continue;
 		*serving += in_service(p);
 		add_pod(op, p, now_ms, f);
