@@ -163,6 +163,19 @@ void gate_pod(struct gate *g, const struct store_event *ev)
 		look_at_pod(g, p);
 }
 
+/* A pod may be seen before its ReplicaSet, which tells the version to ask for. */
+void gate_replicaset(struct gate *g, const struct store_event *ev)
+{
+	const struct store *pods = &g->op->stores[CACHE_POD];
+	const struct object *o;
+
+	if (!g->started || ev->change != STORE_ADDED)
+		return;
+	for (o = store_next_owned(pods, ev->object->uid, NULL); o;
+	     o = store_next_owned(pods, ev->object->uid, o))
+		look_at_pod(g, (const struct pod *)o);
+}
+
 void gate_start(struct gate *g)
 {
 	const struct store *pods = &g->op->stores[CACHE_POD];

@@ -89,9 +89,11 @@ static void on_node(void *arg, const struct store_event *ev)
 
 static void on_replicaset(void *arg, const struct store_event *ev)
 {
+	struct mdep_operator *op = arg;
 	const struct replicaset *rs = (const struct replicaset *)ev->object;
 
-	enqueue_named(arg, rs->meta.namespace, rs->name, ev->initial);
+	gate_replicaset(op->gate, ev);
+	enqueue_named(op, rs->meta.namespace, rs->name, ev->initial);
 }
 
 static void on_owned(void *arg, const struct store_event *ev)
