@@ -40,7 +40,6 @@ struct import_note {
 /* What the command line says; NULL: not said. */
 struct import_options {
 	const char *name, *preset, *container, *model_name, *model_version, *http_route;
-	bool take_over;
 };
 
 struct import {
@@ -116,7 +115,6 @@ struct import_model {
 	int64_t replicas, history; /* -1: not said */
 	bool paused;
 
-	const char *take_over; /* Deployment whose place it takes; NULL */
 	const struct import_object *template_of;
 	const char *template_path; /* "spec.template" */
 	const struct cJSON *template;

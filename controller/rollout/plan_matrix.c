@@ -166,7 +166,7 @@ void plan_matrix(struct planner *p)
 	bool keep = track_carriers(p, TRACK_STABLE, true) || track_carriers(p, TRACK_TARGET, true);
 	int share = share_of_target(p, keep);
 
-	if (!p->s->traffic.managed || plan_takeover_holds(p)) {
+	if (!p->s->traffic.managed) {
 		p->st->nweights = 0;
 		return;
 	}

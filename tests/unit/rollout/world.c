@@ -609,8 +609,7 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 
 static void snapshot(const struct world *w, struct arena *a, struct rollout_snapshot *s)
 {
-	*s = (struct rollout_snapshot){
-		.now_ms = w->now, .mdep = &w->m, .taken = w->taken, .takeover = w->takeover};
+	*s = (struct rollout_snapshot){.now_ms = w->now, .mdep = &w->m, .taken = w->taken};
 	observe_cells(w, a, s);
 	observe_route(w, &s->traffic);
 	s->judgement = (struct rollout_judgement){
