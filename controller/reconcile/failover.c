@@ -126,7 +126,9 @@ void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_m
 	     o = store_next_owned(sets, m->meta.uid, o)) {
 		const struct replicaset *rs = (const struct replicaset *)o;
 
-		for (unsigned i = 0; i < m->nzones && rs->revision; i++)
+		/* None is wanted: those that are still seen may have gone, as far as a late watch
+		 * can tell. */
+		for (unsigned i = 0; i < m->nzones && rs->revision && rs->replicas; i++)
 			if (str_eq(rs->zone, facts[i].name))
 				add_pods(op, rs, now_ms, &facts[i], &serving[i]);
 	}
