@@ -232,6 +232,9 @@ static void test_golden_request_fails(void **state)
 	assert_non_null(strstr(w.why, "golden request failed"));
 }
 
+/* Longer than what a message shows of a value. */
+#define LONG "0123456789012345678901234567890123456789012345678901234567890123456789"
+
 static void test_golden_answers(void **state)
 {
 	static const struct {
@@ -250,6 +253,8 @@ static void test_golden_answers(void **state)
 		{"{\"a\":{\"b\":\"x\",\"c\":true}}", "{\"a\":{\"c\":true,\"b\":\"x\"}}", NULL, 0},
 		{"{\"a\":{\"b\":\"x\"}}", "{\"a\":{\"b\":\"y\"}}", "a.b is \"y\", expected \"x\"",
 	         1},
+		{"{\"a\":\"" LONG "x\"}", "{\"a\":\"" LONG "x\"}", NULL, 0},
+		{"{\"a\":\"" LONG "x\"}", "{\"a\":\"" LONG "y\"}", "a is ", 0},
 		{"{\"a\":1}", "nonsense", "not JSON", 0},
 		{"{\"a\":1}", "[]", "the answer is [], expected {\"a\":1}", 0},
 	};
