@@ -42,19 +42,6 @@ static void on_told(void *arg, bool warning, const struct event_ref *about, cons
 
 /* --- hooks --------------------------------------------------------------------------------- */
 
-static enum sim_fault fate(void *arg, const char *agent)
-{
-	(void)arg;
-	(void)agent;
-	return SIM_OK;
-}
-
-static bool cut(void *arg)
-{
-	(void)arg;
-	return false;
-}
-
 static int64_t lag(void *arg)
 {
 	struct script *s = arg;
@@ -511,9 +498,7 @@ static void add_operators(struct script *s)
 static void begin(struct script *s)
 {
 	const struct scenario *c = s->o->scenario;
-	struct sim_hooks hooks = {.fate = fate,
-	                          .cut = cut,
-	                          .lag = lag,
+	struct sim_hooks hooks = {.lag = lag,
 	                          .changed = changed,
 	                          .written = written,
 	                          .crash = crash,

@@ -190,7 +190,7 @@ static void on_deliver(void *arg)
 	}
 	if (hangs(c))
 		return;
-	if (s->hooks.cut(s->hooks.arg)) {
+	if (s->hooks.cut && s->hooks.cut(s->hooks.arg)) {
 		err_set(&err, ERR_TRANSPORT, "connection reset by peer");
 		http_answer_end(http, &err);
 		return;

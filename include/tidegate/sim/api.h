@@ -106,7 +106,8 @@ struct sim_api;
 
 /* Those that may be NULL say so. */
 struct sim_hooks {
-	/* The fate of a write, and whether a watch is cut before its next delivery. */
+	/* The fate of a write, and whether a watch is cut before its next delivery; NULL: no
+	 * faults, never. */
 	enum sim_fault (*fate)(void *arg, const char *agent);
 	bool (*cut)(void *arg);
 	/* Delay of the next watch delivery, ms. */

@@ -74,19 +74,6 @@ static inline void stage_written(void *arg, const char *agent, const struct sim_
 	stage.route_writes += o->resource == SIM_ROUTE;
 }
 
-static inline enum sim_fault stage_fate(void *arg, const char *agent)
-{
-	(void)arg;
-	(void)agent;
-	return SIM_OK;
-}
-
-static inline bool stage_cut(void *arg)
-{
-	(void)arg;
-	return false;
-}
-
 static inline int64_t stage_lag(void *arg)
 {
 	(void)arg;
@@ -138,9 +125,7 @@ static inline void stage_model(const char *name, const char *version, const char
 
 static inline void stage_begin(unsigned models, unsigned replicas)
 {
-	struct sim_hooks hooks = {.fate = stage_fate,
-	                          .cut = stage_cut,
-	                          .lag = stage_lag,
+	struct sim_hooks hooks = {.lag = stage_lag,
 	                          .crash = stage_crash,
 	                          .changed = stage_changed,
 	                          .written = stage_written,

@@ -40,19 +40,6 @@ static int index_of(const char *agent)
 	return p ? (int)(p - s.cluster.replica) : 0;
 }
 
-static enum sim_fault fate(void *arg, const char *agent)
-{
-	(void)arg;
-	(void)agent;
-	return SIM_OK;
-}
-
-static bool cut(void *arg)
-{
-	(void)arg;
-	return false;
-}
-
 static int64_t lag(void *arg)
 {
 	(void)arg;
@@ -202,9 +189,7 @@ static void make_model(void)
 
 static int setup(void **state)
 {
-	struct sim_hooks hooks = {.fate = fate,
-	                          .cut = cut,
-	                          .lag = lag,
+	struct sim_hooks hooks = {.lag = lag,
 	                          .changed = changed,
 	                          .written = written,
 	                          .crash = crash,
