@@ -75,7 +75,11 @@ int buf_addstr(struct buf *b, const char *s)
 
 int buf_addch(struct buf *b, char c)
 {
-	return buf_add(b, &c, 1);
+	if (reserve(b, 1) < 0)
+		return -1;
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
+	return 0;
 }
 
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap)

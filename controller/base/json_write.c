@@ -224,8 +224,10 @@ void jw_strn(struct json_writer *w, const char *key, const char *v, size_t n)
 
 void jw_i64(struct json_writer *w, const char *key, int64_t v)
 {
+	char text[STR_I64_MAX];
+
 	if (begin_item(w, key))
-		check(w, buf_addf(w->out, "%lld", (long long)v));
+		check(w, buf_addstr(w->out, str_from_i64(v, text)));
 }
 
 void jw_bool(struct json_writer *w, const char *key, bool v)

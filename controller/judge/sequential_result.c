@@ -93,6 +93,11 @@ static double latency_effect(const struct sequential *s)
 	return track ? evidence_effect(&s->tracks[track].evidence) : 1;
 }
 
+static bool has_latency(const struct sequential *s)
+{
+	return s->canary_latency || s->stable_latency;
+}
+
 static void fill_metrics(const struct sequential *s, struct sequential_result *r)
 {
 	const struct evidence *errors = &s->tracks[0].evidence;
@@ -100,7 +105,7 @@ static void fill_metrics(const struct sequential *s, struct sequential_result *r
 	explain_errors(s, r,
 	               add_metric(r, "errors", &s->errors, sequential_fail_at(s, SEQUENTIAL_ERRORS),
 	                          evidence_log_worse(errors), evidence_effect(errors)));
-	if (s->canary_latency || s->stable_latency)
+	if (has_latency(s))
 		explain_latency(s, add_metric(r, "latency", &s->latency,
 		                              sequential_fail_at(s, SEQUENTIAL_LATENCY),
 		                              latency_log_worse(s), latency_effect(s)));
@@ -125,40 +130,57 @@ static void fill_counts(const struct sequential *s, struct sequential_result *r)
 	r->stable_errors = stable.bad;
 }
 
-/* The first FAIL decides; PASS is the last one to come. */
-static void combine(struct sequential_result *r)
+/* One FAIL decides; PASS takes them all. */
+static enum judge_verdict combined(const struct sequential *s)
 {
-	unsigned passed = 0;
-	double last = NAN;
+	enum judge_verdict latency = has_latency(s) ? s->latency.verdict : JUDGE_PASS;
 
-	r->verdict = JUDGE_NONE;
-	r->decided_at = NAN;
+	if (s->errors.verdict == JUDGE_FAIL || latency == JUDGE_FAIL)
+		return JUDGE_FAIL;
+	return s->errors.verdict == JUDGE_PASS && latency == JUDGE_PASS ? JUDGE_PASS : JUDGE_NONE;
+}
+
+/* The first FAIL's time, or the last PASS's. */
+static double combined_at(const struct sequential_result *r)
+{
+	double at = NAN;
+
 	for (unsigned i = 0; i < r->nmetrics; i++) {
 		const struct sequential_metric *m = &r->metrics[i];
 
-		passed += m->verdict == JUDGE_PASS;
-		last = fmax(last, m->decided_at);
-		if (m->verdict != JUDGE_FAIL)
-			continue;
-		r->verdict = JUDGE_FAIL;
-		r->decided_at = fmin(r->decided_at, m->decided_at);
+		if (m->verdict == r->verdict)
+			at = r->verdict == JUDGE_FAIL ? fmin(at, m->decided_at)
+			                              : fmax(at, m->decided_at);
 	}
-	if (r->verdict == JUDGE_FAIL || passed < r->nmetrics)
-		return;
-	r->verdict = JUDGE_PASS;
-	r->decided_at = last;
+	return r->verdict == JUDGE_NONE ? NAN : at;
+}
+
+static double since(const struct sequential *s, double now, double last)
+{
+	return s->started && now > last ? now - last : 0;
+}
+
+static bool is_silent(const struct sequential *s, double now)
+{
+	return since(s, now, s->last_canary_t) >= s->o.no_data_s ||
+	       since(s, now, s->last_stable_t) >= s->o.no_stable_s;
 }
 
 /* Evidence of old days is no PASS of today. */
-static void require_data(const struct sequential *s, struct sequential_result *r)
+enum judge_verdict sequential_verdict(const struct sequential *s, double now)
+{
+	enum judge_verdict v = combined(s);
+
+	return v != JUDGE_FAIL && is_silent(s, now) ? JUDGE_NONE : v;
+}
+
+static void tell_silence(const struct sequential *s, struct sequential_result *r)
 {
 	bool no_canary = r->since_data_s >= s->o.no_data_s;
 	bool no_stable = r->since_stable_s >= s->o.no_stable_s;
 
 	if (r->verdict == JUDGE_FAIL || (!no_canary && !no_stable))
 		return;
-	r->verdict = JUDGE_NONE;
-	r->decided_at = NAN;
 	snprintf(r->text, sizeof(r->text), "no %s requests for %.0f s",
 	         no_canary && no_stable ? "canary or stable"
 	         : no_canary            ? "canary"
@@ -187,9 +209,10 @@ void sequential_result(const struct sequential *s, double now, struct sequential
 	memset(r, 0, sizeof(*r));
 	fill_counts(s, r);
 	fill_metrics(s, r);
-	r->since_data_s = s->started && now > s->last_canary_t ? now - s->last_canary_t : 0;
-	r->since_stable_s = s->started && now > s->last_stable_t ? now - s->last_stable_t : 0;
-	combine(r);
+	r->since_data_s = since(s, now, s->last_canary_t);
+	r->since_stable_s = since(s, now, s->last_stable_t);
+	r->verdict = sequential_verdict(s, now);
+	r->decided_at = combined_at(r);
 	choose_text(r);
-	require_data(s, r);
+	tell_silence(s, r);
 }

@@ -1,6 +1,8 @@
 #include "tidegate/reconcile/children.h"
 
 #include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "tidegate/api/names.h"
 #include "tidegate/base/json.h"
@@ -77,18 +79,29 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 	return 0;
 }
 
-/* hash 0: without the annotation, which is the text that the hash is taken of. */
-static void write_hash(struct json_writer *w, uint64_t hash)
+#define HASH_DIGITS 16
+#define HASH_KEY    "\"" TG_ANN_APPLY_HASH "\":\""
+
+/* Zeros where seal() puts the hash. */
+static void write_hash(struct json_writer *w)
 {
-	if (!hash)
-		return;
 	jw_object(w, "annotations");
-	jw_strf(w, TG_ANN_APPLY_HASH, "%016" PRIx64, hash);
+	jw_strf(w, TG_ANN_APPLY_HASH, "%0*d", HASH_DIGITS, 0);
 	jw_end_object(w);
 }
 
+/* The hash is of the text with zeros in its place: written once, most texts are only compared. */
+static void seal(struct buf *out, uint64_t *hash)
+{
+	char digits[HASH_DIGITS + 1];
+
+	*hash = str_hash(STR_HASH_SEED, out->data, out->len);
+	snprintf(digits, sizeof(digits), "%016" PRIx64, *hash);
+	memcpy(strstr(out->data, HASH_KEY) + strlen(HASH_KEY), digits, HASH_DIGITS);
+}
+
 static int write_service_body(const struct mdep *m, const char *name, const char *revision,
-                              const char *zone, uint64_t hash, struct buf *out)
+                              const char *zone, struct buf *out)
 {
 	struct json_writer w;
 
@@ -100,7 +113,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 	jw_str(&w, "name", name);
 	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
 	write_labels(&w, "labels", m, revision, zone);
-	write_hash(&w, hash);
+	write_hash(&w);
 	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
@@ -121,11 +134,10 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 static int write_service(const struct mdep *m, const char *name, const char *revision,
                          const char *zone, struct buf *out, uint64_t *hash)
 {
-	if (write_service_body(m, name, revision, zone, 0, out))
+	if (write_service_body(m, name, revision, zone, out))
 		return -1;
-	*hash = str_hash(STR_HASH_SEED, out->data, out->len);
-	buf_reset(out);
-	return write_service_body(m, name, revision, zone, *hash, out);
+	seal(out, hash);
+	return 0;
 }
 
 int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
@@ -160,7 +172,7 @@ int child_front_service(const struct mdep *m, const char *revision, struct buf *
 
 /* --- disruption budget ------------------------------------------------------------------- */
 
-static int write_budget_body(const struct mdep *m, uint64_t hash, struct buf *out)
+static int write_budget_body(const struct mdep *m, struct buf *out)
 {
 	struct json_writer w;
 
@@ -172,7 +184,7 @@ static int write_budget_body(const struct mdep *m, uint64_t hash, struct buf *ou
 	jw_str(&w, "name", m->meta.name);
 	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
 	write_labels(&w, "labels", m, NULL, NULL);
-	write_hash(&w, hash);
+	write_hash(&w);
 	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
@@ -189,9 +201,8 @@ static int write_budget_body(const struct mdep *m, uint64_t hash, struct buf *ou
 
 int child_disruption_budget(const struct mdep *m, struct buf *out, uint64_t *hash)
 {
-	if (write_budget_body(m, 0, out))
+	if (write_budget_body(m, out))
 		return -1;
-	*hash = str_hash(STR_HASH_SEED, out->data, out->len);
-	buf_reset(out);
-	return write_budget_body(m, *hash, out);
+	seal(out, hash);
+	return 0;
 }

@@ -67,16 +67,32 @@ static const char *path_of(struct intents *t, enum cache cache, const char *ns, 
 
 /* --- status ------------------------------------------------------------------------------ */
 
-/* An API write costs the server several milliseconds: counts and texts are written in company. */
-#define STATUS_LAZY_MS 3000
+/*
+ * An API write costs the server several milliseconds: counts and texts are written in company, and
+ * figures that every scrape moves the less often the longer nothing else has moved. A thousand
+ * models in their holds would else be hundreds of writes a second.
+ */
+#define STATUS_LAZY_MS     3000
+#define STATUS_LAZY_MAX_MS 30000
+#define STATUS_LAZY_PART   20
+
+static int64_t status_every_ms(const struct mdep *m, const struct mdep_status *next)
+{
+	int64_t every = (clock_wall_ms() - next->progress_ms) / STATUS_LAZY_PART;
+
+	if (status_counts_changed(&m->status, next) || every < STATUS_LAZY_MS)
+		return STATUS_LAZY_MS;
+	return every < STATUS_LAZY_MAX_MS ? every : STATUS_LAZY_MAX_MS;
+}
 
 static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *next,
                               const struct key_state *ks)
 {
-	int64_t wait = ks->status_ms + STATUS_LAZY_MS - clock_mono_ms();
+	int64_t wait;
 
 	if (!m->has_status || status_change_is_urgent(&m->status, next))
 		return 0;
+	wait = ks->status_ms + status_every_ms(m, next) - clock_mono_ms();
 	return wait > 0 ? wait : 0;
 }
 

@@ -226,6 +226,8 @@ void shift_count(void *arg);
  * texts alone may be written later, together with what comes after them.
  */
 bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next);
+/* Pods came or went, or there is another reason: more than the figures of measurements differ. */
+bool status_counts_changed(const struct mdep_status *now, const struct mdep_status *next);
 
 /* --- counts of passes (metric.c) --------------------------------------------------------- */
 enum pass_result { PASS_SUCCESS, PASS_AGAIN, PASS_ERROR, PASS_RESULTS };

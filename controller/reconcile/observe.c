@@ -23,7 +23,14 @@
 /* The score text changes with every scrape; status shows it this often, or when the verdict
  * changes. */
 #define TEXT_EVERY_MS 5000
-#define WAKE_EVERY_MS 1000
+/*
+ * A changed verdict wakes the planner at once. Beyond that the share is looked at soon after a
+ * change of the route, and the less often the longer it has lasted: hours of hold are not worth a
+ * pass a second.
+ */
+#define WAKE_EVERY_MS     1000
+#define WAKE_EVERY_MAX_MS 10000
+#define WAKE_EVERY_PART   60
 
 struct watched {
 	bool canary;
@@ -270,16 +277,35 @@ static void judge_counts(struct observation *o, int64_t now_ms, struct sequentia
 	sequential_result(o->judge, (double)now_ms / 1000.0, res);
 }
 
+/* As judge_counts(), of every reading: without figures and words. */
+static enum judge_verdict verdict_of(struct observation *o, int64_t now_ms)
+{
+	struct sequential_result res = {.verdict = JUDGE_NONE};
+
+	if (o->limits)
+		judge_limits(o, now_ms, &res);
+	if (!o->judge)
+		return res.verdict;
+	sequential_advance(o->judge, (double)now_ms / 1000.0);
+	return sequential_verdict(o->judge, (double)now_ms / 1000.0);
+}
+
 /* --- waking ------------------------------------------------------------------------------ */
+
+static int64_t wake_every_ms(const struct observation *o, int64_t now_ms)
+{
+	int64_t since = o->since_ms > o->began_ms ? o->since_ms : o->began_ms;
+	int64_t every = (now_ms - since) / WAKE_EVERY_PART;
+
+	if (every < WAKE_EVERY_MS)
+		return WAKE_EVERY_MS;
+	return every < WAKE_EVERY_MAX_MS ? every : WAKE_EVERY_MAX_MS;
+}
 
 static bool judge_news(struct observation *o, int64_t now_ms)
 {
-	struct sequential_result res;
-
-	if (!o->judging)
-		return false;
-	judge_counts(o, now_ms, &res);
-	return res.verdict != o->verdict || now_ms - o->woken_ms >= WAKE_EVERY_MS;
+	return o->judging && (verdict_of(o, now_ms) != o->verdict ||
+	                      now_ms - o->woken_ms >= wake_every_ms(o, now_ms));
 }
 
 static bool slo_news(struct observation *o, int64_t now_ms)

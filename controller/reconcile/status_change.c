@@ -72,6 +72,26 @@ static bool zones_changed(const struct mdep_status *a, const struct mdep_status 
 	return false;
 }
 
+static bool reasons_changed(const struct mdep_status *a, const struct mdep_status *b)
+{
+	const struct mdep_condition *c;
+
+	for (unsigned i = 0; i < b->nconditions; i++) {
+		c = mdep_condition_get(a, b->conditions[i].type);
+		if (!c || !str_eq(str_or(c->reason, ""), str_or(b->conditions[i].reason, "")))
+			return true;
+	}
+	return false;
+}
+
+bool status_counts_changed(const struct mdep_status *now, const struct mdep_status *next)
+{
+	return reasons_changed(now, next) || now->replicas != next->replicas ||
+	       now->ready_replicas != next->ready_replicas ||
+	       now->updated_replicas != next->updated_replicas ||
+	       now->stable_replicas != next->stable_replicas || now->nweights != next->nweights;
+}
+
 bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next)
 {
 	return now->observed_generation != next->observed_generation || machine_moved(now, next) ||

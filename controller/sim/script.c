@@ -456,6 +456,26 @@ static void apply_later(struct script *s)
 	apply(s, text);
 }
 
+/* A step is held until then, by itself; 0 when none is. */
+static int64_t held_until(struct script *s, const struct tracked *t)
+{
+	int64_t generation, wall_ms;
+	const struct cJSON *rollout = json_get(status_of(s, t, &generation), "rollout");
+	const char *text = json_str(rollout, "holdUntilTime");
+
+	if (!text || clock_parse(text, &wall_ms))
+		return 0;
+	return wall_ms - CLUSTER_START_WALL_MS;
+}
+
+/* Something is under way, but has been stuck for too long to be waited for. */
+static bool is_stuck(struct script *s, const struct tracked *t)
+{
+	int64_t held = held_until(s, t);
+
+	return script_now(s) - (held > s->news_ms ? held : s->news_ms) >= 4 * QUIET_MS;
+}
+
 static void on_look(void *arg)
 {
 	struct script *s = arg;
@@ -468,7 +488,7 @@ static void on_look(void *arg)
 	if (s->end_ms != LONGEST_MS || !quiet)
 		return;
 	for (unsigned i = 0; i < s->ntracked; i++)
-		quiet &= is_at_rest(s, &s->tracked[i], false) || now - s->news_ms >= 4 * QUIET_MS;
+		quiet &= is_at_rest(s, &s->tracked[i], false) || is_stuck(s, &s->tracked[i]);
 	s->done |= quiet;
 }
 

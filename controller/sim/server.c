@@ -4,29 +4,19 @@
 #include <string.h>
 
 #include "tidegate/api/preset.h"
+#include "tidegate/base/alloc.h"
 #include "tidegate/base/clock.h"
 
 /* --- metrics ------------------------------------------------------------------------------- */
 
-/* As "%.0f", many times as fast: a simulated hour has thousands of scrapes. */
-static void add_count(struct buf *out, double value)
-{
-	char digits[24];
-	size_t n = sizeof(digits);
-	uint64_t v = (uint64_t)value;
-
-	digits[--n] = '\n';
-	do
-		digits[--n] = (char)('0' + v % 10);
-	while (v /= 10);
-	buf_add(out, digits + n, sizeof(digits) - n);
-}
-
 static void add_sample(struct buf *out, const char *name, const char *rest, double value)
 {
+	char count[STR_I64_MAX];
+
 	buf_addstr(out, name);
 	buf_addstr(out, rest);
-	add_count(out, value);
+	buf_addstr(out, str_from_i64((int64_t)value, count));
+	buf_addch(out, '\n');
 }
 
 static void add_label(struct buf *out, const struct preset *p, const char *value, double count)
@@ -54,27 +44,32 @@ static void add_requests(struct buf *out, const struct preset *p, const struct s
 		add_sample(out, p->errors_metric, " ", c->errors);
 }
 
-static void add_latency(struct buf *out, const struct preset *p, const struct sim_counts *c)
+/* Many scrapes, the same lines but for their counts. */
+static const char *bound_line(struct world_app *app, int i)
 {
-	char bound[STR_DOUBLE_MAX];
+	const struct preset *p = app->preset;
+	char bound[STR_DOUBLE_MAX] = "+Inf";
+
+	if (app->bounds[i])
+		return app->bounds[i];
+	if (i < SIM_BUCKETS)
+		str_from_double(round(users_bounds[i] / p->latency_unit * 1e6) / 1e6, bound);
+	return app->bounds[i] = xasprintf("%s_bucket{le=\"%s\"} ", p->latency_metric, bound);
+}
+
+static void add_latency(struct buf *out, struct world_app *app, const struct sim_counts *c)
+{
 	double sum = 0;
 
 	for (int i = 0; i <= SIM_BUCKETS; i++) {
 		sum += c->buckets[i];
-		buf_addstr(out, p->latency_metric);
-		buf_addstr(out, "_bucket{le=\"");
-		buf_addstr(out,
-		           i == SIM_BUCKETS
-		                   ? "+Inf"
-		                   : str_from_double(
-					     round(users_bounds[i] / p->latency_unit * 1e6) / 1e6,
-					     bound));
-		add_sample(out, "", "\"} ", sum);
+		add_sample(out, bound_line(app, i), "", sum);
 	}
 }
 
-static void add_metrics(struct buf *out, const struct preset *p, const struct sim_object *pod)
+static void add_metrics(struct buf *out, struct sim_object *pod)
 {
+	const struct preset *p = pod->world.app->preset;
 	const struct sim_counts *c = &pod->world.counts;
 
 	if (!p->requests_metric)
@@ -83,7 +78,7 @@ static void add_metrics(struct buf *out, const struct preset *p, const struct si
 	if (p->busy_metric)
 		add_sample(out, p->busy_metric, " ", ceil(c->rate * pod->world.behaviour->p50_s));
 	if (p->latency_metric)
-		add_latency(out, p, c);
+		add_latency(out, pod->world.app, c);
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
@@ -118,10 +113,9 @@ static void add_state(struct buf *out, const char *url)
 {
 	const char *version = strrchr(url, '/');
 
-	buf_addf(out,
-	         "{\"model_version_status\":[{\"version\":\"%s\",\"state\":\"AVAILABLE\","
-	         "\"status\":{\"error_code\":\"OK\"}}]}",
-	         version + 1);
+	buf_addstr(out, "{\"model_version_status\":[{\"version\":\"");
+	buf_addstr(out, version + 1);
+	buf_addstr(out, "\",\"state\":\"AVAILABLE\",\"status\":{\"error_code\":\"OK\"}}]}");
 }
 
 enum sim_reach world_answer(struct world *w, const char *url, const char *from_zone,
@@ -139,7 +133,7 @@ enum sim_reach world_answer(struct world *w, const char *url, const char *from_z
 	preset = pod->world.app->preset;
 	if (str_ends(url, "/metrics")) {
 		users_count_pod(w, pod);
-		add_metrics(out, preset, pod);
+		add_metrics(out, pod);
 	} else if (preset->runtime == RUNTIME_TENSORFLOW_SERVING && !str_ends(url, ":predict")) {
 		add_state(out, url);
 	}

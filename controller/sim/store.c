@@ -126,74 +126,103 @@ static void write_meta(struct json_writer *w, const struct sim_object *o, const 
 	jw_end_object(w);
 }
 
-static char *stamp_object(const struct sim_object *o, const struct cJSON *merged)
+/* Members that are written first, by themselves. */
+static bool is_head(const char *key)
 {
-	cleanup_buf struct buf b;
-	struct json_writer w;
-	const struct cJSON *it;
-
-	buf_init(&b, SIM_TEXT_MAX);
-	jw_init(&w, &b);
-	jw_object(&w, NULL);
-	jw_str(&w, "apiVersion", sim_kinds[o->resource].version);
-	jw_str(&w, "kind", sim_kinds[o->resource].kind);
-	write_meta(&w, o, json_get(merged, "metadata"));
-	json_for_each (it, merged)
-		if (!str_eq(json_key(it), "apiVersion") && !str_eq(json_key(it), "kind") &&
-		    !str_eq(json_key(it), "metadata"))
-			jw_value(&w, json_key(it), it);
-	jw_end_object(&w);
-	jw_end(&w);
-	return buf_detach(&b);
+	return str_eq(key, "apiVersion") || str_eq(key, "kind") || str_eq(key, "metadata");
 }
 
 /* Which part of an object a write to it, or to its status, may touch. */
 static bool writes_key(const char *key, bool status_only)
 {
-	if (str_eq(key, "metadata"))
-		return true;
 	return str_eq(key, "status") == status_only;
 }
 
 static void merge_member(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
                          enum store_how how)
 {
-	const char *key = json_key(over);
-
-	if (how == STORE_MERGE || str_eq(key, "metadata"))
-		merge_patch(w, key, json_get(old, key), over);
+	if (how == STORE_MERGE)
+		merge_patch(w, json_key(over), json_get(old, json_key(over)), over);
 	else
-		jw_value(w, key, over);
+		jw_value(w, json_key(over), over);
 }
 
-static void merge_whole(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
-                        enum store_how how, bool status_only)
+static void merge_members(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
+                          enum store_how how, bool status_only)
 {
 	const struct cJSON *it;
 
-	jw_object(w, NULL);
 	json_for_each (it, old)
-		if (!json_has(over, json_key(it)) || !writes_key(json_key(it), status_only))
+		if (!is_head(json_key(it)) &&
+		    (!json_has(over, json_key(it)) || !writes_key(json_key(it), status_only)))
 			jw_value(w, json_key(it), it);
 	json_for_each (it, over)
-		if (json_has(over, json_key(it)) && (!old || writes_key(json_key(it), status_only)))
+		if (!is_head(json_key(it)) && (!old || writes_key(json_key(it), status_only)))
 			merge_member(w, old, it, how);
-	jw_end_object(w);
+}
+
+/* Most writes leave metadata alone. */
+static bool same_meta(const struct cJSON *meta, const struct cJSON *over)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, over)
+		if (!is_servers(json_key(it)) && !json_same(it, json_get(meta, json_key(it)), true))
+			return false;
+	return meta;
+}
+
+static const struct cJSON *merge_meta(struct arena *a, const struct cJSON *old,
+                                      const struct cJSON *over)
+{
+	cleanup_buf struct buf b;
+	struct json_writer w;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	if (same_meta(json_get(old, "metadata"), json_get(over, "metadata")))
+		return json_get(old, "metadata");
+	jw_init(&w, &b);
+	merge_patch(&w, NULL, json_get(old, "metadata"), json_get(over, "metadata"));
+	jw_end(&w);
+	return json_parse(a, b.data, b.len, NULL);
+}
+
+/* The object as it is after the write, at its present version and generation. */
+static char *merge_object(const struct sim_object *o, const struct cJSON *meta,
+                          const struct cJSON *old, const struct cJSON *over, enum store_how how,
+                          bool status_only)
+{
+	cleanup_buf struct buf b;
+	struct json_writer w;
+
+	buf_init(&b, SIM_TEXT_MAX);
+	jw_init(&w, &b);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", sim_kinds[o->resource].version);
+	jw_str(&w, "kind", sim_kinds[o->resource].kind);
+	write_meta(&w, o, meta);
+	merge_members(&w, old, over, how, status_only);
+	jw_end_object(&w);
+	jw_end(&w);
+	return buf_detach(&b);
+}
+
+/* Quotes within strings are escaped, so the key is found where it is one. */
+static bool same_but_version(const char *a, const char *b)
+{
+	static const char key[] = "\"resourceVersion\":\"";
+	const char *x = strstr(a, key), *y = strstr(b, key);
+
+	if (!x || !y || x - a != y - b || strncmp(a, b, (size_t)(x - a)) != 0)
+		return false;
+	return str_eq(strchr(x + sizeof(key) - 1, '"'), strchr(y + sizeof(key) - 1, '"'));
 }
 
 static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
 {
-	cleanup_buf struct buf x, y;
-
-	buf_init(&x, SIM_TEXT_MAX);
-	buf_init(&y, SIM_TEXT_MAX);
 	a = json_get(a, "spec");
 	b = json_get(b, "spec");
-	if (!a || !b)
-		return a != b;
-	json_write_value(&x, a);
-	json_write_value(&y, b);
-	return strcmp(x.data, y.data) != 0;
+	return a ? !json_same(a, b, false) : b != NULL;
 }
 
 static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, const char *ns,
@@ -216,34 +245,39 @@ struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct si
                                const struct cJSON *over, enum store_how how, bool status_only,
                                const char *ns)
 {
-	cleanup_buf struct buf b;
 	cleanup_arena struct arena a;
-	struct json_writer w;
-	const struct cJSON *merged;
+	const struct cJSON *meta, *before = old ? old->json : NULL, *json;
+	uint64_t rv = old ? old->rv : 0;
 	struct sim_object *o = old;
+	struct arena room;
 	char *text;
 
-	buf_init(&b, SIM_TEXT_MAX);
-	arena_init(&a, 16384);
-	jw_init(&w, &b);
-	merge_whole(&w, old ? old->json : NULL, over, how, status_only);
-	jw_end(&w);
-	merged = json_parse(&a, b.data, b.len, NULL);
+	arena_init(&a, 4096);
+	meta = merge_meta(&a, before, over);
 	if (!o)
-		o = object_new(s, r, ns, json_str(json_get(merged, "metadata"), "name"));
-	text = stamp_object(o, merged);
-	if (old && str_eq(text, old->text)) {
+		o = object_new(s, r, ns, json_str(meta, "name"));
+	o->rv = s->rv + 1;
+	text = merge_object(o, meta, before, over, how, status_only);
+	if (old && same_but_version(text, old->text)) {
 		free(text);
+		old->rv = rv;
 		return old;
 	}
-	free(text);
-	if (old && spec_differs(old->json, merged))
+	arena_init(&room, 4096);
+	json = json_parse(&room, text, strlen(text), NULL);
+	if (old && !status_only && spec_differs(before, json)) {
 		o->generation++;
-	o->rv = ++s->rv;
+		free(text);
+		text = merge_object(o, meta, before, over, how, status_only);
+		arena_reset(&room);
+		json = json_parse(&room, text, strlen(text), NULL);
+	}
+	s->rv = o->rv;
 	free(o->text);
-	o->text = stamp_object(o, merged);
-	arena_reset(&o->arena);
-	o->json = json_parse(&o->arena, o->text, strlen(o->text), NULL);
+	o->text = text;
+	arena_release(&o->arena);
+	o->arena = room;
+	o->json = json;
 	remember(s, o, old ? "MODIFIED" : "ADDED");
 	return o;
 }
@@ -297,7 +331,7 @@ void sim_remove(struct sim_api *s, struct sim_object *o)
 
 	o->rv = ++s->rv;
 	free(o->text);
-	o->text = stamp_object(o, o->json);
+	o->text = merge_object(o, json_get(o->json, "metadata"), NULL, o->json, STORE_APPLY, false);
 	remember(s, o, "DELETED");
 	store_free_object(o);
 	while (again) {

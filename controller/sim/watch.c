@@ -96,7 +96,11 @@ void watch_list(struct sim_call *c, enum sim_resource r, const char *query)
 
 static void add_event(struct buf *b, const char *type, const char *text)
 {
-	buf_addf(b, "{\"type\":\"%s\",\"object\":%s}\n", type, text);
+	buf_addstr(b, "{\"type\":\"");
+	buf_addstr(b, type);
+	buf_addstr(b, "\",\"object\":");
+	buf_addstr(b, text);
+	buf_addstr(b, "}\n");
 }
 
 static void add_bookmark(struct buf *b, const struct sim_call *c, bool end)
@@ -123,12 +127,19 @@ static void add_initial(struct sim_call *c, struct buf *b)
 	c->initial = false;
 }
 
-static bool text_selected(const struct sim_call *c, const char *text)
+/* Mostly the change is the object's last one, whose text has been read already. */
+static bool change_selected(const struct sim_call *c, uint64_t rv, const char *text)
 {
+	struct sim_object *o = NULL;
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 16384);
-	return !c->selector || selected(json_parse(&a, text, strlen(text), NULL), c->selector);
+	if (!c->selector)
+		return true;
+	while ((o = sim_next(c->api, c->resource, o)))
+		if (o->rv == rv)
+			return selected(o->json, c->selector);
+	return selected(json_parse(&a, text, strlen(text), NULL), c->selector);
 }
 
 static void add_changes(struct sim_call *c, struct buf *b)
@@ -138,9 +149,12 @@ static void add_changes(struct sim_call *c, struct buf *b)
 
 	while (i && s->history[i - 1].rv > c->cursor)
 		i--;
-	for (; i < s->nhistory; i++)
-		if (s->history[i].resource == c->resource && text_selected(c, s->history[i].text))
-			add_event(b, s->history[i].type, s->history[i].text);
+	for (; i < s->nhistory; i++) {
+		const struct sim_change *h = &s->history[i];
+
+		if (h->resource == c->resource && change_selected(c, h->rv, h->text))
+			add_event(b, h->type, h->text);
+	}
 	c->cursor = s->rv;
 }
 

@@ -61,6 +61,7 @@ struct world_app {
 	struct world_behaviour versions[WORLD_VERSIONS_MAX];
 	unsigned nversions; /* the first one is for any other */
 	const struct preset *preset;
+	char *bounds[SIM_BUCKETS + 1]; /* the histogram's lines up to their counts, once asked for */
 	bool driven; /* its traffic goes by a route */
 	bool open;   /* it could be reached once: users come from now on */
 	/* [0]: everybody's rule; [1]: the audience's, n = 0 without one. */

@@ -25,8 +25,6 @@ int wish_share(const struct traffic_wish *w, const char *revision);
 const char *wish_pattern(const struct mdep_header *h, struct arena *a);
 
 /* --- JSON -------------------------------------------------------------------------------- */
-/* Same meaning; `loose`: have may have members that want does not name. */
-bool json_same(const struct cJSON *want, const struct cJSON *have, bool loose);
 /* Opens an object with apiVersion, kind and metadata (labels, owner) of ours, left open. */
 void write_owned_head(struct json_writer *w, const struct mdep *m, const char *api_version,
                       const char *kind, const char *name);

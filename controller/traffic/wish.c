@@ -87,46 +87,6 @@ const char *wish_pattern(const struct mdep_header *h, struct arena *a)
 
 /* --- JSON -------------------------------------------------------------------------------- */
 
-static bool same_array(const struct cJSON *want, const struct cJSON *have, bool loose)
-{
-	const struct cJSON *x = json_first(want), *y = json_first(have);
-
-	for (; x && y; x = json_next(x), y = json_next(y))
-		if (!json_same(x, y, loose))
-			return false;
-	return !x && !y;
-}
-
-static bool same_object(const struct cJSON *want, const struct cJSON *have, bool loose)
-{
-	const struct cJSON *it;
-
-	json_for_each (it, want)
-		if (!json_same(it, json_get(have, json_key(it)), loose))
-			return false;
-	return loose || json_size(want) == json_size(have);
-}
-
-bool json_same(const struct cJSON *want, const struct cJSON *have, bool loose)
-{
-	if (!have)
-		return false;
-	if (json_is_object(want))
-		return json_is_object(have) && same_object(want, have, loose);
-	if (json_is_array(want))
-		return json_is_array(have) && same_array(want, have, loose);
-	if (json_is_string(want))
-		return str_eq(json_value_str(want), json_value_str(have));
-	if (json_is_number(want))
-		return json_is_number(have) &&
-		       json_value_double(want, 0) == json_value_double(have, 0);
-	if (json_is_bool(want))
-		return json_is_bool(have) &&
-		       json_value_bool(want, false) == json_value_bool(have, false);
-	return !json_is_object(have) && !json_is_array(have) && !json_is_string(have) &&
-	       !json_is_number(have) && !json_is_bool(have);
-}
-
 void write_owned_head(struct json_writer *w, const struct mdep *m, const char *api_version,
                       const char *kind, const char *name)
 {

@@ -69,6 +69,9 @@ const struct cJSON *json_first(const struct cJSON *v);
 const struct cJSON *json_next(const struct cJSON *v);
 #define json_for_each(it, parent) for ((it) = json_first(parent); (it); (it) = json_next(it))
 
+/* Same meaning; `loose`: have may have members that want does not name. */
+bool json_same(const struct cJSON *want, const struct cJSON *have, bool loose);
+
 /* Compact text of a value, e.g. to keep a user's pod template as it was written. */
 int json_write_value(struct buf *out, const struct cJSON *v);
 /* A quoted and escaped string. On -1 the buffer is as it was, as with json_write_value(). */

@@ -91,5 +91,7 @@ struct sequential_result {
 	char text[256]; /* of the metric that speaks loudest, or what is missing */
 };
 void sequential_result(const struct sequential *s, double now, struct sequential_result *out);
+/* Its verdict alone, for a fraction of its cost. */
+enum judge_verdict sequential_verdict(const struct sequential *s, double now);
 
 #endif

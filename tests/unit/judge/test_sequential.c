@@ -87,6 +87,7 @@ static double run(const struct stream *p, uint64_t seed, enum judge_verdict want
 		            fmin(1, p->canary_errors * spread[31]));
 		sequential_advance(s, t);
 		sequential_result(s, t, &res);
+		assert_int_equal(sequential_verdict(s, t), res.verdict);
 		if (res.verdict == wanted)
 			found = t;
 	}
@@ -268,6 +269,7 @@ static void test_load_shift_between_zones_is_no_error(void **state)
 	}
 	sequential_advance(s, 700);
 	sequential_result(s, 600, &res);
+	assert_int_equal(sequential_verdict(s, 600), res.verdict);
 	assert_int_not_equal(res.verdict, JUDGE_FAIL);
 	sequential_free(s);
 }
@@ -294,6 +296,7 @@ static void test_text_shows_the_counts(void **state)
 		}
 	sequential_advance(s, 70);
 	sequential_result(s, 60, &res);
+	assert_int_equal(sequential_verdict(s, 60), res.verdict);
 	assert_int_equal(res.verdict, JUDGE_FAIL);
 	assert_int_equal(res.score, 0);
 	assert_non_null(strstr(res.text, "canary errors 20.0 % vs 0.0 %"));

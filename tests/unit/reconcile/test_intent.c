@@ -240,6 +240,44 @@ static void test_equal_wishes_cost_nothing(void **state)
 	close_scene(&s);
 }
 
+/* What every scrape moves is written the less often the longer nothing else has moved. */
+static void test_figures_wait_longer_than_counts(void **state)
+{
+	static const struct {
+		int64_t still_ms;
+		bool pods, reason;
+		int64_t min, max;
+	} rows[] = {
+		{10000, false, false, 2500, 3000},      {200000, false, false, 9500, 10000},
+		{86400000, false, false, 29500, 30000}, {86400000, true, false, 2500, 3000},
+		{86400000, false, true, 2500, 3000},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mdep_condition has = {
+			.type = "Ready", .status = "True", .reason = "AllReady"};
+		struct mdep_condition wants = has;
+		struct scene s;
+
+		open_scene(*state, &s, SPEC);
+		wants.reason = rows[i].reason ? "Other" : has.reason;
+		s.m->has_status = true;
+		s.m->status_hash = 1;
+		s.m->status.conditions = &has;
+		s.plan.status.conditions = &wants;
+		s.m->status.nconditions = s.plan.status.nconditions = 1;
+		s.plan.status.progress_ms = clock_wall_ms() - rows[i].still_ms;
+		s.plan.status.replicas = rows[i].pods;
+		s.plan.status.score_message = "other figures";
+		s.ks.status_ms = clock_mono_ms();
+		collect(&s);
+		assert_null(find(&s, "PATCH",
+		                 TG_API_PATH "/namespaces/shop/modeldeployments/ranker/status"));
+		assert_in_range(s.got.later_ms, rows[i].min, rows[i].max);
+		close_scene(&s);
+	}
+}
+
 static void test_changed_service_is_applied(void **state)
 {
 	struct scene s;
@@ -519,6 +557,7 @@ int main(void)
 		T(test_fresh_object),
 		T(test_disruption_budget),
 		T(test_equal_wishes_cost_nothing),
+		T(test_figures_wait_longer_than_counts),
 		T(test_changed_service_is_applied),
 		T(test_cells),
 		T(test_delete_is_guarded),

@@ -168,6 +168,27 @@ static void test_good_version_is_promoted(void **state)
 	release(&o);
 }
 
+/* Hours without news are no reason to end: the step says how long they last. */
+static void test_long_hold_is_waited_for(void **state)
+{
+	cleanup_arena struct arena a;
+	const char *yaml[2];
+	struct outcome o;
+
+	(void)state;
+	arena_init(&a, 16384);
+	for (unsigned i = 0; i < 2; i++) {
+		char *json = arena_strdup(&a, ranker(&a, i ? "2" : "1", BY_ROUTE));
+
+		memcpy(strstr(json, "\"2m\""), "\"3h\"", 4);
+		yaml[i] = json;
+	}
+	run_seed(&o, 1, "", yaml, 2);
+	tells(&o, "model version 2, is stable");
+	assert_true(o.sum.all.promoted_ms > 180 * MINUTE);
+	release(&o);
+}
+
 static void test_bad_version_is_rolled_back(void **state)
 {
 	struct outcome o;
@@ -404,6 +425,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_version_is_promoted),
+		cmocka_unit_test(test_long_hold_is_waited_for),
 		cmocka_unit_test(test_bad_version_is_rolled_back),
 		cmocka_unit_test(test_slow_version_is_rolled_back),
 		cmocka_unit_test(test_version_that_does_not_load),
