@@ -253,29 +253,28 @@ static void test_figures_wait_longer_than_counts(void **state)
 		{86400000, false, true, 2500, 3000},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct mdep_condition has = {
-			.type = "Ready", .status = "True", .reason = "AllReady"};
-		struct mdep_condition wants = has;
-		struct scene s;
+	struct mdep_condition has = {.type = "Ready", .status = "True", .reason = "AllReady"};
+	struct mdep_condition wants = has;
+	struct scene s;
 
-		open_scene(*state, &s, SPEC);
+	open_scene(*state, &s, SPEC);
+	s.m->has_status = true;
+	s.m->status_hash = 1;
+	s.m->status.conditions = &has;
+	s.plan.status.conditions = &wants;
+	s.m->status.nconditions = s.plan.status.nconditions = 1;
+	s.plan.status.score_message = "other figures";
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		wants.reason = rows[i].reason ? "Other" : has.reason;
-		s.m->has_status = true;
-		s.m->status_hash = 1;
-		s.m->status.conditions = &has;
-		s.plan.status.conditions = &wants;
-		s.m->status.nconditions = s.plan.status.nconditions = 1;
 		s.plan.status.progress_ms = clock_wall_ms() - rows[i].still_ms;
 		s.plan.status.replicas = rows[i].pods;
-		s.plan.status.score_message = "other figures";
 		s.ks.status_ms = clock_mono_ms();
 		collect(&s);
 		assert_null(find(&s, "PATCH",
 		                 TG_API_PATH "/namespaces/shop/modeldeployments/ranker/status"));
 		assert_in_range(s.got.later_ms, rows[i].min, rows[i].max);
-		close_scene(&s);
 	}
+	close_scene(&s);
 }
 
 static void test_changed_service_is_applied(void **state)
