@@ -255,42 +255,13 @@ static const char *dark_zone(const struct mdep_operator *op, const struct observ
 	return NULL;
 }
 
-/* --- counts ------------------------------------------------------------------------------ */
-
-static void judge_limits(struct observation *o, int64_t now_ms, struct sequential_result *res)
-{
-	int64_t since = o->heard_ms > o->began_ms ? o->heard_ms : o->began_ms;
-
-	thresholds_advance(o->limits, (double)now_ms / 1000.0);
-	thresholds_result(o->limits, res);
-	res->since_data_s = (double)(now_ms - since) / 1000.0;
-}
-
-static void judge_counts(struct observation *o, int64_t now_ms, struct sequential_result *res)
-{
-	*res = (struct sequential_result){.verdict = JUDGE_NONE, .score = -1};
-	if (o->limits)
-		judge_limits(o, now_ms, res);
-	if (!o->judge)
-		return;
-	sequential_advance(o->judge, (double)now_ms / 1000.0);
-	sequential_result(o->judge, (double)now_ms / 1000.0, res);
-}
-
-/* As judge_counts(), of every reading: without figures and words. */
-static enum judge_verdict verdict_of(struct observation *o, int64_t now_ms)
-{
-	struct sequential_result res = {.verdict = JUDGE_NONE};
-
-	if (o->limits)
-		judge_limits(o, now_ms, &res);
-	if (!o->judge)
-		return res.verdict;
-	sequential_advance(o->judge, (double)now_ms / 1000.0);
-	return sequential_verdict(o->judge, (double)now_ms / 1000.0);
-}
-
 /* --- waking ------------------------------------------------------------------------------ */
+
+/* One that was never heard of has been silent since the comparison began. */
+static int64_t last_data_ms(const struct observation *o)
+{
+	return o->heard_ms > o->began_ms ? o->heard_ms : o->began_ms;
+}
 
 static int64_t wake_every_ms(const struct observation *o, int64_t now_ms)
 {
@@ -304,7 +275,7 @@ static int64_t wake_every_ms(const struct observation *o, int64_t now_ms)
 
 static bool judge_news(struct observation *o, int64_t now_ms)
 {
-	return o->judging && (verdict_of(o, now_ms) != o->verdict ||
+	return o->judging && (observe_verdict(o->judge, o->limits, now_ms) != o->verdict ||
 	                      now_ms - o->woken_ms >= wake_every_ms(o, now_ms));
 }
 
@@ -581,7 +552,7 @@ static void judge_all(struct observation *o, int64_t now_ms, struct sequential_r
                       struct drift_result *d, struct analysis_view *v)
 {
 	*v = (struct analysis_view){.score = -1};
-	judge_counts(o, now_ms, res);
+	observe_counts(o->judge, o->limits, last_data_ms(o), now_ms, res);
 	if (o->analysis)
 		analysis_read(o->analysis, now_ms, v);
 	if (o->analysis && analysis_has_series(o->analysis))

@@ -4,8 +4,19 @@
 
 #include "tidegate/api/mdep.h"
 #include "tidegate/base/arena.h"
+#include "tidegate/judge/sequential.h"
+#include "tidegate/judge/thresholds.h"
 #include "tidegate/rollout/plan.h"
 #include "tidegate/signal/counts.h"
+
+/* --- counts (observe_counts.c) ------------------------------------------------------------- */
+/* What the judge of counts says, or the limits; neither: nothing. data_ms: last sign of the canary.
+ */
+void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+                    int64_t now_ms, struct sequential_result *res);
+/* The same verdict without figures and words: it is asked for with every reading. */
+enum judge_verdict observe_verdict(struct sequential *judge, struct thresholds *limits,
+                                   int64_t now_ms);
 
 /* --- objectives (observe_slo.c) ---------------------------------------------------------- */
 struct slo_watch;

@@ -1,0 +1,38 @@
+/* The verdict of counts, and for how long the canary has been silent. */
+#include "observe.h"
+
+void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+                    int64_t now_ms, struct sequential_result *res)
+{
+	double now = (double)now_ms / 1000.0;
+
+	*res = (struct sequential_result){.verdict = JUDGE_NONE, .score = -1};
+	if (limits) {
+		thresholds_advance(limits, now);
+		thresholds_result(limits, res);
+	}
+	if (judge) {
+		sequential_advance(judge, now);
+		sequential_result(judge, now, res);
+	}
+	/* Neither judge knows of a silence before its first sample, whoever that one is of. */
+	if (limits || judge)
+		res->since_data_s = (double)(now_ms - data_ms) / 1000.0;
+}
+
+enum judge_verdict observe_verdict(struct sequential *judge, struct thresholds *limits,
+                                   int64_t now_ms)
+{
+	struct sequential_result res = {.verdict = JUDGE_NONE};
+	double now = (double)now_ms / 1000.0;
+
+	if (judge) {
+		sequential_advance(judge, now);
+		return sequential_verdict(judge, now);
+	}
+	if (limits) {
+		thresholds_advance(limits, now);
+		thresholds_result(limits, &res);
+	}
+	return res.verdict;
+}
