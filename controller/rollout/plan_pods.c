@@ -95,6 +95,22 @@ void plan_arithmetic(struct planner *p)
 
 /* --- where ------------------------------------------------------------------------------- */
 
+/*
+ * Pods that take the cards of others go where those leave: what both have together is spread, and
+ * as a split only grows with its number, what stable has of it leaves nothing negative.
+ */
+static void split_goal(struct planner *p, enum track_id track, const int *weights, unsigned n,
+                       int *share)
+{
+	int *taken = arena_array(p->arena, n, sizeof(int));
+	int others = track == TRACK_TARGET && !p->surge ? p->goal[TRACK_STABLE] : 0;
+
+	replicas_split(others + p->goal[track], weights, n, share);
+	replicas_split(others, weights, n, taken);
+	for (unsigned i = 0; i < n; i++)
+		share[i] -= taken[i];
+}
+
 static void spread(struct planner *p, enum track_id track)
 {
 	int *weights = arena_array(p->arena, p->ncells, sizeof(int));
@@ -113,9 +129,12 @@ static void spread(struct planner *p, enum track_id track)
 			cells[n++] = c;
 		}
 	}
-	replicas_split(p->goal[track], weights, n, share);
+	split_goal(p, track, weights, n, share);
 	for (unsigned i = 0; i < n; i++)
 		cells[i]->goal = share[i];
+	replicas_split(p->m->replicas, weights, n, share);
+	for (unsigned i = 0; i < n; i++)
+		cells[i]->places = share[i];
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
@@ -124,16 +143,41 @@ static void spread(struct planner *p, enum track_id track)
 	}
 }
 
+/* Without surge a card is free where somebody left, and hardly anywhere else. */
+static int free_places(const struct planner *p, const struct cell_view *c)
+{
+	int n = c->places;
+
+	for (unsigned i = 0; i < p->ncells && !p->surge; i++) {
+		const struct cell_view *x = &p->cells[i];
+
+		if (str_eq(x->zone, c->zone))
+			n -= x->count + x->terminating + x->grow;
+	}
+	return p->surge ? 0 : n;
+}
+
+static int lack(const struct cell_view *c)
+{
+	return c->goal - c->count - c->grow;
+}
+
+static bool is_hungrier(const struct planner *p, const struct cell_view *a,
+                        const struct cell_view *b)
+{
+	int free_a = free_places(p, a), free_b = free_places(p, b);
+
+	return free_a != free_b ? free_a > free_b : lack(a) > lack(b);
+}
+
 static struct cell_view *hungriest(struct planner *p, enum track_id track)
 {
 	struct cell_view *best = NULL;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
-		int lacks = c->goal - c->count - c->grow;
 
-		if (c->track == track && lacks > 0 &&
-		    (!best || lacks > best->goal - best->count - best->grow))
+		if (c->track == track && lack(c) > 0 && (!best || is_hungrier(p, c, best)))
 			best = c;
 	}
 	return best;
@@ -213,22 +257,49 @@ static struct pod_view *youngest(struct cell_view *c)
 	return best;
 }
 
+/* Without surge: pods that wait in the zone for a card of this cell's. */
+static int waiting_for(const struct planner *p, const struct cell_view *c)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < p->ncells && !p->surge; i++) {
+		const struct cell_view *x = &p->cells[i];
+
+		if (x->track != c->track && str_eq(x->zone, c->zone) && x->goal > x->ready)
+			n += x->goal - x->ready;
+	}
+	return n;
+}
+
+static bool goes_before(const struct planner *p, const struct cell_view *a,
+                        const struct cell_view *b)
+{
+	bool wait_a = waiting_for(p, a) > 0, wait_b = waiting_for(p, b) > 0;
+
+	return wait_a != wait_b ? wait_a : a->surplus > b->surplus;
+}
+
+static struct cell_view *fullest(struct planner *p, enum track_id track, const struct budget *b)
+{
+	struct cell_view *best = NULL;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (c->track == track && can_take(c, b, true) && youngest(c) &&
+		    (!best || goes_before(p, c, best)))
+			best = c;
+	}
+	return best;
+}
+
 static void take_ready(struct planner *p, enum track_id track, struct budget *b)
 {
-	for (;;) {
-		struct cell_view *from = NULL;
-		struct pod_view *v = NULL;
+	struct cell_view *from;
 
-		for (unsigned i = 0; i < p->ncells; i++) {
-			struct cell_view *c = &p->cells[i];
+	while ((from = fullest(p, track, b))) {
+		struct pod_view *v = youngest(from);
 
-			if (c->track == track && can_take(c, b, true) && youngest(c) &&
-			    (!from || c->surplus > from->surplus))
-				from = c;
-		}
-		if (!from)
-			return;
-		v = youngest(from);
 		take(from, b, true);
 		v->victim = true;
 		from->keep--;

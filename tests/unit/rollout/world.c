@@ -399,18 +399,34 @@ static void endpoints(struct world *w)
 	}
 }
 
-static bool has_card(const struct world *w)
+/* What of all cards is in the zone. */
+static int cards_in(const struct world *w, const char *zone)
 {
+	int weights[MDEP_ZONES_MAX], cards[MDEP_ZONES_MAX];
+
+	for (unsigned i = 0; i < w->m.nzones; i++)
+		weights[i] = w->m.zones[i].weight;
+	replicas_split(w->cards, weights, w->m.nzones, cards);
+	for (unsigned i = 0; i < w->m.nzones; i++)
+		if (str_eq(w->m.zones[i].name, zone))
+			return cards[i];
+	return w->cards;
+}
+
+static bool has_card(const struct world *w, const struct world_pod *p)
+{
+	const char *zone = w->cells[p->cell].zone;
 	int bound = 0;
 
 	for (unsigned i = 0; i < WORLD_PODS; i++)
-		bound += w->pods[i].used && w->pods[i].pod.scheduled;
-	return !w->cards || bound < w->cards;
+		bound += w->pods[i].used && w->pods[i].pod.scheduled &&
+		         (!w->cards_tied || str_eq(w->cells[w->pods[i].cell].zone, zone));
+	return !w->cards || bound < (w->cards_tied ? cards_in(w, zone) : w->cards);
 }
 
 static void run_pod(struct world *w, struct world_pod *p)
 {
-	if (!has_card(w))
+	if (!has_card(w, p))
 		return;
 	/* Loading begins now, however long it waited for its card. */
 	if (p->ready_ms)

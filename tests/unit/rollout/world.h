@@ -12,6 +12,7 @@
 
 #include "tidegate/base/arena.h"
 #include "tidegate/rollout/plan.h"
+#include "tidegate/rollout/replicas.h"
 
 #define WORLD_PODS     128
 #define WORLD_CELLS    64
@@ -68,6 +69,7 @@ struct world {
 	/* character */
 	int64_t load_ms, load_jitter_ms, end_ms, accept_ms, follow_ms;
 	int cards;          /* pods that find a node; 0 = any number */
+	bool cards_tied;    /* each zone has its part of them, and no more */
 	const char *broken; /* revision whose pods never become ready */
 	bool slices;        /* endpoints are watched */
 	int64_t list_ms;    /* from in or out of service until the slices tell */
