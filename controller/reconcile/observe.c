@@ -582,7 +582,7 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->verdict = to_rollout(res.verdict);
 	j->score = o->score;
 	j->text = arena_strdup(a, o->text);
-	j->since_data_ms = (int64_t)(res.since_data_s * 1000.0);
+	j->since_data_ms = llround(res.since_data_s * 1000.0);
 	j->began_ms = o->began_ms;
 	j->compared = v.compares;
 	j->disagree = arena_strdup(a, v.disagree);

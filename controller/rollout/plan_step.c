@@ -195,15 +195,28 @@ static bool arrive(struct planner *p)
 	return true;
 }
 
-/* A step that real users are on is not over while nobody can say how it does. */
-static bool blind(struct planner *p)
+/* Of a judge that began in mid-hold: another leader's silence may be as old as the step. */
+static bool has_heard_nothing(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	if (p->m->canary.on_no_data != NO_DATA_HOLD || !p->m->canary.enabled || !j->judging ||
-	    p->begun || j->since_data_ms <= PLAN_NO_DATA_MS)
-		return false;
-	return p->st->weight > 0 || step_audience(p);
+	return j->began_ms > p->st->step_reached_ms && p->now - j->since_data_ms <= j->began_ms;
+}
+
+/* Real users are on the step, and without data it is not to end. */
+static bool needs_data(const struct planner *p)
+{
+	return p->m->canary.on_no_data == NO_DATA_HOLD && p->m->canary.enabled && !p->begun &&
+	       (p->st->weight > 0 || step_audience(p));
+}
+
+/* A step that real users are on is not over while nobody can say how it does. */
+static bool blind(const struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	return needs_data(p) && j->judging &&
+	       (j->since_data_ms > PLAN_NO_DATA_MS || has_heard_nothing(p));
 }
 
 /* Not proven worse, but in doubt: more requests will tell. */
@@ -249,12 +262,15 @@ static bool pass_missing(const struct planner *p)
 	       !passed(p);
 }
 
-/* A judge watched the hold; this process has none yet, but will as soon as this plan is out. */
+/*
+ * A judge watched the hold, or none must end it unseen; this process has none yet, but will as soon
+ * as this plan is out.
+ */
 static bool between_judges(struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	if (!p->st->watched_ms || j->judging || !j->can_judge)
+	if ((!p->st->watched_ms && !needs_data(p)) || j->judging || !j->can_judge)
 		return false;
 	plan_wake(p, p->now + PLAN_POLL_MS);
 	return true;

@@ -176,6 +176,46 @@ static void test_no_data_holds_the_step_by_default(void **state)
 	world_release(&w);
 }
 
+static void test_no_data_holds_the_step_though_another_leaders_judge_is_young(void **state)
+{
+	struct world w;
+
+	(void)state;
+	no_data_scene(&w, NO_DATA_HOLD);
+	w.judge_began_ms = w.now;
+	w.no_data_ms = 0;
+	w.dirty = true;
+	world_settle(&w);
+	w.now += 20000;
+	w.no_data_ms = 20000;
+	w.dirty = true;
+	world_settle(&w);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	w.no_data_ms = 0;
+	scene_until(&w, ROLLOUT_MOVING);
+	world_release(&w);
+}
+
+/* A step without a hold ends on arrival, but not before the new leader's judge has begun. */
+static void test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25}, {.weight = 50}}, 2);
+	w.m.canary.on_no_data = NO_DATA_HOLD;
+	w.no_data_ms = 40000;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.no_judge = true;
+	w.dirty = true;
+	world_settle(&w);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	w.no_judge = false;
+	w.no_data_ms = 0;
+	scene_until(&w, ROLLOUT_IDLE);
+	world_release(&w);
+}
+
 /* Neither the end of the hold nor a PASS; a FAIL of the built-in judge still counts. */
 static void test_without_its_policy_no_step_ends(void **state)
 {
@@ -391,6 +431,9 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_is_never_rolled_back),
 		cmocka_unit_test(test_a_rollback_survives_a_restart_and_keeps_its_result),
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
+		cmocka_unit_test(
+			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),
+		cmocka_unit_test(test_no_data_holds_the_step_though_another_leaders_judge_is_young),
 		cmocka_unit_test(test_a_low_score_holds_the_step),
 		cmocka_unit_test(test_without_its_policy_no_step_ends),
 		cmocka_unit_test(test_signals_that_disagree_are_told_once),
