@@ -51,6 +51,7 @@ ring "help texts and documents" sh tests/tools/manual.sh
 ring "format and static analysis" sh tests/tools/style.sh
 ring "unit, address and undefined-behaviour sanitizers" make -s -j"$(nproc)" unit SAN=1 BUILD=build-san
 ring "unit" make -s -j"$(nproc)" unit
+ring "Kayenta's rule, drawn cases" python3 tests/score/kayenta_differential.py build/tidegate 250
 ring "simulated releases, fixed seeds" make -s sim SEEDS=1000
 # Not the same ones every day; the first seed is printed, and a failing one prints how to repeat it.
 ring "simulated releases, fresh seeds" make -s sim SEEDS=30 FROM="$(date +%s)"

@@ -42,7 +42,7 @@ static struct series handle_nan(const double *v, size_t n, bool replace, struct 
 
 static void remove_outliers(struct series *s, double factor, struct arena *a)
 {
-	double *sorted, q1, q3, low, high;
+	double *sorted, low, high, fence_low, fence_high, reach;
 	size_t kept = 0;
 
 	if (!s->n)
@@ -50,12 +50,17 @@ static void remove_outliers(struct series *s, double factor, struct arena *a)
 	sorted = arena_array(a, s->n, sizeof(*sorted));
 	memcpy(sorted, s->v, s->n * sizeof(*sorted));
 	series_sort(sorted, s->n);
-	q1 = series_percentile(sorted, s->n, 0.25);
-	q3 = series_percentile(sorted, s->n, 0.75);
-	low = fmin(series_percentile(sorted, s->n, 0.01), q1 - factor * (q3 - q1));
-	high = fmax(series_percentile(sorted, s->n, 0.99), q3 + factor * (q3 - q1));
+	low = series_percentile(sorted, s->n, 0.25);
+	high = series_percentile(sorted, s->n, 0.75);
+	reach = factor * (high - low);
+	fence_low = low - reach;
+	fence_high = high + reach;
+	low = series_percentile(sorted, s->n, 0.01);
+	high = series_percentile(sorted, s->n, 0.99);
+	/* Beyond both; a fence that infinite values made NaN drops nothing. */
 	for (size_t i = 0; i < s->n; i++)
-		if (!(s->v[i] > high || s->v[i] < low))
+		if (!(s->v[i] > high && s->v[i] > fence_high) &&
+		    !(s->v[i] < low && s->v[i] < fence_low))
 			s->v[kept++] = s->v[i];
 	s->n = kept;
 }

@@ -10,7 +10,8 @@
 
 /* --- ranks ------------------------------------------------------------------------------- */
 
-/* An infinite value may become NaN by the shift; it then is the greatest of all. */
+/* An infinite value may become NaN by the shift or by noise; it then is the greatest of all, and
+ * equal to itself: the walk below would not end at a value that is not. */
 static double shifted(double v, double shift)
 {
 	double d = v - shift;
@@ -41,13 +42,13 @@ static struct ranks rank(const double *x, size_t m, const double *y, size_t n, d
 		size_t i0 = i, j0 = j;
 		double v, tied, first = (double)(i + j + 1);
 
-		if (j == n || (i < m && compare(shifted(x[i], shift), y[j]) < 0))
+		if (j == n || (i < m && compare(shifted(x[i], shift), shifted(y[j], 0)) < 0))
 			v = shifted(x[i], shift);
 		else
-			v = y[j];
+			v = shifted(y[j], 0);
 		while (i < m && compare(shifted(x[i], shift), v) == 0)
 			i++;
-		while (j < n && compare(y[j], v) == 0)
+		while (j < n && compare(shifted(y[j], 0), v) == 0)
 			j++;
 		tied = (double)(i - i0 + j - j0);
 		r.sum += (double)(i - i0) * (first + (tied - 1) / 2);

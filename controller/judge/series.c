@@ -67,8 +67,10 @@ void series_sort(double *v, size_t n)
 
 double series_percentile(const double *v, size_t n, double p)
 {
-	double at = p * (double)(n - 1), whole = floor(at);
+	/* Ranks count from 1: the sum takes up the rounding of the product, so that a rank that is
+	 * whole stays so (0.01 * 700). */
+	double at = 1 + p * (double)(n - 1), whole = floor(at);
 	size_t i = (size_t)whole;
 
-	return i + 1 >= n ? v[n - 1] : v[i] + (at - whole) * (v[i + 1] - v[i]);
+	return i >= n ? v[n - 1] : v[i - 1] + (at - whole) * (v[i] - v[i - 1]);
 }

@@ -26,6 +26,7 @@ curl curl
 deps_list_develop='clang clang
 clang-format clang-format
 clang-tidy clang-tidy
+python3 python3
 libclang_rt.asan-'$(uname -m)'.a clang-runtime
 valgrind valgrind'
 

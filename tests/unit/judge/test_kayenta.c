@@ -97,6 +97,11 @@ static void test_every_branch_of_the_classification(void **state)
 		{"", "7,7", "7", KAYENTA_PASS, false, 100},
 		{"", "1,1,1,1,1", "10,10,10,10,10", KAYENTA_HIGH, false, 0},
 		{"", "0", "2", KAYENTA_ERROR, false, 100},
+		/* Zeros get no noise: shifted onto them, a single value is tied with all. */
+		{"", "0,0,0", "2", KAYENTA_ERROR, false, 100},
+		{"", "5,5,5,5,5", "\"Infinity\",\"Infinity\"", KAYENTA_PASS, false, 100},
+		{"", "\"-Infinity\",\"-Infinity\"", "\"Infinity\",\"Infinity\"", KAYENTA_PASS,
+	         false, 100},
 		{"", "1,2", "", KAYENTA_NODATA, false, 0},
 		{"", "", "", KAYENTA_NODATA, false, 0},
 		{"", ONE_TO_FIVE, "\"NaN\",\"NaN\"", KAYENTA_NODATA, false, 0},

@@ -100,6 +100,32 @@ static void test_all_tied_is_no_test(void **state)
 	assert_int_equal(mann_whitney_test(x, 1, y, 1, 0.98, &mw), -1);
 }
 
+/* NaN comes of noise on infinite values: it ends all the same, above all else and equal to itself.
+ */
+static void test_infinite_and_nan_values_end(void **state)
+{
+	static const double nans[] = {NAN, NAN}, low[] = {-INFINITY, 1}, high[] = {1, INFINITY};
+	struct mann_whitney mw;
+
+	(void)state;
+	assert_int_equal(mann_whitney_test(nans, 2, nans, 2, 0.98, &mw), -1);
+	assert_true(mann_whitney_cles(nans, 2, low, 2) == 1);
+	assert_true(mann_whitney_cles(low, 2, nans, 2) == 0);
+	assert_true(mann_whitney_cles(high, 2, nans, 2) == 0.25);
+	mann_whitney_test(high, 2, low, 2, 0.98, &mw);
+}
+
+/* 0.01 * 700 is a little more than 7: the eighth value is met all the same. */
+static void test_percentile_at_a_whole_rank_is_that_value(void **state)
+{
+	double v[701];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		v[i] = i < 8 ? (double)i + 43 : 100;
+	assert_true(series_percentile(v, ARRAY_SIZE(v), 0.01) == v[7]);
+}
+
 static void test_series(void **state)
 {
 	double v[] = {3, 1, 2, 4}, huge[] = {1e16, 1, -1e16};
@@ -122,6 +148,8 @@ int main(void)
 		cmocka_unit_test(test_cles_is_the_share_of_pairs_won),
 		cmocka_unit_test(test_interval_ends_are_where_the_quantile_is_crossed),
 		cmocka_unit_test(test_all_tied_is_no_test),
+		cmocka_unit_test(test_infinite_and_nan_values_end),
+		cmocka_unit_test(test_percentile_at_a_whole_rank_is_that_value),
 		cmocka_unit_test(test_series),
 	};
 
