@@ -237,6 +237,8 @@ static int print_results(struct session *s)
 	if (s->o->output != SCORE_JSON)
 		printf("%-24s %-7s %5s %10s  %s\n", "STREAM", "VERDICT", "SCORE", "DECIDED",
 		       "EVIDENCE");
+	if (!s->nstreams)
+		fputs("tidegate score: no observation, so no verdict\n", stderr);
 	for (size_t i = 0; i < s->nstreams; i++) {
 		struct stream *st = s->streams[i];
 

@@ -11,8 +11,13 @@
 
 void bounds_add(struct bounds *b, const struct sequential_sample *x)
 {
-	if (x->canary || !x->nbuckets)
+	if (!x->nbuckets)
 		return;
+	if (x->canary) {
+		memcpy(b->canary_le, x->bounds, x->nbuckets * sizeof(double));
+		b->ncanary_le = x->nbuckets;
+		return;
+	}
 	if (b->nle != x->nbuckets || memcmp(b->le, x->bounds, x->nbuckets * sizeof(double)) != 0) {
 		if (b->nused)
 			return;
@@ -24,6 +29,19 @@ void bounds_add(struct bounds *b, const struct sequential_sample *x)
 		b->counts[i] += x->counts[i];
 }
 
+static bool is_bound(double a, double b)
+{
+	return fabs(a - b) <= 1e-9 * fabs(b);
+}
+
+static bool is_common(const struct bounds *b, unsigned place)
+{
+	for (unsigned i = 0; i + 1 < b->ncanary_le; i++)
+		if (is_bound(b->canary_le[i], b->le[place]))
+			return true;
+	return false;
+}
+
 static bool is_used(const struct bounds *b, unsigned place)
 {
 	for (unsigned i = 0; i < b->nused; i++)
@@ -32,21 +50,30 @@ static bool is_used(const struct bounds *b, unsigned place)
 	return false;
 }
 
+/* The bound at `place`, else the next greater one in common. */
 static void use(struct bounds *b, unsigned place)
 {
+	while (place + 1 < b->nle && !is_common(b, place))
+		place++;
 	if (b->nused < BOUNDS_USED && place + 1 < b->nle && !is_used(b, place))
 		b->used[b->nused++] = place;
+}
+
+bool bounds_known(const struct bounds *b)
+{
+	return b->ncanary_le && b->nle && b->counts[b->nle - 1] >= CHOOSE_AFTER;
 }
 
 /* From body to tail; then the next greater ones, where a slow canary will show. */
 void bounds_choose(struct bounds *b)
 {
 	static const double tails[] = {0.5, 0.2, 0.05, 0.01, 0};
-	double total = b->nle ? b->counts[b->nle - 1] : 0;
 	unsigned place = 0;
+	double total;
 
-	if (b->nused || total < CHOOSE_AFTER)
+	if (b->nused || !bounds_known(b))
 		return;
+	total = b->counts[b->nle - 1];
 	for (unsigned k = 0; k < sizeof(tails) / sizeof(tails[0]); k++) {
 		while (place + 1 < b->nle && 1 - b->counts[place] / total > tails[k] + 1e-12)
 			place++;
@@ -58,7 +85,7 @@ void bounds_choose(struct bounds *b)
 
 static bool has_bound(const struct sequential_sample *x, unsigned place, double bound)
 {
-	return place + 1 < x->nbuckets && fabs(x->bounds[place] - bound) <= 1e-9 * fabs(bound);
+	return place + 1 < x->nbuckets && is_bound(x->bounds[place], bound);
 }
 
 bool bounds_slower(const struct bounds *b, unsigned i, const struct sequential_sample *x,

@@ -1,7 +1,7 @@
 /*
- * The stable version's latency histogram, and which of its bounds canaries are judged at. Chosen
- * once, from stable requests alone and before the first table that uses them, so that the choice
- * spends none of the error rate. Pure.
+ * The stable version's latency histogram, and which of its bounds canaries are judged at: those
+ * that the canary has too. Chosen once, from stable requests alone and before the first table that
+ * uses them, so that the choice spends none of the error rate. Pure.
  */
 #ifndef TIDEGATE_JUDGE_BOUNDS_H
 #define TIDEGATE_JUDGE_BOUNDS_H
@@ -14,13 +14,16 @@
 
 struct bounds {
 	double le[JUDGE_BUCKETS_MAX], counts[JUDGE_BUCKETS_MAX]; /* cumulative, stable */
-	unsigned nle;
+	double canary_le[JUDGE_BUCKETS_MAX];
+	unsigned nle, ncanary_le;
 	unsigned used[BOUNDS_USED]; /* places in le */
 	unsigned nused;             /* 0 until chosen */
 };
 
 void bounds_add(struct bounds *b, const struct sequential_sample *x);
-/* Chooses once enough is known. */
+/* Enough of the stable version's requests were seen, and what bounds the canary has. */
+bool bounds_known(const struct bounds *b);
+/* Chooses once enough is known; none when the versions have none in common. */
 void bounds_choose(struct bounds *b);
 static inline double bounds_at(const struct bounds *b, unsigned i)
 {

@@ -53,10 +53,11 @@ static void explain_latency(const struct sequential *s, struct sequential_metric
 
 	if (!track || s->canary.cells[track].n <= 0) {
 		snprintf(m->text, sizeof(m->text), "%s",
-		         !s->canary_latency   ? "no latency of the canary"
-		         : !s->stable_latency ? "no latency of the stable version"
-		         : !track             ? "too few stable requests with a latency"
-		                              : "the versions have no bucket in common");
+		         !s->canary_latency          ? "no latency of the canary"
+		         : !s->stable_latency        ? "no latency of the stable version"
+		         : !bounds_known(&s->bounds) ? "too few stable requests with a latency"
+		         : !track                    ? "the versions have no bucket in common"
+		                                     : "no latencies compared yet");
 		return;
 	}
 	describe_chance(m->log_evidence, chance, sizeof(chance));

@@ -119,6 +119,7 @@ static void test_streams(void **state)
 	run(&o, args);
 	assert_int_equal(o.code, EXIT_NEGATIVE);
 	assert_string_equal(o.out.data, "");
+	contains(&o.err, "no observation");
 	release(&o);
 }
 

@@ -274,6 +274,54 @@ static void test_load_shift_between_zones_is_no_error(void **state)
 	sequential_free(s);
 }
 
+/* A version with other histogram bounds is judged at those that both have. */
+static void test_versions_with_different_buckets(void **state)
+{
+	static const double every[] = {0.01, 0.02, 0.04, 0.08, INFINITY};
+	static const struct {
+		double canary[5]; /* bounds */
+		double slower;    /* factor in time */
+		enum judge_verdict verdict;
+		const char *text;
+	} rows[] = {
+		{{0.015, 0.02, 0.03, 0.08, INFINITY}, 1, JUDGE_PASS, "canary slower than 80 ms"},
+		{{0.015, 0.02, 0.03, 0.08, INFINITY}, 2, JUDGE_FAIL, "canary slower than"},
+		{{0.015, 0.025, 0.03, 0.07, INFINITY}, 2, JUDGE_NONE, "no bucket in common"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct sequential_options o;
+		struct sequential_result res;
+		struct sequential *s;
+
+		sequential_options_default(&o);
+		s = sequential_new(&o);
+		for (double t = 0; t < 300; t += 5)
+			for (int canary = 0; canary < 2; canary++) {
+				struct sequential_sample x = {
+					.t = t, .stratum = "", .pod = "p", .canary = canary};
+
+				/* Evenly spread over 0 to 50 ms. */
+				x.requests = 100;
+				x.nbuckets = ARRAY_SIZE(every);
+				for (unsigned k = 0; k < x.nbuckets; k++) {
+					x.bounds[k] = canary ? rows[i].canary[k] : every[k];
+					x.counts[k] =
+						fmin(100, floor(2000 * x.bounds[k] /
+					                        (canary ? rows[i].slower : 1)));
+				}
+				sequential_observe(s, &x);
+			}
+		sequential_advance(s, 310);
+		sequential_result(s, 300, &res);
+		assert_string_equal(res.metrics[1].name, "latency");
+		assert_int_equal(res.metrics[1].verdict, rows[i].verdict);
+		assert_non_null(strstr(res.metrics[1].text, rows[i].text));
+		sequential_free(s);
+	}
+}
+
 static void test_text_shows_the_counts(void **state)
 {
 	struct sequential_options o;
@@ -314,6 +362,7 @@ int main(void)
 		cmocka_unit_test(test_silence_is_not_a_verdict),
 		cmocka_unit_test(test_healthy_canary_passes_on_evidence),
 		cmocka_unit_test(test_load_shift_between_zones_is_no_error),
+		cmocka_unit_test(test_versions_with_different_buckets),
 		cmocka_unit_test(test_text_shows_the_counts),
 	};
 

@@ -93,7 +93,7 @@ static void test_bounds_span_body_and_tail(void **state)
 	static const double more[] = {0, 1, 1, 1, 1, 1, 1, 1};
 	static const double other_le[] = {0.02, 0.03, INFINITY}, other[] = {4, 6, 10};
 	struct sequential_sample x = sample_of(le, few, 8), y = sample_of(other_le, other, 3);
-	struct bounds b = {0};
+	struct bounds b = {0}, strange = {0};
 	double seen, slower;
 
 	(void)state;
@@ -101,6 +101,11 @@ static void test_bounds_span_body_and_tail(void **state)
 	bounds_choose(&b);
 	assert_int_equal(b.nused, 0);
 	x = sample_of(le, more, 8);
+	bounds_add(&b, &x);
+	bounds_choose(&b);
+	assert_false(bounds_known(&b));
+	strange = b;
+	x.canary = true;
 	bounds_add(&b, &x);
 	bounds_choose(&b);
 	/* Half, a fifth, 5 % and 1 % of 50, nothing; the rest is filled from the tail. */
@@ -112,6 +117,13 @@ static void test_bounds_span_body_and_tail(void **state)
 	x = sample_of(le, few, 8);
 	assert_true(bounds_slower(&b, 0, &x, &seen, &slower));
 	assert_true(seen == 49 && slower == 19);
+	/* Of a canary with other buckets only what both have: here 0.02, which is below the body.
+	 */
+	y.canary = true;
+	bounds_add(&strange, &y);
+	bounds_choose(&strange);
+	assert_true(bounds_known(&strange));
+	assert_int_equal(strange.nused, 0);
 }
 
 int main(void)
