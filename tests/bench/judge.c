@@ -34,6 +34,7 @@ struct scenario {
 	double rate_cv;    /* of each pod's request rate, from observation to observation */
 	double pod_spread; /* of each pod's error share and latency */
 	double sigma;      /* of log latency; 0 = 0.5 */
+	double missed;     /* share of observations that fail; the next one counts for both */
 	bool tail;         /* only the slowest tenth is slower: p99 moves, the median does not */
 	bool stagger;      /* pods are observed one after the other; one joins late */
 	bool silent;       /* nothing to judge by: no verdict at all is promised */
@@ -41,8 +42,30 @@ struct scenario {
 	double most_failed, median_s, p99_s;
 };
 
-enum judge { SEQUENTIAL, KAYENTA, FLAGGER, ARGO, JUDGES };
-static const char *const judge_names[] = {"tidegate", "kayenta", "flagger", "argo"};
+static double sigma_of(const struct scenario *c)
+{
+	return c->sigma > 0 ? c->sigma : 0.5;
+}
+
+enum judge { SEQUENTIAL, KAYENTA_SPARSE, KAYENTA_OFTEN, KAYENTA_SLIDING, FLAGGER, ARGO, JUDGES };
+static const char *const judge_names[] = {
+	"tidegate",
+	"kayenta, every 10 min",
+	"kayenta, every minute",
+	"kayenta, last 10 min",
+	"flagger",
+	"argo",
+};
+
+/* How Kayenta's users have it look: from `first` minutes on, every `every`, at the last `window`
+ * minutes or, when that is 0, at all since the beginning. */
+static const struct looks {
+	unsigned first, every, window;
+} kayenta_looks[JUDGES] = {
+	[KAYENTA_SPARSE] = {10, 10, 0},
+	[KAYENTA_OFTEN] = {5, 1, 0},
+	[KAYENTA_SLIDING] = {10, 5, 10},
+};
 
 /* --- draws ------------------------------------------------------------------------------- */
 
@@ -146,52 +169,41 @@ static void minutes_close(struct minutes *m)
 	memset(m->counts, 0, sizeof(m->counts));
 }
 
-/* Both metrics critical, direction increase: one High is a rollback. */
-static bool kayenta_fails(const struct minutes *m, bool latency)
+#define RIVAL_METRIC(metric, group)                                                                \
+	{                                                                                          \
+		.name = (metric), .groups = (const char *[]){group}, .ngroups = 1,                 \
+		.direction = KAYENTA_INCREASE, .weight = 1, .allowed_increase = 1,                 \
+		.critical_increase = 1                                                             \
+	}
+
+/* Two groups of equal weight, pass 95, marginal 75: one High is 50 and ends the analysis. */
+static bool kayenta_fails(const struct minutes *m, const struct looks *l, bool latency)
 {
-	const char *groups[] = {"g"};
-	struct kayenta_metric metrics[] = {{.name = "errors",
-	                                    .groups = groups,
-	                                    .ngroups = 1,
-	                                    .direction = KAYENTA_INCREASE,
-	                                    .critical = true,
-	                                    .weight = 1,
-	                                    .allowed_increase = 1,
-	                                    .critical_increase = 1},
-	                                   {.name = "latency",
-	                                    .groups = groups,
-	                                    .ngroups = 1,
-	                                    .direction = KAYENTA_INCREASE,
-	                                    .critical = true,
-	                                    .weight = 1,
-	                                    .allowed_increase = 1,
-	                                    .critical_increase = 1}};
+	struct kayenta_metric metrics[] = {RIVAL_METRIC("errors", "errors"),
+	                                   RIVAL_METRIC("latency", "latency")};
 	const struct kayenta_config c = {.metrics = metrics,
 	                                 .nmetrics = 2,
 	                                 .tolerance = 0.25,
 	                                 .confidence = 0.98,
-	                                 .pass = NAN,
-	                                 .marginal = NAN};
+	                                 .pass = 95,
+	                                 .marginal = 75};
+	unsigned n = l->window && l->window < m->n ? l->window : m->n, from = m->n - n;
 	const struct kayenta_pair pairs[] = {{.name = "errors",
-	                                      .control = m->share[0],
-	                                      .experiment = m->share[1],
-	                                      .ncontrol = m->n,
-	                                      .nexperiment = m->n},
+	                                      .control = &m->share[0][from],
+	                                      .experiment = &m->share[1][from],
+	                                      .ncontrol = n,
+	                                      .nexperiment = n},
 	                                     {.name = "latency",
-	                                      .control = m->p99[0],
-	                                      .experiment = m->p99[1],
-	                                      .ncontrol = m->n,
-	                                      .nexperiment = m->n}};
+	                                      .control = &m->p99[0][from],
+	                                      .experiment = &m->p99[1][from],
+	                                      .ncontrol = n,
+	                                      .nexperiment = n}};
+	struct arena cleanup_arena a;
 	struct kayenta_result r;
-	struct arena a;
-	bool fails = false;
 
 	arena_init(&a, 0);
 	kayenta_judge(&c, pairs, latency ? 2 : 1, &a, &r, NULL);
-	for (size_t i = 0; i < r.nmetrics; i++)
-		fails |= r.metrics[i].class == KAYENTA_HIGH;
-	arena_release(&a);
-	return fails;
+	return r.score <= c.marginal;
 }
 
 /* --- one stream -------------------------------------------------------------------------- */
@@ -216,7 +228,10 @@ static void judges_start(struct judges *j, const struct scenario *c)
 	thresholds_rule_default(&rule);
 	/* Limits that fit the service: twice what is normal, and never less than 1 % of errors. */
 	rule.max_error_share = fmax(0.01, 2 * c->stable_errors);
-	rule.max_latency_s = c->stable_ms > 0 ? 2 * c->stable_ms / 1000 * exp(0.5 * 2.326) : NAN;
+	/* Without data the check of either fails. */
+	rule.no_data_fails = true;
+	rule.max_latency_s =
+		c->stable_ms > 0 ? 2 * c->stable_ms / 1000 * exp(sigma_of(c) * 2.326) : NAN;
 	/* The walk-through of the one: 5 failed checks; of the other: more than failureLimit 3. */
 	rule.failures = 5;
 	thresholds_init(&j->flagger, &rule);
@@ -252,19 +267,24 @@ static void judges_look(struct judges *j, const struct scenario *c, double t)
 	thresholds_advance(&j->argo, t);
 	thresholds_result(&j->argo, &r);
 	note(j, ARGO, r.verdict, t);
-	if (j->minutes.n % 10 == 0 && isnan(j->failed_at[KAYENTA]) &&
-	    kayenta_fails(&j->minutes, c->stable_ms > 0))
-		note(j, KAYENTA, JUDGE_FAIL, t);
+	for (unsigned k = KAYENTA_SPARSE; k <= KAYENTA_SLIDING; k++) {
+		const struct looks *l = &kayenta_looks[k];
+
+		if (j->minutes.n >= l->first && (j->minutes.n - l->first) % l->every == 0 &&
+		    isnan(j->failed_at[k]) && kayenta_fails(&j->minutes, l, c->stable_ms > 0))
+			note(j, k, JUDGE_FAIL, t);
+	}
 }
 
 struct pod {
 	double load, errors; /* requests a second, share */
 	struct latency latency;
 	double phase; /* of its observations, seconds */
+	double owed;  /* seconds that no observation has told of */
 };
 
 static void observe(struct judges *j, struct rng *r, const struct scenario *c, double t, unsigned i,
-                    const struct pod *p)
+                    struct pod *p)
 {
 	static const char *const names[PODS] = {"s0", "s1", "s2", "c0"};
 	struct sequential_sample x = {
@@ -273,7 +293,11 @@ static void observe(struct judges *j, struct rng *r, const struct scenario *c, d
 	double s2 = log1p(c->rate_cv * c->rate_cv);
 	double swing = c->rate_cv > 0 ? exp(sqrt(s2) * rng_normal(r) - s2 / 2) : 1;
 
-	x.requests = draw_poisson(r, p->load * c->every_s * swing);
+	p->owed += c->every_s;
+	if (c->missed > 0 && rng_uniform(r) < c->missed)
+		return;
+	x.requests = draw_poisson(r, p->load * p->owed * swing);
+	p->owed = 0;
 	x.errors = draw_binomial(r, x.requests, p->errors);
 	if (c->stable_ms > 0)
 		draw_buckets(r, &p->latency, &x);
@@ -298,7 +322,8 @@ static void run_stream(struct judges *j, const struct scenario *c, uint64_t seed
 		pods[i].errors = fmin(1, more * (canary ? c->canary_errors : c->stable_errors));
 		pods[i].latency =
 			(struct latency){slower * (canary ? c->canary_ms : c->stable_ms) / 1000,
-		                         c->sigma > 0 ? c->sigma : 0.5, c->tail && canary};
+		                         sigma_of(c), c->tail && canary};
+		pods[i].owed = 0;
 		pods[i].phase = c->stagger ? c->every_s * i / PODS : 0;
 	}
 	for (double t = c->every_s; t <= c->seconds; t += c->every_s) {
@@ -365,7 +390,7 @@ static bool print_scenario(const struct scenario *c, struct outcome *o, unsigned
 	printf("%s (%u streams of %.0f s; %.1f %% end with PASS; %.1f s)\n", c->name, n, c->seconds,
 	       100 * passed, spent);
 	for (unsigned i = 0; i < JUDGES; i++) {
-		printf("  %-9s rolled back %6.2f %%", judge_names[i], 100 * o[i].failed);
+		printf("  %-21s rolled back %6.2f %%", judge_names[i], 100 * o[i].failed);
 		if (isnan(c->most_failed))
 			printf("  median %-7s p99 %-7s", time_text(o[i].median, a, sizeof(a)),
 			       time_text(o[i].p99, b, sizeof(b)));
@@ -419,6 +444,12 @@ static const struct scenario scenarios[] = {
          80, 80, 0.5, 0.1, NULL_ROW(0.02)},
 	{"no difference, 100 requests/s, CV 0.5, pods differ by 10 %", 2000, 600, 5, 100, 300, 0.01,
          0.01, 20, 20, 0.5, 0.1, NULL_ROW(0.02)},
+	{"no difference, an hour, errors 2 %, canary 10 requests/s of 40", 2000, 3600, 5, 10, 30,
+         0.02, 0.02, 80, 80, 0, 0, NULL_ROW(0.01)},
+	{"no difference, an hour, CV 0.5, pods differ by 10 %", 2000, 3600, 5, 10, 30, 0.02, 0.02,
+         80, 80, 0.5, 0.1, NULL_ROW(0.02)},
+	{"no difference, CV 0.5, pods differ by 10 %, a fifth of the observations missed", 2000,
+         600, 5, 10, 30, 0.02, 0.02, 80, 80, 0.5, 0.1, NULL_ROW(0.02), .missed = 0.2},
 	{"no requests at all", 100, 600, 5, 0, 0, 0, 0, 80, 80, 0, 0, NULL_ROW(0), .silent = true},
 	{"canary silent", 100, 600, 5, 0, 30, 0.1, 0.1, 80, 80, 0, 0, NULL_ROW(0), .silent = true},
 	{"stable silent, canary fails", 100, 600, 5, 10, 0, 0.1, 0.5, 80, 80, 0, 0, NULL_ROW(0),
@@ -431,6 +462,8 @@ static const struct scenario scenarios[] = {
          0, 0, 0, 0, FOUND_ROW(240, NAN)},
 	{"errors 0.5 % to 2.5 %, CV 0.5, pods differ by 10 %", 1000, 1800, 5, 10, 30, 0.005, 0.025,
          0, 0, 0.5, 0.1, FOUND_ROW(240, NAN)},
+	{"errors 0.5 % to 1.25 %, canary 10 requests/s of 40", 500, 3600, 5, 10, 30, 0.005, 0.0125,
+         0, 0, 0, 0, FOUND_ROW(900, NAN)},
 	{"latency doubled, canary 10 requests/s of 40", 1000, 1800, 5, 10, 30, 0.005, 0.005, 80,
          160, 0, 0, FOUND_ROW(120, 120)},
 	{"latency doubled, CV 0.5, pods differ by 10 %", 1000, 1800, 5, 10, 30, 0.005, 0.005, 20,
