@@ -350,8 +350,9 @@ static void set_out(struct model *m, struct zone *z)
 {
 	if (m->out == z)
 		return;
+	/* All are back: what was decided is over, however short a time it took. */
 	if (m->out && --m->out->out == 0)
-		m->out->peak = 0;
+		m->out->peak = m->out->decided_ms = 0;
 	m->out = z;
 	if (z && ++z->out > z->peak)
 		z->peak = z->out;

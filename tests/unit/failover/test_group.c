@@ -201,6 +201,19 @@ static void test_a_second_zone_waits_for_the_first(void **st)
 	assert_int_equal(w.decisions, 2);
 }
 
+/* With recoverAfter of seconds the first may be well again before a storm would be over. */
+static void test_a_zone_that_all_are_back_in_holds_up_nobody(void **st)
+{
+	(void)st;
+	assert_int_equal(ask(0, "a", 1, 1), ZONE_GO);
+	go(0, "a");
+	w.now += 10000;
+	assert_int_equal(ask(1, "b", 1, 1), ZONE_ANOTHER);
+	group_record(w.g, w.m[0].name, NULL);
+	assert_int_equal(ask(1, "b", 1, 1), ZONE_GO);
+	assert_int_equal(w.decisions, 2);
+}
+
 static void test_a_new_leader_knows_what_is_out(void **st)
 {
 	(void)st;
@@ -374,6 +387,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_asking_again_takes_no_second_turn, world, end),
 		cmocka_unit_test_setup_teardown(test_who_recovers_leaves_the_queue, world, end),
 		cmocka_unit_test_setup_teardown(test_a_second_zone_waits_for_the_first, world, end),
+		cmocka_unit_test_setup_teardown(test_a_zone_that_all_are_back_in_holds_up_nobody,
+	                                        world, end),
 		cmocka_unit_test_setup_teardown(test_a_new_leader_knows_what_is_out, world, end),
 		cmocka_unit_test_setup_teardown(test_one_bad_model_leaves_alone, world, end),
 		cmocka_unit_test_setup_teardown(test_who_comes_first_waits_for_the_others, world,
