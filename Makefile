@@ -122,6 +122,12 @@ bench: deps
 	@$(MAKE) -s -j$(PROCESSORS) all bed
 	@bash tests/bench/run.sh
 
+# A dark zone, beside stock Kubernetes; RUNS=5 for fewer outages than 30.
+.PHONY: bench-failover
+bench-failover: deps
+	@$(MAKE) -s -j$(PROCESSORS) all bed
+	@bash tests/bench/failover.sh
+
 # The judges side by side on simulated streams; a few minutes.
 .PHONY: bench-judge
 bench-judge: $(BUILD)/bench/judge

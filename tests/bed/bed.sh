@@ -12,11 +12,12 @@ done
 
 usage() {
 	cat <<'EOT'
-usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
+usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--kube-scheduler] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
            starts a control plane, runs COMMAND inside, ends with its exit code
              --zones N     network zones 1 to N (default 0)
              --kubelets    a real node in each zone, containerd and kubelet (root only)
              --gateway     Gateway API and Traefik, Gateway default/bed
+             --kube-scheduler  places the pods that ask for no other
              --prometheus  Prometheus, which scrapes the pods that Tidegate makes
              --kwok NODES  that many fake GPU nodes in zone-a, zone-b, zone-c
              --linger      stays up after COMMAND, reachable from outside, until `bed.sh stop`
@@ -56,7 +57,7 @@ is_number() {
 # --- outside the namespaces --------------------------------------------------------------
 
 run_options() {
-	zones=0 kubelets='' gateway='' prometheus='' kwok=0 linger='' keep='' command=()
+	zones=0 kubelets='' gateway='' scheduler='' prometheus='' kwok=0 linger='' keep='' command=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--zones | --kwok)
@@ -66,6 +67,7 @@ run_options() {
 			;;
 		--kubelets) kubelets=1 ;;
 		--gateway) gateway=1 ;;
+		--kube-scheduler) scheduler=1 ;;
 		--prometheus) prometheus=1 ;;
 		--linger) linger=1 ;;
 		--keep) keep=1 ;;
@@ -93,6 +95,7 @@ run() {
 	[ -z "$kubelets" ] || ! why=$(kubelets_refuse) || die "--kubelets: $why"
 	[ -z "$kubelets" ] || wanted+=(kubelet node-runtime)
 	[ -z "$gateway" ] || wanted+=(traefik gateway-api)
+	[ -z "$scheduler" ] || wanted+=(kube-scheduler)
 	[ -z "$prometheus" ] || wanted+=(prometheus)
 	[ "$kwok" -eq 0 ] || wanted+=(kwok kwok-stages)
 	[ -z "$linger" ] || outside_find_relay
@@ -103,7 +106,7 @@ run() {
 	assets_link "$BED_DIR/bin" "${wanted[@]}"
 	BED_TOKEN=$(openssl rand -hex 16)
 	export BED_DIR BED_TOKEN BED_ZONES=$zones BED_TREE=$bed_tree
-	export BED_GATEWAY=$gateway BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
+	export BED_GATEWAY=$gateway BED_SCHEDULER=$scheduler BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
 	run_inside "${command[@]}" || rc=$?
 	exit "$rc"
 }
@@ -244,6 +247,7 @@ inside_start() {
 	controlplane_start
 	[ -z "$BED_LINGER" ] || outside_start
 	[ -z "$BED_GATEWAY" ] || gateway_start
+	[ -z "$BED_SCHEDULER" ] || controlplane_start_scheduler
 	[ -z "$BED_PROMETHEUS" ] || prometheus_start
 	[ "$BED_KWOK" -eq 0 ] || nodes_start "$BED_KWOK"
 	controlplane_wait_account

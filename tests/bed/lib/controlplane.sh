@@ -45,6 +45,14 @@ controlplane_start_kcm() {
 		--allocate-node-cidrs=false --kube-api-qps=5000 --kube-api-burst=10000 --profiling=false
 }
 
+# Not among the programs of every bed: Tidegate places its own pods.
+controlplane_start_scheduler() {
+	local config=$BED_DIR/loopback.kubeconfig
+	program_start kube-scheduler kube-scheduler --kubeconfig="$config" --authentication-kubeconfig="$config" \
+		--authorization-kubeconfig="$config" --authentication-skip-lookup --leader-elect=false \
+		--bind-address=127.0.0.1 --cert-dir="$BED_DIR/pki/scheduler" --profiling=false
+}
+
 # controlplane_get PATH: by loopback, as admin.
 controlplane_get() {
 	curl -sf --max-time 5 --cacert "$BED_DIR/pki/ca.crt" -H @- "$BED_LOOPBACK_URL$1" \

@@ -12,6 +12,7 @@ WORLD_PHASES=$BED_DIR/phases
 	WORLD_STEPS='[{weight: 10, hold: 4s}, {weight: 25, hold: 3s}, {weight: 50, approval: Required}, {weight: 100}]'
 [ -n "${WORLD_CANARY:-}" ] || WORLD_CANARY='{interval: 1s}'
 [ -n "${WORLD_SLO:-}" ] || WORLD_SLO='{}'
+[ -n "${WORLD_FAILOVER:-}" ] || WORLD_FAILOVER='{minCapacity: 60%, recoverAfter: 5s, ramp: 8s}'
 
 bed() {
 	bash "$BED_TREE/tests/bed/bed.sh" "$@"
@@ -132,7 +133,7 @@ world_env() {
 }
 
 # world_mdep VERSION [ENV_NAME ENV_VALUE]...: the manifest; strategy by WORLD_STEPS, judge by
-# WORLD_CANARY, objectives by WORLD_SLO.
+# WORLD_CANARY, objectives by WORLD_SLO, failover by WORLD_FAILOVER.
 world_mdep() {
 	local version=$1
 	shift
@@ -165,7 +166,7 @@ world_mdep() {
 		    steps: $WORLD_STEPS
 		  canary: $WORLD_CANARY
 		  slo: $WORLD_SLO
-		  failover: {minCapacity: 60%, recoverAfter: 5s, ramp: 8s}
+		  failover: $WORLD_FAILOVER
 		  traffic:
 		    httpRoute:
 		      name: ranker
@@ -229,12 +230,13 @@ world_pods() {
 
 # --- requests ----------------------------------------------------------------------------
 
-# world_start_load RATE: from now on until world_stop_load; every request is written down.
+# world_start_load RATE: from now on until world_stop_load; every request is written down, after
+# WORLD_TIMEOUT seconds (5) as lost.
 world_start_load() {
 	: >"$WORLD_PHASES"
 	echo '{"instances": [[1, 2, 3]]}' >"$BED_DIR/request.json"
 	program_start load "$WORLD_BIN/load" --url "$BED_GATEWAY_URL/v1/models/ranker:predict" \
-		--host "$WORLD_HOST" --rate "$1" --until-signal --max-connections 4000 --out "$WORLD_RECORDS" --timeout 5s --body "$BED_DIR/request.json"
+		--host "$WORLD_HOST" --rate "$1" --until-signal --max-connections 4000 --out "$WORLD_RECORDS" --timeout "${WORLD_TIMEOUT:-5}s" --body "$BED_DIR/request.json"
 }
 
 world_stop_load() {

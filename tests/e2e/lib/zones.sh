@@ -6,8 +6,8 @@ FAILOVER_TRAFFIC_MS=6000
 FAILOVER_CAPACITY_MS=15000
 # Of the leader's zone: its successor takes over while its own probes still wait.
 FAILOVER_LEADER_MS=10000
-# A request that waits in the dark is over after its 5 s time-out.
-SETTLE=6
+# A request that waits in the dark is over after its time-out.
+SETTLE=$((${WORLD_TIMEOUT:-5} + 1))
 
 # dark N LIMIT: zone N goes dark; times of traffic and capacity.
 dark() {
