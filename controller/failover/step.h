@@ -8,6 +8,9 @@
 #define REASON_ORDERED  "Ordered"
 #define REASON_RETURNED "Returned"
 
+/* Of a zone that fails for us and serves its clients. */
+#define REASON_SERVED "ClientsServed"
+
 /* Of a zone where others are well. */
 #define REASON_MODEL "ModelBadInZone"
 

@@ -116,6 +116,24 @@ static bool has_say(const struct tally_input *in, const struct tally_other *o)
 	return tally_is_fresh(o, in->mono_ms) && !o->vote->blind;
 }
 
+/*
+ * That clients are answered is seen or not; who sees it need not see anything else, and is not
+ * outvoted.
+ */
+static int most_served(const struct tally_input *in, unsigned z)
+{
+	int most = in->own[z].served;
+
+	for (unsigned i = 0; i < in->nothers; i++) {
+		const struct tally_other *o = &in->others[i];
+		const struct vote_entry *e = vote_find(o->vote, in->model, in->own[z].name);
+
+		if (e && tally_is_fresh(o, in->mono_ms) && e->served > most)
+			most = e->served;
+	}
+	return most;
+}
+
 static void count_zone(const struct tally_input *in, unsigned z, bool own_counts, struct tally *out)
 {
 	struct say v[TALLY_OTHERS_MAX + 1];
@@ -136,6 +154,7 @@ static void count_zone(const struct tally_input *in, unsigned z, bool own_counts
 	}
 	chosen = second_worst(v, n);
 	out->zones[z] = chosen->facts;
+	out->zones[z].served = most_served(in, z);
 	out->disputed |= permille(v[0].facts.failing, v[0].facts.pods) >
 	                 permille(chosen->facts.failing, chosen->facts.pods);
 }

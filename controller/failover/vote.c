@@ -33,6 +33,8 @@ static void write_entry(struct json_writer *w, const struct vote_entry *e)
 	jw_i64(w, NULL, e->failing);
 	jw_i64(w, NULL, e->ready);
 	jw_i64(w, NULL, e->good_ms < 0 ? -1 : e->good_ms / 1000);
+	if (e->served)
+		jw_i64(w, NULL, e->served);
 	jw_end_array(w);
 }
 
@@ -46,7 +48,7 @@ static unsigned model_end(const struct vote *v, unsigned i)
 	return end;
 }
 
-/* Upper bound of a model's text: quotes may double what a name takes, and five numbers. */
+/* Upper bound of a model's text: quotes may double what a name takes, and six numbers. */
 static size_t room_for(const struct vote *v, unsigned i, unsigned end)
 {
 	size_t n = strlen(v->entries[i].model) + 8;
@@ -146,7 +148,12 @@ static int read_entry(const struct cJSON *list, const char *model, struct vote_e
 		               "models.%.60s.%.60s: four counts and seconds are wanted", model,
 		               str_or(e->zone, ""));
 	e->good_ms = good_s < 0 ? -1 : good_s * 1000;
-	return 0;
+	n = json_next(n);
+	e->served = n ? next_count(&n) : 0;
+	return e->served < 0
+	               ? err_set(err, ERR_INVALID, "models.%.60s.%.60s: what is served is no count",
+	                         model, str_or(e->zone, ""))
+	               : 0;
 }
 
 static unsigned count_entries(const struct cJSON *models)
@@ -217,7 +224,8 @@ const struct vote_entry *vote_find(const struct vote *v, const char *model, cons
 static bool same_counts(const struct vote_entry *a, const struct vote_entry *b)
 {
 	return a->pods == b->pods && a->shaky == b->shaky && a->failing == b->failing &&
-	       a->ready == b->ready && (a->good_ms < 0) == (b->good_ms < 0);
+	       a->ready == b->ready && a->served == b->served &&
+	       (a->good_ms < 0) == (b->good_ms < 0);
 }
 
 void vote_compare(const struct vote *a, const struct vote *b,

@@ -20,12 +20,23 @@ static const int ramp[] = {5, 25, 50, 100};
 /* --- what the facts say ------------------------------------------------------------------ */
 
 /* A single pod is no zone: with two or more at least two must agree. */
-static bool is_bad(const struct step *s, const struct zone_facts *f)
+static bool most(const struct step *s, const struct zone_facts *f, int n)
 {
 	int least = f->pods < 2 ? 1 : 2;
 
-	return s->in->mdep->failover.mode != FAILOVER_DISABLED && f->pods > 0 &&
-	       f->failing >= least && f->failing * 100 >= BAD_PERCENT * f->pods;
+	return s->in->mdep->failover.mode != FAILOVER_DISABLED && f->pods > 0 && n >= least &&
+	       n * 100 >= BAD_PERCENT * f->pods;
+}
+
+static bool is_bad(const struct step *s, const struct zone_facts *f)
+{
+	return most(s, f, f->failing - f->served);
+}
+
+/* It would be left if its clients were not answered. */
+static bool is_vetoed(const struct step *s, const struct zone_facts *f)
+{
+	return most(s, f, f->failing) && !is_bad(s, f);
 }
 
 bool zone_is_good(const struct zone_facts *f)
@@ -202,6 +213,13 @@ static void decide(struct step *s, unsigned i)
 	}
 }
 
+static void veto(struct step *s, unsigned i)
+{
+	if (!str_eq(s->zones[i].reason, REASON_SERVED))
+		zone_tell(s, i, true, REASON_SERVED);
+	zone_enter(s, i, ZONE_SUSPECT, 100, REASON_SERVED);
+}
+
 static void step_calm(struct step *s, unsigned i)
 {
 	const struct zone_facts *f = &s->in->zones[i];
@@ -209,6 +227,8 @@ static void step_calm(struct step *s, unsigned i)
 
 	if (is_bad(s, f))
 		decide(s, i);
+	else if (is_vetoed(s, f))
+		veto(s, i);
 	else if (f->shaky * 2 >= f->pods && f->shaky > 0)
 		zone_enter(s, i, ZONE_SUSPECT, 100, "ProbesFail");
 	else

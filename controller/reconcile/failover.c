@@ -19,6 +19,8 @@ static const struct {
 	const char *reason, *note;
 } notes[] = {
 	{"ZoneImpaired", "its pods do not answer; spec.failover.mode is Manual"},
+	{"ClientsServed",
+         "its pods do not answer the operator, but they answer clients: it is not left"},
 	{"ZoneEvacuating", "its pods do not answer, traffic leaves it"},
 	{"ZoneEvacuated", "it gets no more traffic"},
 	{"ModelBadInZone",
@@ -89,6 +91,8 @@ static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_m
 	f->pods++;
 	f->shaky += s.failures > 0;
 	f->failing += s.failures >= MODEL_PROBE_CONFIRM;
+	f->served +=
+		s.failures >= MODEL_PROBE_CONFIRM && s.silent && witness_serves(op->witness, p);
 	f->ready += !s.failures && in_service(p);
 	if (f->pods == 1 || !good || (f->good_since_ms && good > f->good_since_ms))
 		f->good_since_ms = good;
@@ -156,6 +160,12 @@ static const char *zone_of_pod(const struct pod *p)
 	return str_or(label_get(p->labels, p->nlabels, TG_LABEL_ZONE), "");
 }
 
+/* Others see the zone better, or somebody sees all that fail there answer clients. */
+static bool is_better(const struct zone_facts *all, const struct zone_facts *own)
+{
+	return all->failing < own->failing || (all->failing && all->served >= all->failing);
+}
+
 bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p)
 {
 	struct zone_facts facts[MDEP_ZONES_MAX];
@@ -168,11 +178,11 @@ bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struc
 		return false;
 	failover_look(op, m, clock_wall_ms(), facts, serving);
 	count_votes(op, &a, m, clock_wall_ms(), facts, serving, &t);
-	if (t.blind || gate_blind(op->gate))
+	if (t.blind || gate_blind(op->gate) || witness_serves(op->witness, p))
 		return true;
 	for (unsigned i = 0; i < m->nzones; i++)
 		if (str_eq(facts[i].name, zone_of_pod(p)))
-			return t.zones[i].failing < facts[i].failing;
+			return is_better(&t.zones[i], &facts[i]);
 	return false;
 }
 

@@ -95,6 +95,18 @@ static bool in_doubt(struct gate *g, const struct pod *p, bool ready, unsigned f
 	return true;
 }
 
+/* Who gives a wrong answer needs no witness. */
+static void call_witness(struct gate *g, const struct pod *p, unsigned failures)
+{
+	const struct mdep *m = mdep_of_pod(g->op, p);
+	struct model_probe_state s;
+
+	if (!failures)
+		witness_forget(g->op->witness, p->meta.key);
+	else if (m && failover_watches(m) && gate_state(g, p, &s) && s.passed_once && s.silent)
+		witness_call(g->op->witness, m, p);
+}
+
 static void on_probe(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
                      const char *why)
 {
@@ -103,6 +115,7 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 
 	if (!p || !str_eq(p->meta.uid, uid))
 		return;
+	call_witness(g, p, failures);
 	voter_hurry(g->op->voter);
 	if (!g->op->working)
 		return;
@@ -143,12 +156,18 @@ static void watch_pod(struct gate *g, const struct pod *p)
 	model_prober_set(g->prober, &t);
 }
 
+static void forget_pod(struct gate *g, const struct pod *p)
+{
+	model_prober_remove(g->prober, p->meta.key);
+	witness_forget(g->op->witness, p->meta.key);
+}
+
 static void look_at_pod(struct gate *g, const struct pod *p)
 {
 	if (p->gate_model_ready_set && p->containers_ready && p->ip && !p->meta.deleted_ms)
 		watch_pod(g, p);
 	else
-		model_prober_remove(g->prober, p->meta.key);
+		forget_pod(g, p);
 }
 
 void gate_pod(struct gate *g, const struct store_event *ev)
@@ -158,7 +177,7 @@ void gate_pod(struct gate *g, const struct store_event *ev)
 	if (!g->started)
 		return;
 	if (ev->change == STORE_DELETED)
-		model_prober_remove(g->prober, p->meta.key);
+		forget_pod(g, p);
 	else
 		look_at_pod(g, p);
 }

@@ -63,6 +63,7 @@ struct barrier;
 struct binder;
 struct endpoints;
 struct gate;
+struct witness;
 struct observer;
 struct voter;
 struct turns;
@@ -81,6 +82,7 @@ struct mdep_operator {
 	int64_t hurried_ms[CACHES]; /* monotonic, because of our own writes */
 	struct binder *binder;
 	struct gate *gate;
+	struct witness *witness;
 	struct voter *voter;
 	struct observer *observer;
 	struct endpoints *endpoints;
@@ -292,6 +294,15 @@ bool gate_state(const struct gate *g, const struct pod *p, struct model_probe_st
 /* No pod answers any more: it is rather we who are cut off. */
 bool gate_blind(const struct gate *g);
 
+/* --- pods that do not answer us, but clients (witness.c) ----------------------------------- */
+struct witness *witness_new(struct mdep_operator *op, struct err *err);
+void witness_free(struct witness *w);
+/* A pod gave no answer to a probe: its counters are read until it is forgotten or tells nothing. */
+void witness_call(struct witness *w, const struct mdep *m, const struct pod *p);
+void witness_forget(struct witness *w, const char *pod);
+/* Clients were answered by it within the last two seconds. */
+bool witness_serves(const struct witness *w, const struct pod *p);
+
 /* --- zones (failover.c) ------------------------------------------------------------------ */
 struct zone_facts;
 /* Zones of this ModelDeployment are watched. */
@@ -302,7 +313,8 @@ bool failover_watches(const struct mdep *m);
  */
 void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_ms,
                    struct zone_facts *facts, int *serving);
-/* A pod fails for us, but others see its zone better: what we see is no reason to act on it. */
+/* A pod fails for us, but others see its zone better, or it answers clients: that is no reason to
+ * act on it. */
 bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
 /* A pod's probe failed, or passes again: its ModelDeployment is looked at soon. */
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);

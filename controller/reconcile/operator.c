@@ -245,7 +245,8 @@ struct mdep_operator *operator_new(struct loop *l, struct kube_client *c,
 	op->voter = voter_new(op);
 	op->turns = turns_new(op);
 	op->gate = gate_new(op, err);
-	op->observer = op->gate ? observer_new(op, err) : NULL;
+	op->witness = op->gate ? witness_new(op, err) : NULL;
+	op->observer = op->witness ? observer_new(op, err) : NULL;
 	op->endpoints = op->observer ? endpoints_new(op, err) : NULL;
 	if (!op->endpoints) {
 		operator_free(op);
@@ -335,6 +336,7 @@ void operator_free(struct mdep_operator *op)
 	map_release(&op->passes, NULL);
 	endpoints_free(op->endpoints);
 	observer_free(op->observer);
+	witness_free(op->witness);
 	gate_free(op->gate);
 	voter_free(op->voter);
 	turns_free(op->turns);

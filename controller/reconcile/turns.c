@@ -65,7 +65,7 @@ static void count_model(struct turns *t, const struct mdep *m)
 		if (!c)
 			continue;
 		c->models++;
-		c->bad += (f->shaky && f->shaky * 2 >= f->pods) ||
+		c->bad += (f->shaky > f->served && (f->shaky - f->served) * 2 >= f->pods) ||
 		          (z && mdep_zone_is_out(z) && !failover_is_ordered(z));
 	}
 }

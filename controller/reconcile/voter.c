@@ -92,6 +92,7 @@ static void add_entry(struct draft *d, const struct mdep *m, const struct zone_f
 		.failing = f->failing,
 		.ready = f->ready,
 		.good_ms = f->good_since_ms ? now_ms - f->good_since_ms : -1,
+		.served = f->served,
 	};
 }
 

@@ -200,6 +200,7 @@ static void on_golden(void *arg, const struct http_result *r)
 	char why[256], wrong[192];
 
 	p->call = NULL;
+	p->state.silent = r->err.class != ERR_NONE;
 	if (r->err.class != ERR_NONE)
 		str_copy(wrong, sizeof(wrong), r->err.msg);
 	else if (r->status != 200)
@@ -256,6 +257,7 @@ static void on_status(void *arg, const struct http_result *r)
 	char why[160];
 
 	p->call = NULL;
+	p->state.silent = r->err.class != ERR_NONE;
 	if (r->err.class != ERR_NONE) {
 		snprintf(why, sizeof(why), "the model server does not answer: %.110s", r->err.msg);
 		finish(p, false, why);

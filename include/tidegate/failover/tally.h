@@ -5,6 +5,7 @@
  * zones: what only one of them sees may be its own network. A single observer decides alone.
  * An observer without pods in a zone has no say on it. One that sees nothing at all (blind) has no
  * say on anything, unless all are blind.
+ * That clients are served (zone.h) is believed of any of them.
  * A vote counts for TALLY_FRESH_MS after it was last seen to change, by our own clock: an observer
  * in a dark zone falls silent and does not hold up the others. But silence is believed only by who
  * has been in touch with the API server itself for as long: until then nothing is decided (blind).

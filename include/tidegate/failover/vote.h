@@ -9,9 +9,10 @@
  *   {"zone":"hz-b","sees":{"hz-a":[200,180,3],...},"models":{"shop/ranker":{"hz-a":[2,2,2,0,-1]}}}
  *
  * `sees` sums over all models: pods, shaky, failing. `models`: pods, shaky, failing, ready, seconds
- * of health (-1 = not healthy). "blind":true: nothing at all answers, so it is rather the observer
- * that is cut off. "more":true: there was no room for all; what is not named is as its zone is.
- * Bounds: VOTE_MAX bytes, VOTE_ZONES_MAX zones. Ownership: a decoded vote lives in the arena.
+ * of health (-1 = not healthy), and where there are any those that serve clients all the same.
+ * "blind":true: nothing at all answers, so it is rather the observer that is cut off. "more":true:
+ * there was no room for all; what is not named is as its zone is. Bounds: VOTE_MAX bytes,
+ * VOTE_ZONES_MAX zones. Ownership: a decoded vote lives in the arena.
  */
 #ifndef TIDEGATE_FAILOVER_VOTE_H
 #define TIDEGATE_FAILOVER_VOTE_H
@@ -39,6 +40,7 @@ struct vote_entry {
 	const char *zone;
 	int pods, shaky, failing, ready; /* as in struct zone_facts */
 	int64_t good_ms;                 /* for so long when the vote was cast; -1 = not healthy */
+	int served;
 };
 
 struct vote {

@@ -33,6 +33,10 @@
  * for its turn, which changes nothing; that another zone is being left; or that nobody leaves
  * (Frozen). A model that is bad in a zone where others are well leaves with reason ModelBadInZone.
  *
+ * Success on the clients' path is a veto: pods that give us no answer, but answer clients by their
+ * own counters (a long queue, a status path that hangs), do not count as failing. The zone is
+ * Suspect, reason ClientsServed, and no capacity for others.
+ *
  * Guards: one zone is out at a time, not counting those that people want out, beside which another
  * is left where the rest carries minCapacity; never the last healthy one; a zone without pods in
  * service proves nothing, neither good nor bad; an observer that sees no zone at all suspects
@@ -76,6 +80,7 @@ struct zone_facts {
 	int pods;              /* in service by label, not being deleted: those that are probed */
 	int shaky;             /* their last probe failed */
 	int failing;           /* failed as many times in a row as it takes */
+	int served;            /* of these: gave us no answer, but some to clients a moment ago */
 	int ready;             /* in service and answering: what can carry traffic */
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */

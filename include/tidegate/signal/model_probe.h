@@ -50,6 +50,7 @@ void model_prober_repeat(struct model_prober *p, const char *pod);
 /* What is known of a pod; false when it is not probed or has not answered or failed yet. */
 struct model_probe_state {
 	unsigned failures; /* in a row; 0 = the last one passed */
+	bool silent;       /* the last one got no answer at all */
 	bool passed_once;
 	int64_t good_since_ms; /* monotonic: first pass after the last failure; 0 = not passing */
 };

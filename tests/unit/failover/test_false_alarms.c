@@ -122,7 +122,8 @@ static void cast(int observer, struct ballot *b)
 		                            f[z].shaky,
 		                            f[z].failing,
 		                            f[z].ready,
-		                            f[z].good_since_ms ? w.now - f[z].good_since_ms : -1};
+		                            f[z].good_since_ms ? w.now - f[z].good_since_ms : -1,
+		                            f[z].served};
 	}
 	b->vote.sums = b->sums;
 	b->vote.entries = b->entries;

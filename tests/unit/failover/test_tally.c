@@ -78,7 +78,7 @@ static void sees_failing(struct vote *v, int zone, int failing)
 	struct vote_entry *e = &s.entries[v - s.votes][v->nentries++];
 
 	*e = (struct vote_entry){"shop/ranker", names[zone],    PODS, failing,
-	                         failing,       PODS - failing, -1};
+	                         failing,       PODS - failing, -1,   0};
 }
 
 static void we_see_failing(int zone, int failing)
@@ -273,7 +273,7 @@ static void test_age_of_health(void **state)
 {
 	(void)state;
 	observer(A, 1500);
-	s.entries[0][0] = (struct vote_entry){"shop/ranker", "c", PODS, 0, 0, PODS, 7000};
+	s.entries[0][0] = (struct vote_entry){"shop/ranker", "c", PODS, 0, 0, PODS, 7000, 0};
 	s.votes[0].nentries = 1;
 	s.own[C].good_since_ms = WALL - 9500;
 	tally_count(&s.in, &s.out);
@@ -285,6 +285,30 @@ static void test_age_of_health(void **state)
 	s.own[C].good_since_ms = WALL - 900;
 	tally_count(&s.in, &s.out);
 	assert_int_equal(s.out.zones[C].good_since_ms, WALL - 3500);
+}
+
+/* Nobody is outvoted who sees that clients are answered, be it the one who sees nothing else. */
+static void test_what_serves_clients_is_believed_of_any(void **state)
+{
+	struct vote *v;
+
+	(void)state;
+	we_see_failing(A, 4);
+	sees_failing(observer(B, 100), A, 4);
+	v = observer(C, 2900);
+	sees_failing(v, A, 4);
+	v->blind = true;
+	s.entries[1][0].served = 3;
+	assert_int_equal(failing(A), 4);
+	assert_int_equal(s.out.zones[A].served, 3);
+	s.own[A].served = 4;
+	tally_count(&s.in, &s.out);
+	assert_int_equal(s.out.zones[A].served, 4);
+	/* What was heard too long ago is no evidence any more. */
+	s.own[A].served = 0;
+	s.others[1].heard_ms = MONO - TALLY_FRESH_MS;
+	tally_count(&s.in, &s.out);
+	assert_int_equal(s.out.zones[A].served, 0);
 }
 
 /* A vote that had no room for all: what it does not name is as its zone is. */
@@ -332,6 +356,7 @@ int main(void)
 		T(test_who_knows_nothing_has_no_say),
 		T(test_new_contact_waits),
 		T(test_age_of_health),
+		T(test_what_serves_clients_is_believed_of_any),
 		T(test_more),
 		T(test_part_of_a_zone),
 	};

@@ -15,9 +15,9 @@
 
 static const struct vote_sum sums[] = {{"a", 200, 180, 3}, {"b", 200, 0, 0}};
 static const struct vote_entry entries[] = {
-	{"shop/ranker", "a", 2, 2, 1, 0, -1},
-	{"shop/ranker", "b", 3, 0, 0, 3, 61500},
-	{"shop/search", "a", 0, 0, 0, 0, -1},
+	{"shop/ranker", "a", 2, 2, 1, 0, -1, 0},
+	{"shop/ranker", "b", 3, 0, 0, 3, 61500, 0},
+	{"shop/search", "a", 0, 0, 0, 0, -1, 0},
 };
 static const struct vote full = {
 	.zone = "b", .sums = sums, .nsums = 2, .entries = entries, .nentries = 3};
@@ -82,6 +82,25 @@ static void test_comes_back(void **state)
 	assert_null(vote_find(&v, "shop/ranker", "a"));
 }
 
+/* Who does not know of those that serve clients reads the first five numbers. */
+static void test_served_stands_last_and_may_be_missing(void **state)
+{
+	cleanup_arena struct arena a;
+	struct vote_entry e = {"shop/ranker", "a", 4, 4, 4, 0, -1, 3};
+	struct vote v = {.zone = "b", .sums = sums, .nsums = 2, .entries = &e, .nentries = 1};
+	cleanup_buf struct buf text;
+
+	(void)state;
+	arena_init(&a, 0);
+	buf_init(&text, VOTE_MAX);
+	vote_encode(&v, &text);
+	assert_non_null(strstr(text.data, "[4,4,4,0,-1,3]"));
+	round_trip(&a, &v, &v);
+	assert_int_equal(v.entries[0].served, 3);
+	read_back(&a, "{\"sees\":{},\"models\":{\"z/z\":{\"b\":[1,1,1,0,-1]}}}", &v);
+	assert_int_equal(v.entries[0].served, 0);
+}
+
 /* Whoever wrote it may have had another order. */
 static void test_is_sorted(void **state)
 {
@@ -113,7 +132,7 @@ static void test_bounds(void **state)
 	(void)state;
 	for (int i = 0; i < MODELS; i++) {
 		snprintf(names[i], sizeof(names[i]), "shop/ranker-number-%05d", i);
-		many[i] = (struct vote_entry){names[i], "a", 2, 2, 2, 0, -1};
+		many[i] = (struct vote_entry){names[i], "a", 2, 2, 2, 0, -1, 0};
 	}
 	arena_init(&a, 0);
 	round_trip(&a, &v, &out);
@@ -138,6 +157,7 @@ static void test_refused(void **state)
 		{"{\"sees\":{},\"models\":{\"m\":{\"a\":[1,0,0,\"1\",5]}}}", "models.m.a"},
 		{"{\"sees\":{},\"models\":{\"m\":{\"a\":[99999999,0,0,1,5]}}}", "models.m.a"},
 		{"{\"sees\":{},\"models\":{\"m\":{\"a\":[1,0,0,1,-7]}}}", "models.m.a"},
+		{"{\"sees\":{},\"models\":{\"m\":{\"a\":[1,0,0,1,-1,-1]}}}", "models.m.a"},
 	};
 	cleanup_free char *big = xmalloc(VOTE_MAX + 2);
 	cleanup_arena struct arena a;
@@ -168,12 +188,12 @@ static void test_compare(void **state)
 {
 	static const struct vote_entry later[] =
 		{
-			{"shop/ranker", "a", 2, 2, 1, 0, -1},
-			{"shop/ranker", "b", 3, 0, 0, 3, 99000},
-			{"shop/search", "a", 2, 2, 0, 0, -1},
+			{"shop/ranker", "a", 2, 2, 1, 0, -1, 0},
+			{"shop/ranker", "b", 3, 0, 0, 3, 99000, 0},
+			{"shop/search", "a", 2, 2, 0, 0, -1, 0},
 		},
 				       fewer[] = {
-					       {"shop/ranker", "a", 2, 2, 2, 0, -1},
+					       {"shop/ranker", "a", 2, 2, 2, 0, -1, 0},
 				       };
 	struct vote a = full, b = full, none = {.zone = ""};
 	cleanup_buf struct buf text;
@@ -199,9 +219,13 @@ static void test_compare(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_text),      cmocka_unit_test(test_comes_back),
-		cmocka_unit_test(test_is_sorted), cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_refused),   cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_text),
+		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_served_stands_last_and_may_be_missing),
+		cmocka_unit_test(test_is_sorted),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_compare),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -110,6 +110,42 @@ static void test_a8_all_zones_dark_freezes(void **st)
 		assert_int_equal(state(z), ZONE_HEALTHY);
 }
 
+/* Everybody's probes vanish, clients are answered: not left, until they are not. */
+static void test_a9_clients_who_are_answered_are_a_veto(void **st)
+{
+	(void)st;
+	world(3, 4);
+	run(3000);
+	for (int i = 0; i < 4; i++)
+		w.pods[1][i].gone = w.pods[1][i].served = true;
+	run(60000);
+	assert_int_equal(state(1), ZONE_SUSPECT);
+	assert_string_equal(mdep_zone_find(&w.m.status, "b")->reason, "ClientsServed");
+	assert_string_equal(w.events, "b:ClientsServed ");
+	/* Half of them is not most of the zone yet. */
+	w.pods[1][0].served = w.pods[1][1].served = false;
+	run(TICK_MS);
+	assert_int_equal(state(1), ZONE_SUSPECT);
+	w.pods[1][2].served = false;
+	assert_true(until_out(1, 1000) <= 1000);
+}
+
+/* What serves clients without answering us is no place to send others to. */
+static void test_a_zone_that_only_clients_see_is_no_capacity(void **st)
+{
+	(void)st;
+	world(2, 4);
+	run(3000);
+	for (int i = 0; i < 4; i++)
+		w.pods[1][i].gone = w.pods[1][i].served = true;
+	run(5000);
+	dark(0, true);
+	run(10000);
+	assert_int_equal(percent(0), 100);
+	assert_int_equal(state(0), ZONE_FROZEN);
+	assert_int_equal(percent(1), 100);
+}
+
 static void test_a14_a15_a_second_zone_waits(void **st)
 {
 	(void)st;
@@ -240,6 +276,8 @@ int main(void)
 		cmocka_unit_test(test_a6_flapping_is_damped),
 		cmocka_unit_test(test_a7_lost_probes_are_no_outage),
 		cmocka_unit_test(test_a8_all_zones_dark_freezes),
+		cmocka_unit_test(test_a9_clients_who_are_answered_are_a_veto),
+		cmocka_unit_test(test_a_zone_that_only_clients_see_is_no_capacity),
 		cmocka_unit_test(test_a14_a15_a_second_zone_waits),
 		cmocka_unit_test(test_a16_without_capacity_only_a_part_is_shifted),
 		cmocka_unit_test(test_a22_a_relapse_waits_longer),

@@ -19,6 +19,7 @@
 struct pod {
 	bool gone;       /* packets vanish */
 	bool refuses;    /* answers at once, badly */
+	bool served;     /* clients are answered by it, for all that its probes do */
 	int64_t next_ms; /* start of the next probe */
 	int64_t end_ms;  /* of the probe under way; 0 = none */
 	bool answers;    /* it was there when the probe began */
@@ -113,6 +114,7 @@ static inline struct zone_facts facts_of(int z)
 		f.pods++;
 		f.shaky += p->failures > 0;
 		f.failing += p->failures >= CONFIRM;
+		f.served += p->failures >= CONFIRM && p->served;
 		f.ready += !p->failures;
 		if (i == 0 || !p->good_ms || (f.good_since_ms && p->good_ms > f.good_since_ms))
 			f.good_since_ms = p->good_ms;

@@ -140,6 +140,57 @@ static void test_a9_only_the_leader_is_cut_off(void **st)
 	assert_true(lost() == 0);
 }
 
+/* Of all replicas: no probe comes back from the zone, whoever wants to know its counters gets them.
+ */
+static bool only_metrics_of_dark_zone(const char *agent, const char *model, const char *zone,
+                                      const char *url)
+{
+	(void)agent;
+	(void)model;
+	return !str_eq(zone, dark_zone) || strstr(url, "/metrics");
+}
+
+static unsigned ready_pods(const char *zone)
+{
+	unsigned n = 0;
+
+	for (struct sim_object *p = sim_next(stage.cluster.api, SIM_POD, NULL); p;
+	     p = sim_next(stage.cluster.api, SIM_POD, p))
+		n += world_pod_ready(p) && str_eq(world_zone_of(&stage.world, p), zone);
+	return n;
+}
+
+/* No replica is answered, clients are: their success is a veto, for as long as it lasts. */
+static void test_a9_clients_are_answered_where_no_probe_is(void **st)
+{
+	(void)st;
+	stage_begin(1, 3);
+	run_until_well();
+	str_copy(dark_zone, sizeof(dark_zone), "z1");
+	stage.reaches = only_metrics_of_dark_zone;
+	run(180000);
+	assert_int_equal(times_left(0, "z1"), 0);
+	assert_string_equal(zone_state(0, "z1"), "Suspect");
+	assert_string_equal(zone_reason(0, "z1"), "ClientsServed");
+	assert_true(route_share(0, "z1") > 3000);
+	assert_int_equal(ready_pods("z1"), 1);
+	assert_true(lost() == 0);
+	/* Dark for everybody: what was seen until then delays it by two seconds. */
+	world_zone_set(&stage.world, "z1", true);
+	assert_true(until_left("z1", 6000) <= 3500);
+}
+
+/* Nothing is read from a zone that is dark: it is left as soon as without any witness. */
+static void test_a9_a_dark_zone_has_no_witness(void **st)
+{
+	(void)st;
+	stage_begin(1, 3);
+	run_until_well();
+	world_zone_set(&stage.world, "z1", true);
+	assert_true(until_left("z1", 6000) <= 4000);
+	assert_string_equal(zone_reason(0, "z1"), "ProbesFail");
+}
+
 static bool pods_outside_dark_zone(const char *agent, const char *model, const char *zone,
                                    const char *url)
 {
@@ -449,6 +500,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_a1_a_dark_zone_is_left_in_time, end),
 		cmocka_unit_test_teardown(test_a3_ready_but_unreachable_is_seen, end),
 		cmocka_unit_test_teardown(test_a9_only_the_leader_is_cut_off, end),
+		cmocka_unit_test_teardown(test_a9_clients_are_answered_where_no_probe_is, end),
+		cmocka_unit_test_teardown(test_a9_a_dark_zone_has_no_witness, end),
 		cmocka_unit_test_teardown(test_a10_the_leader_is_in_the_dark_zone, end),
 		cmocka_unit_test_teardown(test_a11_no_operator_while_it_happens, end),
 		cmocka_unit_test_teardown(test_a12_no_api_server_during_the_outage, end),
