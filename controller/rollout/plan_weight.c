@@ -146,6 +146,12 @@ static bool ratio_in_force(const struct planner *p)
 	return p->st->weight == 0 ? p->tracks[TRACK_TARGET].in_service == 0 : ratio_reached(p);
 }
 
+/* It has pods, and the gateway has not had time to hear of them: the route leaves them out. */
+static bool is_unheard_of(const struct track_view *t)
+{
+	return t->in_service > 0 && !t->known;
+}
+
 static bool in_force(struct planner *p)
 {
 	int share;
@@ -158,6 +164,11 @@ static bool in_force(struct planner *p)
 	if (!route_carries(p, share)) {
 		p->doubt = p->s->traffic.problem ? p->s->traffic.problem
 		                                 : "the route does not carry it yet";
+		return false;
+	}
+	if (share != p->st->weight * (SHARE_WHOLE / 100) &&
+	    (is_unheard_of(&p->tracks[TRACK_TARGET]) || is_unheard_of(&p->tracks[TRACK_STABLE]))) {
+		p->doubt = "the gateway has not heard of the pods yet";
 		return false;
 	}
 	/* One side has no ready pod: the other has everything, and counting proves nothing. */

@@ -50,6 +50,18 @@ static void test_a_cell_gets_weight_once_a_slice_names_its_pod(void **state)
 	world_release(&w);
 }
 
+/* Endpoints that come late, or a watch of them that does: the step waits with its weight. */
+static void test_no_step_is_reached_before_a_slice_names_its_pod(void **state)
+{
+	struct world w;
+
+	(void)state;
+	sliced(&w, 20000, -1);
+	scene_until(&w, ROLLOUT_HOLDING);
+	assert_int_equal(world_share(&w, NEW), 2500);
+	world_release(&w);
+}
+
 static void test_an_idle_pod_leaves_before_its_drain_is_over(void **state)
 {
 	struct world w;
@@ -109,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_cell_gets_weight_once_a_slice_names_its_pod),
+		cmocka_unit_test(test_no_step_is_reached_before_a_slice_names_its_pod),
 		cmocka_unit_test(test_an_idle_pod_leaves_before_its_drain_is_over),
 		cmocka_unit_test(test_a_busy_pod_has_the_whole_drain),
 		cmocka_unit_test(test_a_pod_does_not_leave_while_a_slice_names_it),
