@@ -68,6 +68,7 @@ void ballots_put(struct ballots *bs, const struct vote_lease *l, bool initial, i
 		if (!initial)
 			log_info("another replica votes", LS("lease", l->meta.name));
 	}
+	xstr_replace(&b->uid, l->meta.uid); /* a list may show what came in its place */
 	arena_init(&fresh, 0);
 	read_vote(b, l, &fresh, &v);
 	if (!initial)
@@ -134,19 +135,20 @@ bool ballots_press(const struct ballots *bs, int64_t now_ms)
 	return false;
 }
 
-const char *ballots_stale(const struct ballots *bs, int64_t now_ms, int64_t age_ms,
-                          const char **uid)
+const char *ballots_take_stale(struct ballots *bs, int64_t now_ms, int64_t age_ms, const char **uid)
 {
 	size_t it = 0;
 	const char *name;
 	void *value;
 
 	while (map_next(&bs->by_name, &it, &name, &value)) {
-		const struct ballot *b = value;
+		struct ballot *b = value;
 
+		if (now_ms - b->seen_ms < age_ms)
+			continue;
+		b->seen_ms = now_ms;
 		*uid = b->uid;
-		if (now_ms - b->seen_ms >= age_ms)
-			return name;
+		return name;
 	}
 	return NULL;
 }

@@ -31,8 +31,11 @@ unsigned ballots_list(const struct ballots *b, int64_t now_ms, struct tally_othe
 unsigned ballots_fresh(const struct ballots *b, int64_t now_ms);
 /* Some other replica that is alive names a model. */
 bool ballots_press(const struct ballots *b, int64_t now_ms);
-/* Name of one that has been silent for so long, with its uid; NULL when there is none. */
-const char *ballots_stale(const struct ballots *b, int64_t now_ms, int64_t age_ms,
-                          const char **uid);
+/*
+ * Name of one that has been silent for so long, with its uid; NULL when there is none. It is named
+ * again only after as long: a removal that was refused, or is not yet seen, is no work for each
+ * tick.
+ */
+const char *ballots_take_stale(struct ballots *b, int64_t now_ms, int64_t age_ms, const char **uid);
 
 #endif

@@ -256,7 +256,7 @@ static void collect(struct voter *v)
 
 	if (!v->op->working || v->removal || !v->contact_ms || now - v->contact_ms < STALE_MS)
 		return;
-	name = ballots_stale(&v->ballots, now, STALE_MS, &uid);
+	name = ballots_take_stale(&v->ballots, now, STALE_MS, &uid);
 	if (name)
 		v->removal = remove_lease(v, name, uid, on_collected);
 }
