@@ -354,7 +354,7 @@ static int collect_cell(struct mdep_operator *op, struct intents *t, const struc
 	if (rs && (rs->replicas != c->replicas || (rs->asked >= 0 && rs->asked != c->replicas)))
 		collect_scale(t, m, name, c->replicas);
 	/* Only the spec's own revision can be made: the pod template of another is not known. */
-	if (!rs && c->replicas > 0 && str_eq(c->revision, m->revision))
+	if (!rs && str_eq(c->revision, m->revision))
 		return collect_create(t, m, plan, c, name, err);
 	return 0;
 }

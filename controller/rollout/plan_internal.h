@@ -78,7 +78,7 @@ struct cell_view {
 	int route_weight; /* what the route object carries for it */
 	bool known;       /* the gateway has had time to hear of a pod of it */
 	bool out;         /* its zone was left: its pods stay, and count for nothing */
-	bool standby;     /* its zone has pods only while another is out */
+	bool chosen;      /* the route sends it an audience */
 	int percent;      /* of its part that the zone may have */
 	/* decisions */
 	int goal, surplus, grow, unseen_victims, keep;

@@ -342,7 +342,7 @@ static bool route_holds(struct planner *p, const struct cell_view *c)
 
 	if (!t->managed || !t->exists)
 		return false;
-	if (c->route_weight > 0 || !t->in_force)
+	if (c->route_weight > 0 || c->chosen || !t->in_force)
 		return true;
 	if (p->now < settled)
 		plan_wake(p, settled);
@@ -470,6 +470,17 @@ static void tell_edited(struct planner *p, const struct cell_view *c, int replic
 	                        cell->spec, replicas));
 }
 
+/*
+ * A zone in which the stable revision has no pods yet, but may need some when another one is out.
+ * An empty cell is made in time: once a newer revision is asked for, its template is not known any
+ * more.
+ */
+static bool is_refuge(const struct planner *p, const struct cell_view *c)
+{
+	return c->track == TRACK_STABLE && c->order < (int)p->m->nzones && p->s->traffic.managed &&
+	       str_eq(c->revision, p->m->revision);
+}
+
 static void wish_cell(struct planner *p, const struct cell_view *c)
 {
 	int deletable, replicas;
@@ -484,8 +495,7 @@ static void wish_cell(struct planner *p, const struct cell_view *c)
 		replicas = c->spec;
 	if (c->track == TRACK_STRAY && c->spec == 0)
 		return;
-	/* Where it stands by, an empty one is made in time: later its template may not be known. */
-	if (!c->cell && replicas == 0 && !(c->standby && p->s->traffic.managed))
+	if (!c->cell && replicas == 0 && !is_refuge(p, c))
 		return;
 	tell_edited(p, c, replicas);
 	p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){

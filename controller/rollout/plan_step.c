@@ -130,16 +130,27 @@ static const char *step_name(struct planner *p)
 	                    plan_step_weight(p->m, p->st->step));
 }
 
+static bool route_has_audience(const struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (p->cells[i].track == TRACK_TARGET && p->cells[i].chosen)
+			return true;
+	return false;
+}
+
 /*
- * The audience rule travels with the route: it is taken for in force when the route's status says
- * so some time after the first pod could answer it.
+ * The audience rule travels with the route: it is taken for in force some time after the route has
+ * it and its status says so. Of a mirror nothing but the time is seen.
  */
 static bool audience_reached(struct planner *p)
 {
+	const struct mdep_step *step = step_audience(p);
 	int64_t settled = plan_route_changed_ms(p) + PLAN_SETTLE_MS;
 
-	if (!step_audience(p))
+	if (!step)
 		return true;
+	if (step->nheaders && p->tracks[TRACK_TARGET].in_service > 0 && !route_has_audience(p))
+		return false;
 	if (!p->before->nweights || !p->s->traffic.in_force)
 		return false;
 	if (p->tracks[TRACK_TARGET].in_service > 0 && !plan_audience(p))

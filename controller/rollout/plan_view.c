@@ -151,6 +151,15 @@ static int route_weight(const struct rollout_traffic *t, const char *revision, c
 	return sum;
 }
 
+static bool route_chooses(const struct rollout_traffic *t, const char *revision, const char *zone)
+{
+	for (unsigned i = 0; i < t->nweights; i++)
+		if (t->chosen[i] && str_eq(t->revisions[i], revision) &&
+		    str_eq(str_or(t->zones[i], ""), zone))
+			return true;
+	return false;
+}
+
 static void view_zone(const struct planner *p, struct cell_view *c)
 {
 	const struct mdep_zone_status *z = mdep_zone_find(p->st, c->zone);
@@ -171,8 +180,8 @@ static void add_cell(struct planner *p, const struct rollout_cell *cell, const c
 	c->zone = zone;
 	c->order = zone_order(p->m, zone);
 	c->zone_weight = zone_weight(p, c->order);
-	c->standby = c->order < (int)p->m->nzones && p->m->zones[c->order].role == ZONE_STANDBY;
 	c->route_weight = route_weight(&p->s->traffic, revision, zone);
+	c->chosen = route_chooses(&p->s->traffic, revision, zone);
 	view_zone(p, c);
 	c->known = c->route_weight > 0;
 	if (cell)

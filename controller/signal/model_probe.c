@@ -341,11 +341,21 @@ static char *golden_url(const struct model_probe_target *t)
 	                         : "/v2/models/$N/infer");
 }
 
-static bool same(const struct probe *p, const struct model_probe_target *t)
+static bool same_server(const struct probe *p, const struct model_probe_target *t)
 {
-	return str_eq(p->uid, t->uid) && str_eq(p->ip, t->ip) && str_eq(p->version, t->version) &&
-	       str_eq(p->golden, t->golden_json) && str_eq(p->answer, t->golden_answer_json) &&
-	       fabs(p->tolerance - t->golden_tolerance) <= 0;
+	return str_eq(p->uid, t->uid) && str_eq(p->ip, t->ip) && str_eq(p->version, t->version);
+}
+
+/* Asked anew at the next probe. What is known of the server stays: it may just be failing. */
+static void set_golden(struct probe *p, const struct model_probe_target *t)
+{
+	if (str_eq(p->golden, t->golden_json) && str_eq(p->answer, t->golden_answer_json) &&
+	    fabs(p->tolerance - t->golden_tolerance) <= 0)
+		return;
+	xstr_replace(&p->golden, t->golden_json);
+	xstr_replace(&p->answer, t->golden_answer_json);
+	p->tolerance = t->golden_tolerance;
+	p->golden_ms = 0;
 }
 
 void model_prober_set(struct model_prober *m, const struct model_probe_target *t)
@@ -353,8 +363,10 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	struct probe *p = map_get(&m->probes, t->pod);
 	uint64_t jitter = str_hash(STR_HASH_SEED, t->uid, strlen(t->uid)) % FIRST_MS;
 
-	if (p && same(p, t))
+	if (p && same_server(p, t)) {
+		set_golden(p, t);
 		return;
+	}
 	model_prober_remove(m, t->pod);
 	p = xcalloc(1, sizeof(*p));
 	p->prober = m;
@@ -363,9 +375,7 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	p->ip = xstrdup(t->ip);
 	p->version = xstrdup(t->version);
 	p->model = xstrdup_null(t->model);
-	p->golden = xstrdup_null(t->golden_json);
-	p->answer = xstrdup_null(t->golden_answer_json);
-	p->tolerance = t->golden_tolerance;
+	set_golden(p, t);
 	p->preset = t->preset;
 	p->status_url = expand(t, t->preset->model_path);
 	p->golden_url = golden_url(t);

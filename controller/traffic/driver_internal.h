@@ -32,6 +32,9 @@ void write_owned_head(struct json_writer *w, const struct mdep *m, const char *a
 void observe_weight(const struct mdep *m, const char *service, int weight,
                     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                     struct rollout_traffic *out);
+/* Of those that have been observed, the weight 0 included, the one that an audience is sent to. */
+void observe_chosen(const struct mdep *m, const char *service, struct arena *a,
+                    struct rollout_traffic *out);
 
 /* --- lists of rules (rules.c) ------------------------------------------------------------ */
 /* How one kind writes what all of them have: rules that match requests and send them somewhere. */

@@ -367,12 +367,40 @@ static bool seen_before(const struct rollout_cell *cells, unsigned i)
 	return false;
 }
 
+static bool has_audience(const struct mdep *m, const struct route *canary, struct arena *a)
+{
+	const struct cJSON *notes = canary ? parse(a, canary->annotations_json) : NULL;
+
+	return json_has(notes, annotation(a, m, "-by-header")) ||
+	       json_has(notes, annotation(a, m, "-by-cookie"));
+}
+
+/* The audience's cells stand there even when the last matrix names them no more. */
+static void choose(const char *revision, const struct rollout_cell *cells, unsigned ncells,
+                   struct rollout_traffic *out)
+{
+	for (unsigned i = 0; i < ncells; i++) {
+		unsigned k = 0;
+
+		if (!str_eq(cells[i].revision, revision))
+			continue;
+		while (k < out->nweights && !(str_eq(out->revisions[k], revision) &&
+		                              str_eq(out->zones[k], cells[i].zone)))
+			k++;
+		if (k == out->nweights)
+			add(out, revision, cells[i].zone, 0);
+		if (k < out->nweights)
+			out->chosen[k] = true;
+	}
+}
+
 static void observe(const struct mdep *m, const struct traffic_view *v,
                     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                     struct rollout_traffic *out)
 {
 	int share = canary_weight(m, v->canary, a) * (WHOLE / 100);
 	const char *service = canary_service(v->canary, a);
+	bool audience = has_audience(m, v->canary, a);
 
 	*out = (struct rollout_traffic){.managed = true, .exists = v->route != NULL};
 	out->problem = problem_of(m, v, a);
@@ -391,6 +419,8 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 			add_revision(m, r, share, cells, ncells, out);
 		else if (str_eq(r, v->front))
 			add_revision(m, r, WHOLE - share, cells, ncells, out);
+		if (canary && audience)
+			choose(r, cells, ncells, out);
 	}
 }
 

@@ -115,3 +115,11 @@ void observe_weight(const struct mdep *m, const char *service, int weight,
 		return;
 	}
 }
+
+void observe_chosen(const struct mdep *m, const char *service, struct arena *a,
+                    struct rollout_traffic *out)
+{
+	for (unsigned i = 0; i < out->nweights; i++)
+		if (str_eq(service, gateway_service_name(a, m, out->revisions[i], out->zones[i])))
+			out->chosen[i] = true;
+}

@@ -115,6 +115,26 @@ static void test_an_audience_gets_a_pod_and_nobody_else_does(void **state)
 	world_release(&w);
 }
 
+/* The world would tell of a request of the audience's to a cell without a pod. */
+static void test_an_audience_leaves_before_its_pod_does(void **state)
+{
+	static const struct mdep_header gray = {.name = "x-gray", .exact = "1"};
+	const struct mdep_step steps[] = {
+		{.weight = -1, .headers = &gray, .nheaders = 1, .hold_ms = 60000}, {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	scene_release(&w, steps, 2);
+	w.follow_ms = 800;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.verdict = VERDICT_FAIL;
+	world_touch(&w);
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_run(&w, 60000);
+	assert_int_equal(world_pods(&w, NEW), 0);
+	world_release(&w);
+}
+
 /* Copies need a pod that gets them, and the judge looks at them; nobody is sent there. */
 static void test_a_mirror_gets_a_pod(void **state)
 {
@@ -325,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_without_a_last_step_of_100_one_is_added),
 		cmocka_unit_test(test_without_steps_weight_still_moves_with_capacity),
 		cmocka_unit_test(test_an_audience_gets_a_pod_and_nobody_else_does),
+		cmocka_unit_test(test_an_audience_leaves_before_its_pod_does),
 		cmocka_unit_test(test_a_mirror_gets_a_pod),
 		cmocka_unit_test(test_one_replica_without_surge_is_swapped_at_100_only),
 		cmocka_unit_test(test_swap_on_the_same_cards_with_surge_0),

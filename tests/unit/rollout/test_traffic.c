@@ -473,6 +473,29 @@ static void test_a_standby_zone_serves_the_stable_revision_in_mid_release(void *
 	world_release(&w);
 }
 
+/* So it is with an Active zone for which there were too few replicas. */
+static void test_a_zone_without_pods_can_be_gone_to_in_mid_release(void **state)
+{
+	struct mdep_zone_status out = {.name = "z0", .reason = ""};
+	static const struct mdep_step steps[] = {{.weight = 20, .approval = true}, {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	world_zones(&w, 2);
+	w.m.replicas = 1;
+	w.requests_per_s = 100;
+	world_first_release(&w);
+	assert_int_equal(pods_in(&w, "z0"), 1);
+	assert_int_equal(pods_in(&w, "z1"), 0);
+	world_steps(&w, steps, 2);
+	world_spec(&w, NEW, "v2");
+	scene_until(&w, ROLLOUT_APPROVAL);
+	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
+	assert_true(cell_share(&w, OLD, "z1") >= 7900);
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -499,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_zones_that_are_all_renamed_do_not_strand_stable),
 		cmocka_unit_test(test_a_standby_zone_serves_while_another_is_out),
 		cmocka_unit_test(test_a_standby_zone_serves_the_stable_revision_in_mid_release),
+		cmocka_unit_test(test_a_zone_without_pods_can_be_gone_to_in_mid_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

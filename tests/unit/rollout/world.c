@@ -483,6 +483,8 @@ static void write_route(struct world *w)
 	for (unsigned i = 0; i < n; i++) {
 		next[i].cell = find_cell(w, plan->weights[i].revision, plan->weights[i].zone);
 		next[i].weight = plan->weights[i].weight;
+		next[i].chosen = plan->audience && plan->audience->nheaders &&
+		                 str_eq(plan->weights[i].revision, plan->status.target);
 		CHECK(w, next[i].cell >= 0, "weight on a cell that does not exist");
 	}
 	if (w->route_exists && n == w->nroute && !memcmp(next, w->route, n * sizeof(next[0])))
@@ -514,7 +516,8 @@ static double plane_share(const struct world *w, const char *revision)
 static const struct world_cell *lost_cell(const struct world *w)
 {
 	for (unsigned i = 0; i < w->nplane; i++)
-		if (w->plane[i].weight && !cell_pods(w, w->plane[i].cell, pod_serves))
+		if ((w->plane[i].weight || w->plane[i].chosen) &&
+		    !cell_pods(w, w->plane[i].cell, pod_serves))
 			return &w->cells[w->plane[i].cell];
 	return NULL;
 }
@@ -571,6 +574,7 @@ static void observe_route(const struct world *w, struct rollout_traffic *t)
 		t->revisions[i] = w->cells[w->route[i].cell].revision;
 		t->zones[i] = w->cells[w->route[i].cell].zone;
 		t->weights[i] = w->route[i].weight;
+		t->chosen[i] = w->route[i].chosen;
 	}
 	t->nweights = w->nroute;
 	if (w->counted && w->plan.judge) {

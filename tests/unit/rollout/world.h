@@ -40,6 +40,7 @@ struct world_cell {
 
 struct world_share {
 	int cell, weight;
+	int chosen; /* an audience goes there */
 };
 
 struct world {

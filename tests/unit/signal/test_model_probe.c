@@ -297,6 +297,34 @@ static void test_golden_request_with_another_answer(void **state)
 	assert_true(w.ready);
 }
 
+/* A newer version's spec tells no answer for this one: that must not hide that it is failing. */
+static void test_a_failing_server_stays_so_whatever_answer_is_expected(void **state)
+{
+	struct model_probe_target t = {.pod = "shop/p",
+	                               .uid = "u",
+	                               .ip = "127.0.0.1",
+	                               .preset = preset_get(RUNTIME_V2),
+	                               .model = "rec",
+	                               .version = "4",
+	                               .golden_tolerance = 0.1};
+	struct model_probe_state before, after;
+
+	(void)state;
+	make_prober(4, 10);
+	t.port = port_of(server_address(w.site.server));
+	model_prober_set(w.prober, &t);
+	next_report();
+	assert_true(w.ready);
+	w.site.status = 503;
+	next_report();
+	assert_true(model_prober_state(w.prober, "shop/p", &before));
+	t.golden_tolerance = 0;
+	model_prober_set(w.prober, &t);
+	assert_true(model_prober_state(w.prober, "shop/p", &after));
+	assert_true(before.passed_once && after.passed_once);
+	assert_true(after.failures >= before.failures && after.failures > 0);
+}
+
 static void test_nobody_answers(void **state)
 {
 	struct model_probe_target t = {.pod = "shop/p",
@@ -398,6 +426,7 @@ int main(void)
 		T(test_golden_request_fails),
 		T(test_golden_answers),
 		T(test_golden_request_with_another_answer),
+		T(test_a_failing_server_stays_so_whatever_answer_is_expected),
 		T(test_nobody_answers),
 		T(test_concurrency),
 		T(test_removed_while_running),

@@ -45,7 +45,10 @@ static const char *json_of(struct arena *a, const char *yaml)
 	return arena_strdup(a, b.data);
 }
 
-/* Six pods in three zones; `more` is put into spec. */
+#define ZONES "  zones: [{name: a}, {name: b}, {name: c}]\n"
+#define STEPS "  strategy: {maxSurge: 1, steps: [{weight: 10, hold: 2m}, {weight: 50, hold: 1m}]}\n"
+
+/* Six pods in three zones; `more` is put into spec, in place of what it has of its own. */
 static const char *ranker(struct arena *a, const char *version, const char *more)
 {
 	return json_of(a, arena_printf(a,
@@ -57,11 +60,9 @@ static const char *ranker(struct arena *a, const char *version, const char *more
 	                               "  model: {name: ranker, version: \"%s\"}\n"
 	                               "  runtime: {preset: tensorflow-serving}\n"
 	                               "  gpu: {count: 1}\n"
-	                               "  zones: [{name: a}, {name: b}, {name: c}]\n"
-	                               "  strategy: {maxSurge: 1, steps: [{weight: 10, hold: 2m}, "
-	                               "{weight: 50, hold: 1m}]}\n"
-	                               "%s",
-	                               version, more));
+	                               "%s%s%s",
+	                               version, strstr(more, " zones:") ? "" : ZONES,
+	                               strstr(more, " strategy:") ? "" : STEPS, more));
 }
 #define BY_ROUTE "  traffic: {httpRoute: {name: ranker, parentRefs: [{name: gw}]}}\n"
 
@@ -249,6 +250,38 @@ static void test_zone_goes_dark(void **state)
 	release(&o);
 }
 
+/* The spec names the version that was taken back, and nobody knows the stable one's template. */
+static void test_standby_takes_over_after_a_rollback(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	run_release(&o, 1, "bad",
+	            BY_ROUTE "  zones: [{name: a}, {name: b}, {name: c, role: Standby}]\n",
+	            "- {at: 20m, zoneDark: a}\n");
+	tells(&o, "RolledBack");
+	tells(&o, "ZoneEvacuated");
+	assert_in_range(o.sum.capacity_rto_ms, 1, 60000);
+	assert_int_equal(o.sum.all.release, 0);
+	release(&o);
+}
+
+/* A release to an audience only, judged bad: its pod stays until nobody is sent there any more. */
+static void test_an_audience_is_taken_back_without_loss(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	run_release(&o, 1, "bad",
+	            BY_ROUTE "  strategy: {steps: [{audience: {headers: [{name: x-gray, exact: "
+	                     "\"1\"}]}, hold: 10m}, {weight: 100}]}\n",
+	            "");
+	tells(&o, "RolledBack");
+	assert_true(o.sum.all.errors > 0);
+	assert_int_equal(o.sum.all.release, 0);
+	release(&o);
+}
+
 static void test_node_is_lost(void **state)
 {
 	struct outcome o;
@@ -430,6 +463,8 @@ int main(void)
 		cmocka_unit_test(test_slow_version_is_rolled_back),
 		cmocka_unit_test(test_version_that_does_not_load),
 		cmocka_unit_test(test_zone_goes_dark),
+		cmocka_unit_test(test_standby_takes_over_after_a_rollback),
+		cmocka_unit_test(test_an_audience_is_taken_back_without_loss),
 		cmocka_unit_test(test_node_is_lost),
 		cmocka_unit_test(test_killed_operator_does_no_harm),
 		cmocka_unit_test(test_approval_by_annotation),

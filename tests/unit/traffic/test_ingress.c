@@ -225,6 +225,13 @@ static void test_observation(void **state)
 	assert_int_equal(seen(&t, OLD, "b"), 3000);
 	assert_int_equal(seen(&t, NEW, "a"), 2000);
 	assert_int_equal(t.nweights, 3);
+	assert_false(t.chosen[0] || t.chosen[1] || t.chosen[2]);
+	/* An audience's cell is seen with a weight of 0, also when the matrix has dropped it. */
+	set_canary(&s, "{'" N "':'true','" N "-weight':'0','" N "-by-header':'x-gray'}");
+	traffic_driver_of(m)->observe(m, &s.v, cells, 3, &s.a, &t);
+	assert_int_equal(seen(&t, NEW, "a"), 0);
+	for (unsigned i = 0; i < t.nweights; i++)
+		assert_int_equal(t.chosen[i], str_eq(t.revisions[i], NEW));
 	/* No canary Ingress: the front has everything. */
 	s.v.canary = NULL;
 	traffic_driver_of(m)->observe(m, &s.v, cells, 3, &s.a, &t);

@@ -470,6 +470,9 @@ static void test_observation(void **state)
 	r->nparents = 1;
 	v.route = r;
 	traffic_driver_of(m)->observe(m, &v, cells3, 3, &a, &t);
+	/* The inserted rule sends the audience to the new one's cell in zone a. */
+	for (unsigned i = 0; i < t.nweights; i++)
+		assert_int_equal(t.chosen[i], str_eq(t.revisions[i], NEW));
 	assert_true(t.managed && t.exists && !t.in_force && !t.problem);
 	assert_int_equal(t.nweights, 3);
 	assert_string_equal(t.revisions[2], NEW);
