@@ -218,7 +218,7 @@ static bool has_heard_nothing(const struct planner *p)
 static bool needs_data(const struct planner *p)
 {
 	return p->m->canary.on_no_data == NO_DATA_HOLD && p->m->canary.enabled && !p->begun &&
-	       (p->st->weight > 0 || step_audience(p));
+	       !plan_returning(p) && (p->st->weight > 0 || step_audience(p));
 }
 
 /* A step that real users are on is not over while nobody can say how it does. */

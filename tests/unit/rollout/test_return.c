@@ -65,6 +65,23 @@ static void test_rollback_to_any_kept_revision_needs_no_steps(void **state)
 	world_release(&w);
 }
 
+/* Nobody judges a return, so none of its steps waits for a judge. */
+static void test_more_steps_in_the_midst_of_a_return_do_not_stop_it(void **state)
+{
+	static const struct mdep_step more[] = {
+		{.weight = 20}, {.weight = 40}, {.weight = 60}, {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	three_promoted(&w);
+	w.m.canary.on_no_data = NO_DATA_HOLD;
+	give(&w, ORDER_ROLLBACK_TO, OLD);
+	world_steps(&w, more, 4);
+	world_touch(&w);
+	assert_returned(&w, OLD);
+	world_release(&w);
+}
+
 static void test_rollback_to_keeps_to_surge_and_loses_no_pod(void **state)
 {
 	struct world w;
@@ -389,6 +406,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rollback_to_any_kept_revision_needs_no_steps),
+		cmocka_unit_test(test_more_steps_in_the_midst_of_a_return_do_not_stop_it),
 		cmocka_unit_test(test_rollback_to_keeps_to_surge_and_loses_no_pod),
 		cmocka_unit_test(test_rollback_to_without_a_spare_card),
 		cmocka_unit_test(test_rollback_to_stays_until_retry),
