@@ -379,9 +379,28 @@ static void step_failback(struct step *s, unsigned i)
 	}
 }
 
+/* Nobody is there who could answer a probe, so its nodes have to speak for it. */
+static bool end_vacant(struct step *s, unsigned i)
+{
+	const struct zone_facts *f = &s->in->zones[i];
+	const struct mdep_zone_status *z = &s->zones[i];
+	int64_t at_ms = z->since_ms + recover_after(s, z);
+
+	if (!f->vacant || f->pods || !mdep_zone_is_out(z) || z->state == ZONE_EVACUATING)
+		return false;
+	zone_wake_at(s, at_ms);
+	if (s->in->now_ms < at_ms)
+		return false;
+	zone_enter(s, i, ZONE_HEALTHY, 100, "");
+	zone_tell(s, i, false, "ZoneHealthy");
+	return true;
+}
+
 static void step_zone(struct step *s, unsigned i)
 {
 	if (order_keeps_out(s, i) && order_step(s, i))
+		return;
+	if (end_vacant(s, i))
 		return;
 	switch (s->zones[i].state) {
 	case ZONE_HEALTHY:

@@ -196,6 +196,43 @@ static bool in_route(const struct rollout_snapshot *s, const char *zone)
 	return !t->in_force;
 }
 
+static bool wants_pods(const struct mdep_operator *op, const struct mdep *m, const char *zone)
+{
+	const struct store *sets = &op->stores[CACHE_REPLICASET];
+	const struct object *o;
+
+	for (o = store_next_owned(sets, m->meta.uid, NULL); o;
+	     o = store_next_owned(sets, m->meta.uid, o)) {
+		const struct replicaset *rs = (const struct replicaset *)o;
+
+		if (rs->replicas && str_eq(rs->zone, zone))
+			return true;
+	}
+	return false;
+}
+
+static bool has_ready_node(const struct mdep_operator *op, const char *zone)
+{
+	const struct object *o;
+	size_t it = 0;
+
+	while ((o = store_next(&op->stores[CACHE_NODE], &it))) {
+		const struct node *n = (const struct node *)o;
+
+		if (n->ready && str_eq(n->zone, zone))
+			return true;
+	}
+	return false;
+}
+
+/* Asked only of zones that are out: all nodes are looked at. */
+static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, const char *zone)
+{
+	const struct mdep_zone_status *z = mdep_zone_find(&m->status, zone);
+
+	return z && mdep_zone_is_out(z) && !wants_pods(op, m, zone) && has_ready_node(op, zone);
+}
+
 static const char *note_of(struct arena *a, const struct failover_event *e)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(notes); i++)
@@ -275,8 +312,10 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	for (unsigned i = 0; i < in.nzones; i++)
 		facts[i].in_route = in_route(s, facts[i].name);
 	count_votes(op, a, s->mdep, s->now_ms, facts, serving, &t);
-	for (unsigned i = 0; i < in.nzones; i++)
+	for (unsigned i = 0; i < in.nzones; i++) {
 		t.zones[i].shift = shift_of_zone(op, s->mdep, facts[i].name, s->now_ms);
+		t.zones[i].vacant = is_vacant(op, s->mdep, facts[i].name);
+	}
 	in.blind = t.blind;
 	turns_plan(op->turns, s, &in, t.zones, plan);
 	failover_describe(plan, text, TEXT_MAX);

@@ -84,6 +84,7 @@ struct zone_facts {
 	int ready;             /* in service and answering: what can carry traffic */
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */
+	bool vacant;           /* no pod is wanted there, and a node of it is Ready */
 	struct zone_shift shift;
 	enum zone_say say;
 	bool alone; /* other models are well there */

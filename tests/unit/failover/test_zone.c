@@ -267,6 +267,37 @@ static void test_a_zone_without_pods_proves_nothing(void **st)
 	assert_int_equal(plan.nevents, 0);
 }
 
+/* Left because its probes failed; then its pods went, and none is wanted there any more. */
+static void test_a_zone_that_nobody_is_left_in_comes_back_by_its_nodes(void **st)
+{
+	struct mdep_zone_status record = {.name = "a",
+	                                  .state = ZONE_EVACUATED,
+	                                  .reason = "ProbesFail",
+	                                  .since_ms = START_MS,
+	                                  .relapses = 1,
+	                                  .relapse_ms = START_MS};
+	struct zone_facts facts[] = {{.name = "a"}, {.name = "b", .pods = 3, .ready = 3}};
+	struct mdep m = {.replicas = 3,
+	                 .failover = {.min_capacity = 70, .recover_after_ms = 60000},
+	                 .status = {.zones = &record, .nzones = 1}};
+	struct failover_input in = {
+		.now_ms = START_MS + 600000, .mdep = &m, .zones = facts, .nzones = 2};
+	struct failover_plan plan;
+
+	(void)st;
+	failover_step(&in, &plan);
+	assert_int_equal(plan.zones[0].state, ZONE_EVACUATED);
+	facts[0].vacant = true;
+	in.now_ms = START_MS + 59999;
+	failover_step(&in, &plan);
+	assert_int_equal(plan.zones[0].state, ZONE_EVACUATED);
+	assert_int_equal(plan.wake_ms, START_MS + 60000);
+	in.now_ms++;
+	failover_step(&in, &plan);
+	assert_int_equal(plan.zones[0].state, ZONE_HEALTHY);
+	assert_string_equal(plan.events[0].reason, "ZoneHealthy");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_manual_modes_wait),
 		cmocka_unit_test(test_whoever_sees_nothing_decides_nothing),
 		cmocka_unit_test(test_a_zone_without_pods_proves_nothing),
+		cmocka_unit_test(test_a_zone_that_nobody_is_left_in_comes_back_by_its_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
