@@ -36,6 +36,14 @@ static int64_t revision_number(const struct cJSON *json)
 	return s && str_to_i64(s, &n) && n > 0 ? n : 0;
 }
 
+static int port_number(const struct cJSON *json)
+{
+	const char *s = json_annotation(json, TG_ANN_PORT);
+	int64_t n;
+
+	return s && str_to_i64(s, &n) && n > 0 && n < 65536 ? (int)n : 0;
+}
+
 static int asked_replicas(const struct cJSON *json)
 {
 	const char *s = json_annotation(json, TG_ANN_ASKED);
@@ -55,6 +63,9 @@ static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
 	rs->revision = pack_name(p, d->rs.revision);
 	rs->zone = pack_name(p, d->rs.zone);
 	rs->model_version = pack_str(p, d->rs.model_version);
+	rs->model_name = pack_name(p, d->rs.model_name);
+	rs->runtime = pack_name(p, d->rs.runtime);
+	rs->metrics_path = pack_str(p, d->rs.metrics_path);
 	rs->failure = pack_str(p, d->rs.failure);
 }
 
@@ -69,6 +80,10 @@ static struct object *replicaset_decode(const struct cJSON *json, struct arena *
 	d.rs.revision = json_label(json, TG_LABEL_REVISION);
 	d.rs.zone = json_label(json, TG_LABEL_ZONE);
 	d.rs.model_version = json_annotation(json, TG_ANN_MODEL_VERSION);
+	d.rs.model_name = json_annotation(json, TG_ANN_MODEL_NAME);
+	d.rs.runtime = json_annotation(json, TG_ANN_RUNTIME);
+	d.rs.metrics_path = json_annotation(json, TG_ANN_METRICS_PATH);
+	d.rs.port = port_number(json);
 	d.rs.revision_no = revision_number(json);
 	d.rs.apply_hash = json_apply_hash(json);
 	d.rs.replicas = json_int(json_get(json, "spec"), "replicas", 1);
@@ -85,6 +100,8 @@ static bool replicaset_same(const struct object *a, const struct object *b)
 	return meta_same(a, b) && a->generation == b->generation && str_eq(x->name, y->name) &&
 	       str_eq(x->revision, y->revision) && str_eq(x->zone, y->zone) &&
 	       str_eq(x->model_version, y->model_version) && str_eq(x->failure, y->failure) &&
+	       str_eq(x->model_name, y->model_name) && str_eq(x->runtime, y->runtime) &&
+	       str_eq(x->metrics_path, y->metrics_path) && x->port == y->port &&
 	       x->revision_no == y->revision_no && x->apply_hash == y->apply_hash &&
 	       x->replicas == y->replicas && x->asked == y->asked &&
 	       x->status_replicas == y->status_replicas && x->ready_replicas == y->ready_replicas &&

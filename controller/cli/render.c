@@ -59,19 +59,20 @@ static int print_services(struct render *r, struct err *err)
 {
 	const struct traffic_driver *driver = traffic_driver_of(r->m);
 	const char *revision = driver && driver->front ? r->m->revision : NULL;
+	int port = child_port(r->m);
 	uint64_t hash;
 
-	if (child_front_service(r->m, revision, &r->body, &hash) || print_body(r, err))
+	if (child_front_service(r->m, revision, port, &r->body, &hash) || print_body(r, err))
 		return -1;
 	if (driver && driver->by_revision)
-		return child_revision_service(r->m, r->m->revision, &r->body, &hash) ||
+		return child_revision_service(r->m, r->m->revision, port, &r->body, &hash) ||
 		                       print_body(r, err)
 		               ? -1
 		               : 0;
 	for (unsigned i = 0; driver && i < r->ncells; i++)
-		if (r->pods[i] &&
-		    (child_cell_service(r->m, r->m->revision, cell_zone(r, i), &r->body, &hash) ||
-		     print_body(r, err)))
+		if (r->pods[i] && (child_cell_service(r->m, r->m->revision, cell_zone(r, i), port,
+		                                      &r->body, &hash) ||
+		                   print_body(r, err)))
 			return -1;
 	return 0;
 }

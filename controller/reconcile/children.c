@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tidegate/api/names.h"
+#include "tidegate/api/preset.h"
 #include "tidegate/base/json.h"
 #include "tidegate/base/str.h"
 #include "tidegate/traffic/gateway.h"
@@ -61,6 +62,11 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 	write_labels(&w, "labels", m, m->revision, zone);
 	jw_object(&w, "annotations");
 	jw_str(&w, TG_ANN_MODEL_VERSION, m->model.version);
+	jw_str(&w, TG_ANN_MODEL_NAME, m->model.name);
+	jw_str(&w, TG_ANN_RUNTIME, preset_get(m->runtime)->name);
+	if (child_port(m))
+		jw_strf(&w, TG_ANN_PORT, "%d", child_port(m));
+	jw_str(&w, TG_ANN_METRICS_PATH, m->metrics_path);
 	jw_strf(&w, TG_ANN_REVISION_NO, "%" PRId64, revision_no);
 	jw_strf(&w, TG_ANN_ASKED, "%d", replicas);
 	jw_end_object(&w);
@@ -100,8 +106,17 @@ static void seal(struct buf *out, uint64_t *hash)
 	memcpy(strstr(out->data, HASH_KEY) + strlen(HASH_KEY), digits, HASH_DIGITS);
 }
 
+/* Pods of one port are reached by its number: a user's template may have named it otherwise. */
+static void write_target_port(struct json_writer *w, const struct mdep *m, int port)
+{
+	if (port == CHILD_PORT_BY_NAME)
+		jw_str(w, "targetPort", CHILD_PORT_NAME);
+	else
+		jw_i64(w, "targetPort", port ? port : m->service_port);
+}
+
 static int write_service_body(const struct mdep *m, const char *name, const char *revision,
-                              const char *zone, struct buf *out)
+                              const char *zone, int port, struct buf *out)
 {
 	struct json_writer w;
 
@@ -122,7 +137,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 	jw_object(&w, NULL);
 	jw_str(&w, "name", "http");
 	jw_i64(&w, "port", m->service_port);
-	jw_i64(&w, "targetPort", child_port(m) ? child_port(m) : m->service_port);
+	write_target_port(&w, m, port);
 	jw_str(&w, "protocol", "TCP");
 	jw_end_object(&w);
 	jw_end_array(&w);
@@ -132,42 +147,38 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 }
 
 static int write_service(const struct mdep *m, const char *name, const char *revision,
-                         const char *zone, struct buf *out, uint64_t *hash)
+                         const char *zone, int port, struct buf *out, uint64_t *hash)
 {
-	if (write_service_body(m, name, revision, zone, out))
+	if (write_service_body(m, name, revision, zone, port, out))
 		return -1;
 	seal(out, hash);
 	return 0;
 }
 
-int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
+int child_cell_service(const struct mdep *m, const char *revision, const char *zone, int port,
                        struct buf *out, uint64_t *hash)
 {
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 0);
-	return write_service(m, gateway_service_name(&a, m, revision, zone), revision, zone, out,
-	                     hash);
+	return write_service(m, gateway_service_name(&a, m, revision, zone), revision, zone, port,
+	                     out, hash);
 }
 
-int child_service(const struct mdep *m, struct buf *out, uint64_t *hash)
-{
-	return write_service(m, m->meta.name, NULL, NULL, out, hash);
-}
-
-int child_revision_service(const struct mdep *m, const char *revision, struct buf *out,
+int child_revision_service(const struct mdep *m, const char *revision, int port, struct buf *out,
                            uint64_t *hash)
 {
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 0);
-	return write_service(m, gateway_service_name(&a, m, revision, ""), revision, NULL, out,
-	                     hash);
+	return write_service(m, gateway_service_name(&a, m, revision, ""), revision, NULL, port,
+	                     out, hash);
 }
 
-int child_front_service(const struct mdep *m, const char *revision, struct buf *out, uint64_t *hash)
+int child_front_service(const struct mdep *m, const char *revision, int port, struct buf *out,
+                        uint64_t *hash)
 {
-	return write_service(m, m->meta.name, revision, NULL, out, hash);
+	return write_service(m, m->meta.name, revision, NULL, port, out, hash);
 }
 
 /* --- disruption budget ------------------------------------------------------------------- */

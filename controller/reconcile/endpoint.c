@@ -155,7 +155,29 @@ static void watch_pod(struct map *pods, const struct pod *p)
 		*l = (struct leaving){.since_ms = p->leaving_since_ms};
 }
 
-static unsigned leaving_targets(const struct rollout_snapshot *s, struct arena *a, struct map *pods,
+static unsigned count_pods(const struct rollout_snapshot *s)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < s->ncells; i++)
+		n += s->cells[i].npods;
+	return n;
+}
+
+static struct map *group_of(struct endpoints *e, const char *key)
+{
+	struct map *pods = map_get(&e->groups, key);
+
+	if (!pods) {
+		pods = xcalloc(1, sizeof(*pods));
+		map_init(pods);
+		map_set(&e->groups, key, pods);
+	}
+	return pods;
+}
+
+static unsigned leaving_targets(struct endpoints *e, const char *key,
+                                const struct rollout_snapshot *s, struct arena *a,
                                 struct scrape_target *out)
 {
 	unsigned n = 0;
@@ -164,15 +186,9 @@ static unsigned leaving_targets(const struct rollout_snapshot *s, struct arena *
 		for (unsigned j = 0; j < s->cells[i].npods; j++) {
 			const struct pod *p = s->cells[i].pods[j];
 
-			if (!is_leaving(p))
+			if (!is_leaving(p) || !serving_target(e->op, a, s->mdep, p, &out[n]))
 				continue;
-			if (out) {
-				watch_pod(pods, p);
-				out[n] = (struct scrape_target){
-					.pod = p->meta.key,
-					.uid = p->meta.uid,
-					.url = observer_metrics_url(a, s->mdep, p)};
-			}
+			watch_pod(group_of(e, key), p);
 			n++;
 		}
 	return n;
@@ -182,32 +198,23 @@ void endpoints_watch(struct endpoints *e, const char *key, const struct rollout_
 {
 	cleanup_arena struct arena a;
 	struct scrape_target *targets;
-	struct map *pods = map_get(&e->groups, key);
 	unsigned n = 0;
 
 	arena_init(&a, 4096);
-	if (s->traffic.managed && observer_can_scrape(s->mdep))
-		n = leaving_targets(s, &a, NULL, NULL);
-	if (!n) {
+	targets = arena_array(&a, count_pods(s), sizeof(*targets));
+	if (s->traffic.managed)
+		n = leaving_targets(e, key, s, &a, targets);
+	if (n)
+		scraper_set(e->scraper, key, SCRAPE_EVERY_MS, targets, n);
+	else
 		endpoints_forget(e, key);
-		return;
-	}
-	if (!pods) {
-		pods = xcalloc(1, sizeof(*pods));
-		map_init(pods);
-		map_set(&e->groups, key, pods);
-	}
-	targets = arena_array(&a, n, sizeof(*targets));
-	leaving_targets(s, &a, pods, targets);
-	scraper_set(e->scraper, key, preset_get(s->mdep->runtime), s->mdep->model.name,
-	            SCRAPE_EVERY_MS, targets, n);
 }
 
 void endpoints_forget(struct endpoints *e, const char *key)
 {
 	if (!map_get(&e->groups, key))
 		return;
-	scraper_set(e->scraper, key, NULL, NULL, 0, NULL, 0);
+	scraper_set(e->scraper, key, 0, NULL, 0);
 	group_free(map_del(&e->groups, key));
 }
 

@@ -37,15 +37,12 @@ static const struct mdep *mdep_of_pod(struct mdep_operator *op, const struct pod
 	return name ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name)) : NULL;
 }
 
-static const char *version_of_pod(struct mdep_operator *op, const struct pod *p)
+static const struct replicaset *set_of_pod(struct mdep_operator *op, const struct pod *p)
 {
-	const struct store *sets = &op->stores[CACHE_REPLICASET];
-	const struct replicaset *rs;
-
 	if (!p->meta.owner_name)
 		return NULL;
-	rs = (const struct replicaset *)store_get(sets, p->meta.namespace, p->meta.owner_name);
-	return rs ? rs->model_version : NULL;
+	return (const struct replicaset *)store_get(&op->stores[CACHE_REPLICASET],
+	                                            p->meta.namespace, p->meta.owner_name);
 }
 
 static void write_free(struct gate_write *w)
@@ -135,18 +132,22 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 static void watch_pod(struct gate *g, const struct pod *p)
 {
 	const struct mdep *m = mdep_of_pod(g->op, p);
-	const char *version = version_of_pod(g->op, p);
+	const struct replicaset *rs = set_of_pod(g->op, p);
 	struct model_probe_target t;
+	struct serving s;
 
-	if (!m || !version || !preset_get(m->runtime)->model_path)
+	if (!m || !rs || !rs->model_version)
+		return;
+	serving_of_set(m, rs, &s);
+	if (!s.preset->model_path)
 		return;
 	t = (struct model_probe_target){.pod = p->meta.key,
 	                                .uid = p->meta.uid,
 	                                .ip = p->ip,
-	                                .port = child_port(m),
-	                                .preset = preset_get(m->runtime),
-	                                .model = m->model.name,
-	                                .version = version,
+	                                .port = s.port,
+	                                .preset = s.preset,
+	                                .model = s.model,
+	                                .version = rs->model_version,
 	                                .golden_json = m->golden_json};
 	/* Another revision's model may well answer otherwise. */
 	if (str_eq(label_get(p->labels, p->nlabels, TG_LABEL_REVISION), m->revision)) {

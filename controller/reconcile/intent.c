@@ -219,6 +219,36 @@ static struct traffic_wish traffic_wish(const struct rollout_snapshot *s,
 	                             .stable = plan->status.stable};
 }
 
+/* Port of a revision's pods. */
+static int port_of(struct mdep_operator *op, const struct mdep *m, const char *revision)
+{
+	const struct object *o = NULL;
+	struct serving s;
+
+	serving_of_set(m, NULL, &s);
+	while ((o = store_next_owned(&op->stores[CACHE_REPLICASET], m->meta.uid, o))) {
+		const struct replicaset *rs = (const struct replicaset *)o;
+
+		if (!str_eq(rs->revision, revision))
+			continue;
+		serving_of_set(m, rs, &s);
+		break;
+	}
+	return s.port;
+}
+
+/* Of any revision's pods: by name while two of them listen on different ports. */
+static int port_of_all(struct mdep_operator *op, const struct mdep *m,
+                       const struct rollout_plan *plan)
+{
+	int port = port_of(op, m, m->revision);
+
+	for (unsigned i = 0; i < plan->ncells; i++)
+		if (port_of(op, m, plan->cells[i].revision) != port)
+			return CHILD_PORT_BY_NAME;
+	return port;
+}
+
 /* The Service "<mdep>"; with a driver that splits by revision it selects one of them. */
 static int collect_front(struct mdep_operator *op, const struct rollout_snapshot *s,
                          const struct rollout_plan *plan, const struct key_state *ks,
@@ -231,13 +261,15 @@ static int collect_front(struct mdep_operator *op, const struct rollout_snapshot
 	cleanup_buf struct buf body;
 	unsigned before = t->n;
 	uint64_t hash;
+	int port;
 
 	buf_init(&body, CHILD_BODY_MAX);
 	if (driver && driver->front) {
 		route_view(op, s->mdep, ks, s->now_ms, &view);
 		revision = driver->front(&wish, &view);
 	}
-	if (child_front_service(s->mdep, revision, &body, &hash))
+	port = revision ? port_of(op, s->mdep, revision) : port_of_all(op, s->mdep, plan);
+	if (child_front_service(s->mdep, revision, port, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "Service body too large");
 	collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, s->mdep, ks, s->mdep->meta.name,
 	              !(driver && driver->front), &body, hash);
@@ -254,6 +286,7 @@ static int collect_services(struct mdep_operator *op, const struct rollout_snaps
 	const struct traffic_driver *driver = traffic_driver_of(m);
 	cleanup_buf struct buf body;
 	uint64_t hash;
+	int port;
 
 	buf_init(&body, CHILD_BODY_MAX);
 	if (collect_front(op, s, plan, ks, t, err))
@@ -265,8 +298,10 @@ static int collect_services(struct mdep_operator *op, const struct rollout_snaps
 		if (c->remove || (driver->by_revision && revision_kept(plan, i, c->revision)))
 			continue;
 		buf_reset(&body);
-		if (driver->by_revision ? child_revision_service(m, c->revision, &body, &hash)
-		                        : child_cell_service(m, c->revision, zone, &body, &hash))
+		port = port_of(op, m, c->revision);
+		if (driver->by_revision
+		            ? child_revision_service(m, c->revision, port, &body, &hash)
+		            : child_cell_service(m, c->revision, zone, port, &body, &hash))
 			return err_set(err, ERR_TOO_BIG, "Service body too large");
 		collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, m, ks,
 		              gateway_service_name(t->arena, m, c->revision, zone), false, &body,

@@ -20,6 +20,7 @@
 #include "tidegate/reconcile/operator.h"
 #include "tidegate/rollout/plan.h"
 #include "tidegate/signal/model_probe.h"
+#include "tidegate/signal/scrape.h"
 
 /* The watched resources; also the slots of the read-your-writes floor. */
 enum cache {
@@ -348,6 +349,24 @@ void turns_plan(struct turns *t, const struct rollout_snapshot *s, const struct 
                 struct zone_facts *facts, struct failover_plan *plan);
 void turns_forget(struct turns *t, const char *key);
 
+/* --- what a pod's server is (serving.c) --------------------------------------------------- */
+/*
+ * The spec tells it of its own revision only. Of an older one its ReplicaSet does, which matters
+ * when a release changes the runtime, the port or the model's name. Strings live as long as m and
+ * the set.
+ */
+struct serving {
+	const struct preset *preset;
+	const char *model, *metrics_path; /* metrics_path NULL = the preset's */
+	int port;
+};
+void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct serving *out);
+void serving_of_pod(struct mdep_operator *op, const struct mdep *m, const struct pod *p,
+                    struct serving *out);
+/* Where its counters are read; false when it has none. Strings live in the arena and in p. */
+bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep *m,
+                    const struct pod *p, struct scrape_target *out);
+
 /* --- what is seen of pods from outside (endpoint.c) --------------------------------------- */
 struct endpoints *endpoints_new(struct mdep_operator *op, struct err *err);
 void endpoints_free(struct endpoints *e);
@@ -361,9 +380,8 @@ void endpoints_forget(struct endpoints *e, const char *key);
 /* --- judge and signals (observe.c) ------------------------------------------------------- */
 struct observer *observer_new(struct mdep_operator *op, struct err *err);
 void observer_free(struct observer *o);
-/* The runtime tells its requests; where. */
+/* The spec's runtime tells its requests. */
 bool observer_can_scrape(const struct mdep *m);
-const char *observer_metrics_url(struct arena *a, const struct mdep *m, const struct pod *p);
 /* Starts, keeps or ends the comparison that the plan asks for. */
 void observer_set(struct observer *o, const char *key, const struct rollout_snapshot *s,
                   const struct rollout_plan *plan, const struct policy_view *policy);

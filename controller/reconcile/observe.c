@@ -324,16 +324,6 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 
 /* --- targets ----------------------------------------------------------------------------- */
 
-const char *observer_metrics_url(struct arena *a, const struct mdep *m, const struct pod *p)
-{
-	const struct preset *preset = preset_get(m->runtime);
-	int port = preset->metrics_port ? preset->metrics_port : child_port(m);
-	const char *path = m->metrics_path ? m->metrics_path : preset->metrics_path;
-	bool v6 = strchr(p->ip, ':') != NULL;
-
-	return arena_printf(a, v6 ? "http://[%s]:%d%s" : "http://%s:%d%s", p->ip, port, path);
-}
-
 static void sweep_pods(struct observation *o)
 {
 	const char *key;
@@ -372,8 +362,10 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 			const struct pod *p = c->pods[j];
 			struct watched *w = map_get(&o->pods, p->meta.key);
 
-			if (!p->ip || p->phase != POD_RUNNING || p->meta.deleted_ms)
+			if (p->phase != POD_RUNNING || p->meta.deleted_ms ||
+			    !serving_target(ob->op, a, m, p, &targets[n]))
 				continue;
+			n++;
 			if (!w) {
 				w = xcalloc(1, sizeof(*w));
 				map_set(&o->pods, p->meta.key, w);
@@ -381,14 +373,10 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 			w->canary = canary;
 			w->marked = true;
 			str_copy(w->zone, sizeof(w->zone), c->zone);
-			targets[n++] = (struct scrape_target){.pod = p->meta.key,
-			                                      .uid = p->meta.uid,
-			                                      .url = observer_metrics_url(a, m, p)};
 		}
 	}
 	sweep_pods(o);
-	scraper_set(ob->scraper, key, preset_get(m->runtime), m->model.name, m->canary.interval_ms,
-	            targets, n);
+	scraper_set(ob->scraper, key, m->canary.interval_ms, targets, n);
 }
 
 bool observer_can_scrape(const struct mdep *m)
@@ -481,7 +469,7 @@ void observer_forget(struct observer *ob, const char *key)
 {
 	if (!map_get(&ob->observations, key))
 		return;
-	scraper_set(ob->scraper, key, NULL, NULL, 0, NULL, 0);
+	scraper_set(ob->scraper, key, 0, NULL, 0);
 	observation_free(map_del(&ob->observations, key));
 }
 

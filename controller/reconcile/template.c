@@ -267,7 +267,7 @@ static int write_container(struct json_writer *w, struct arena *a, const struct 
 	if (child_port(m)) {
 		jw_array(w, "ports");
 		jw_object(w, NULL);
-		jw_str(w, "name", "http");
+		jw_str(w, "name", CHILD_PORT_NAME);
 		jw_i64(w, "containerPort", child_port(m));
 		jw_end_object(w);
 		jw_end_array(w);

@@ -103,16 +103,14 @@ static struct testimony *testimony_new(struct witness *w, const struct pod *p, c
 
 void witness_call(struct witness *w, const struct mdep *m, const struct pod *p)
 {
-	struct scrape_target target = {.pod = p->meta.key, .uid = p->meta.uid};
+	struct scrape_target target;
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 0);
-	if (!p->ip || !observer_can_scrape(m) || map_get(&w->pods, p->meta.key))
+	if (map_get(&w->pods, p->meta.key) || !serving_target(w->op, &a, m, p, &target))
 		return;
 	timer_start(&testimony_new(w, p, m)->timer, GIVE_UP_MS);
-	target.url = observer_metrics_url(&a, m, p);
-	scraper_set(w->scraper, p->meta.key, preset_get(m->runtime), m->model.name, PERIOD_MS,
-	            &target, 1);
+	scraper_set(w->scraper, p->meta.key, PERIOD_MS, &target, 1);
 }
 
 void witness_forget(struct witness *w, const char *pod)
@@ -121,7 +119,7 @@ void witness_forget(struct witness *w, const char *pod)
 
 	if (!t)
 		return;
-	scraper_set(w->scraper, t->pod, NULL, NULL, 0, NULL, 0);
+	scraper_set(w->scraper, t->pod, 0, NULL, 0);
 	testimony_free(t);
 }
 

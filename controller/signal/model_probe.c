@@ -343,7 +343,8 @@ static char *golden_url(const struct model_probe_target *t)
 
 static bool same_server(const struct probe *p, const struct model_probe_target *t)
 {
-	return str_eq(p->uid, t->uid) && str_eq(p->ip, t->ip) && str_eq(p->version, t->version);
+	return str_eq(p->uid, t->uid) && str_eq(p->ip, t->ip) && str_eq(p->version, t->version) &&
+	       str_eq(p->model, t->model) && p->preset == t->preset;
 }
 
 /* Asked anew at the next probe. What is known of the server stays: it may just be failing. */

@@ -15,9 +15,7 @@
 
 struct group {
 	char *name;
-	char *model;
 	char *scores; /* NULL = no histogram is asked for */
-	const struct preset *preset;
 	int64_t period_ms;
 	struct map targets; /* pod -> struct target */
 };
@@ -27,7 +25,8 @@ struct target {
 	struct list ready;    /* in scraper.ready when due and waiting for a slot */
 	struct scraper *scraper;
 	struct group *group;
-	char *pod, *uid, *url;
+	char *pod, *uid, *url, *model;
+	const struct preset *preset;
 	struct http_call *call;
 	struct counts last;
 	struct counts_histogram *scores; /* last; NULL = none */
@@ -58,6 +57,7 @@ static void target_free(struct target *t)
 	heap_remove(&t->scraper->due, &t->due);
 	free(t->pod);
 	free(t->uid);
+	free(t->model);
 	free(t->url);
 	free(t->scores);
 	free(t);
@@ -74,7 +74,6 @@ static void group_free(void *arg)
 		target_free(t);
 	map_release(&g->targets, NULL);
 	free(g->name);
-	free(g->model);
 	free(g->scores);
 	free(g);
 }
@@ -88,7 +87,7 @@ static bool take_scores(struct target *t, const struct http_result *res,
 	struct counts_histogram now;
 	bool known = false;
 
-	if (!t->group->scores || counts_histogram_read(t->group->scores, t->group->model, res->body,
+	if (!t->group->scores || counts_histogram_read(t->group->scores, t->model, res->body,
 	                                               res->body_len, &now, NULL))
 		return false;
 	if (t->scores)
@@ -132,8 +131,7 @@ static void on_done(void *arg, const struct http_result *res)
 	if (err.class == ERR_NONE && res->status != 200)
 		err_set(&err, ERR_PROTOCOL, "%s answered %d", t->url, res->status);
 	if (err.class == ERR_NONE)
-		counts_read(t->group->preset, t->group->model, res->body, res->body_len, &now,
-		            &err);
+		counts_read(t->preset, t->model, res->body, res->body_len, &now, &err);
 	if (err.class == ERR_NONE)
 		has_scores = take_scores(t, res, &scores);
 	rearm(s);
@@ -213,17 +211,26 @@ static struct target *target_new(struct scraper *s, struct group *g,
 	t->pod = xstrdup(want->pod);
 	t->uid = xstrdup(want->uid);
 	t->url = xstrdup(want->url);
+	t->model = xstrdup_null(want->model);
+	t->preset = want->preset;
 	list_init(&t->ready);
 	heap_set(&s->due, &t->due, first_turn(s, g, t->pod));
 	map_set(&g->targets, t->pod, t);
 	return t;
 }
 
+/* Counters of another server or model are no base for this one's. */
+static bool same_target(const struct target *t, const struct scrape_target *want)
+{
+	return str_eq(t->uid, want->uid) && str_eq(t->url, want->url) &&
+	       str_eq(t->model, want->model) && t->preset == want->preset;
+}
+
 static void group_target(struct scraper *s, struct group *g, const struct scrape_target *want)
 {
 	struct target *t = map_get(&g->targets, want->pod);
 
-	if (t && (!str_eq(t->uid, want->uid) || !str_eq(t->url, want->url))) {
+	if (t && !same_target(t, want)) {
 		map_del(&g->targets, want->pod);
 		target_free(t);
 		t = NULL;
@@ -251,8 +258,7 @@ static void group_sweep(struct group *g)
 	}
 }
 
-/* Another period holds from now on; counters of another model are no base for this one's. */
-static void group_change(struct scraper *s, struct group *g, bool other_counters, bool other_period)
+static void group_reschedule(struct scraper *s, struct group *g)
 {
 	const char *key;
 	void *value;
@@ -261,18 +267,13 @@ static void group_change(struct scraper *s, struct group *g, bool other_counters
 	while (map_next(&g->targets, &it, &key, &value)) {
 		struct target *t = value;
 
-		if (other_counters)
-			memset(&t->last, 0, sizeof(t->last));
-		if (other_period)
-			heap_set(&s->due, &t->due, first_turn(s, g, t->pod));
+		heap_set(&s->due, &t->due, first_turn(s, g, t->pod));
 	}
 }
 
-static struct group *group_get(struct scraper *s, const char *name, const struct preset *preset,
-                               const char *model, int64_t period_ms)
+static struct group *group_get(struct scraper *s, const char *name, int64_t period_ms)
 {
 	struct group *g = map_get(&s->groups, name);
-	bool other_counters, other_period;
 
 	if (!g) {
 		g = xcalloc(1, sizeof(*g));
@@ -281,18 +282,15 @@ static struct group *group_get(struct scraper *s, const char *name, const struct
 		map_set(&s->groups, name, g);
 	}
 	period_ms = period_ms > 0 ? period_ms : 1000;
-	other_counters = g->preset != preset || !str_eq(g->model, model);
-	other_period = g->period_ms != period_ms;
-	g->preset = preset;
-	g->period_ms = period_ms;
-	xstr_replace(&g->model, model);
-	group_change(s, g, other_counters, other_period);
+	if (g->period_ms != period_ms) {
+		g->period_ms = period_ms;
+		group_reschedule(s, g);
+	}
 	return g;
 }
 
-void scraper_set(struct scraper *s, const char *group, const struct preset *preset,
-                 const char *model, int64_t period_ms, const struct scrape_target *targets,
-                 unsigned n)
+void scraper_set(struct scraper *s, const char *group, int64_t period_ms,
+                 const struct scrape_target *targets, unsigned n)
 {
 	struct group *g;
 
@@ -303,7 +301,7 @@ void scraper_set(struct scraper *s, const char *group, const struct preset *pres
 		rearm(s);
 		return;
 	}
-	g = group_get(s, group, preset, model, period_ms);
+	g = group_get(s, group, period_ms);
 	for (unsigned i = 0; i < n; i++)
 		group_target(s, g, &targets[i]);
 	group_sweep(g);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "tidegate/api/names.h"
+#include "tidegate/api/preset.h"
 #include "tidegate/base/clock.h"
 
 #define GRACE_MS 15000
@@ -109,9 +110,23 @@ void pods_learn(struct world *w, const struct world_app *a)
 			learn(p);
 }
 
+static const struct preset *preset_of(struct world *w, const struct sim_object *pod)
+{
+	const struct cJSON *owner =
+		json_first(json_path(pod->json, "metadata", "ownerReferences", NULL));
+	const struct sim_object *rs =
+		sim_get(w->api, SIM_REPLICASET, pod->ns, str_or(json_str(owner, "name"), ""));
+	const char *name =
+		rs ? json_str(json_path(rs->json, "metadata", "annotations", NULL), TG_ANN_RUNTIME)
+		   : NULL;
+
+	return name ? preset_find(name) : pod->world.app->preset;
+}
+
 static void meet(struct world *w, struct sim_object *pod)
 {
 	pod->world.app = world_app(w, pod->ns, str_or(world_label(pod, TG_LABEL_NAME), ""));
+	pod->world.preset = preset_of(w, pod);
 	learn(pod);
 	pod->world.counts.since_ms = clock_mono_ms();
 	give_address(w, pod);

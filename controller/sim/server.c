@@ -45,31 +45,32 @@ static void add_requests(struct buf *out, const struct preset *p, const struct s
 }
 
 /* Many scrapes, the same lines but for their counts. */
-static const char *bound_line(struct world_app *app, int i)
+static const char *bound_line(struct world *w, const struct preset *p, int i)
 {
-	const struct preset *p = app->preset;
+	char **line = &w->bounds[p->runtime][i];
 	char bound[STR_DOUBLE_MAX] = "+Inf";
 
-	if (app->bounds[i])
-		return app->bounds[i];
+	if (*line)
+		return *line;
 	if (i < SIM_BUCKETS)
 		str_from_double(round(users_bounds[i] / p->latency_unit * 1e6) / 1e6, bound);
-	return app->bounds[i] = xasprintf("%s_bucket{le=\"%s\"} ", p->latency_metric, bound);
+	return *line = xasprintf("%s_bucket{le=\"%s\"} ", p->latency_metric, bound);
 }
 
-static void add_latency(struct buf *out, struct world_app *app, const struct sim_counts *c)
+static void add_latency(struct buf *out, struct world *w, const struct preset *p,
+                        const struct sim_counts *c)
 {
 	double sum = 0;
 
 	for (int i = 0; i <= SIM_BUCKETS; i++) {
 		sum += c->buckets[i];
-		add_sample(out, bound_line(app, i), "", sum);
+		add_sample(out, bound_line(w, p, i), "", sum);
 	}
 }
 
-static void add_metrics(struct buf *out, struct sim_object *pod)
+static void add_metrics(struct buf *out, struct world *w, const struct sim_object *pod)
 {
-	const struct preset *p = pod->world.app->preset;
+	const struct preset *p = pod->world.preset;
 	const struct sim_counts *c = &pod->world.counts;
 
 	if (!p->requests_metric)
@@ -78,7 +79,7 @@ static void add_metrics(struct buf *out, struct sim_object *pod)
 	if (p->busy_metric)
 		add_sample(out, p->busy_metric, " ", ceil(c->rate * pod->world.behaviour->p50_s));
 	if (p->latency_metric)
-		add_latency(out, pod->world.app, c);
+		add_latency(out, w, p, c);
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
@@ -118,6 +119,15 @@ static void add_state(struct buf *out, const char *url)
 	buf_addstr(out, "\",\"state\":\"AVAILABLE\",\"status\":{\"error_code\":\"OK\"}}]}");
 }
 
+/* Another server's question is not understood; its counters would have other names. */
+static bool speaks(const struct preset *p, const char *url)
+{
+	const char *path = strchr(strstr(url, "://") + 3, '/');
+
+	return !path || !p->model_path || str_ends(url, "/metrics") ||
+	       !strncmp(path, p->model_path, strcspn(p->model_path, "$"));
+}
+
 enum sim_reach world_answer(struct world *w, const char *url, const char *from_zone,
                             struct buf *out)
 {
@@ -130,10 +140,12 @@ enum sim_reach world_answer(struct world *w, const char *url, const char *from_z
 		return SIM_SILENT;
 	if (pod->world.behaviour->never_loads)
 		return SIM_REFUSES;
-	preset = pod->world.app->preset;
+	preset = pod->world.preset;
+	if (!speaks(preset, url))
+		return SIM_REFUSES;
 	if (str_ends(url, "/metrics")) {
 		users_count_pod(w, pod);
-		add_metrics(out, pod);
+		add_metrics(out, w, pod);
 	} else if (preset->runtime == RUNTIME_TENSORFLOW_SERVING && !str_ends(url, ":predict")) {
 		add_state(out, url);
 	}

@@ -57,23 +57,6 @@ void world_wake(struct world *w, int64_t at_ms)
 	timer_start(&w->timer, at_ms > now ? at_ms - now : 0);
 }
 
-static void app_forget_lines(struct world_app *a)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(a->bounds); i++) {
-		free(a->bounds[i]);
-		a->bounds[i] = NULL;
-	}
-}
-
-static void app_set_preset(struct world_app *a, const struct preset *preset)
-{
-	preset = preset ? preset : preset_get(RUNTIME_CUSTOM);
-	if (a->preset == preset)
-		return;
-	a->preset = preset;
-	app_forget_lines(a);
-}
-
 /* What matters of a ModelDeployment here, whether its spec is right or not. */
 static void read_mdep(struct world *w, const struct sim_object *o)
 {
@@ -81,7 +64,9 @@ static void read_mdep(struct world *w, const struct sim_object *o)
 	const char *preset = json_str(json_get(spec, "runtime"), "preset");
 	struct world_app *a = world_app(w, o->ns, o->name);
 
-	app_set_preset(a, preset_find(str_or(preset, "")));
+	a->preset = preset_find(str_or(preset, ""));
+	if (!a->preset)
+		a->preset = preset_get(RUNTIME_CUSTOM);
 	a->driven = false;
 	for (int t = TRAFFIC_NONE + 1; t <= TRAFFIC_TRAEFIK; t++)
 		a->driven |= json_has(json_get(spec, "traffic"),
@@ -145,9 +130,11 @@ void world_release(struct world *w)
 
 		free(a->ns);
 		free(a->name);
-		app_forget_lines(a);
 		free(a);
 	}
+	for (size_t r = 0; r < ARRAY_SIZE(w->bounds); r++)
+		for (size_t i = 0; i < ARRAY_SIZE(w->bounds[r]); i++)
+			free(w->bounds[r][i]);
 	timer_release(&w->timer);
 	free(w->by_number);
 }

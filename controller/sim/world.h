@@ -61,7 +61,6 @@ struct world_app {
 	struct world_behaviour versions[WORLD_VERSIONS_MAX];
 	unsigned nversions; /* the first one is for any other */
 	const struct preset *preset;
-	char *bounds[SIM_BUCKETS + 1]; /* the histogram's lines up to their counts, once asked for */
 	bool driven; /* its traffic goes by a route */
 	bool open;   /* it could be reached once: users come from now on */
 	/* [0]: everybody's rule; [1]: the audience's, n = 0 without one. */
@@ -87,6 +86,8 @@ struct world {
 	struct timer timer;
 	int64_t wake_ms; /* what the timer is set to; INT64_MAX = off */
 	unsigned serial;
+	/* A histogram's lines up to their counts, of each runtime that was asked. */
+	char *bounds[RUNTIME_V2 + 1][SIM_BUCKETS + 1];
 	struct world_tally tally; /* of all apps, up to the last round */
 };
 

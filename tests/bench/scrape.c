@@ -156,11 +156,12 @@ static void set_targets(struct scraper *s, unsigned pods, int port, int64_t peri
 		t[i] = (struct scrape_target){
 			.pod = name,
 			.uid = name,
+			.preset = preset_get(RUNTIME_TENSORFLOW_SERVING),
+			.model = "ranker",
 			.url = xasprintf("http://127.%u.%u.%u:%d/monitoring/prometheus/metrics",
 		                         1 + i / 62500, i / 250 % 250, 1 + i % 250, port)};
 	}
-	scraper_set(s, "shop/ranker", preset_get(RUNTIME_TENSORFLOW_SERVING), "ranker", period_ms,
-	            t, pods);
+	scraper_set(s, "shop/ranker", period_ms, t, pods);
 	for (unsigned i = 0; i < pods; i++) {
 		free((char *)t[i].pod);
 		free((char *)t[i].url);

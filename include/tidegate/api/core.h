@@ -125,8 +125,10 @@ extern const struct object_kind node_kind;
 /* --- ReplicaSet -------------------------------------------------------------------------- */
 struct replicaset {
 	struct object meta;
-	const char *name, *revision, *zone; /* labels of ours; NULL when not ours */
-	const char *model_version;          /* annotation */
+	const char *name, *revision, *zone;              /* labels of ours; NULL when not ours */
+	const char *model_version;                       /* annotation, as are the next: */
+	const char *model_name, *runtime, *metrics_path; /* runtime NULL = nothing is on record */
+	int port;                                        /* 0 = none */
 	int64_t revision_no;
 	int replicas; /* spec */
 	int asked;    /* annotation: replicas as we last wrote them, -1 = unknown */

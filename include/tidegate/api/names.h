@@ -18,7 +18,12 @@
 #define TG_MANAGED_BY       "tidegate"
 
 /* Annotations on children. */
-#define TG_ANN_MODEL_VERSION  TG_GROUP "/model-version"
+#define TG_ANN_MODEL_VERSION TG_GROUP "/model-version"
+/* On a ReplicaSet: what its pods run, for the spec may name another server by now. */
+#define TG_ANN_MODEL_NAME     TG_GROUP "/model-name"
+#define TG_ANN_RUNTIME        TG_GROUP "/runtime"
+#define TG_ANN_PORT           TG_GROUP "/port"
+#define TG_ANN_METRICS_PATH   TG_GROUP "/metrics-path"
 #define TG_ANN_REVISION_NO    TG_GROUP "/revision-number"
 #define TG_ANN_ASKED          TG_GROUP "/asked-replicas" /* on a ReplicaSet: what we last wrote */
 #define TG_ANN_LEAVING_SINCE  TG_GROUP "/leaving-since"  /* on a pod: RFC 3339 */

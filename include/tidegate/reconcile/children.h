@@ -24,18 +24,22 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
                      struct buf *out, struct err *err);
 /* Pod template alone (JSON object). */
 int child_template(const struct mdep *m, const char *zone, struct buf *out, struct err *err);
+/* What our pods' port is called, and what to give for `port` where they listen on several. */
+#define CHILD_PORT_NAME    "http"
+#define CHILD_PORT_BY_NAME (-1)
+
 /*
- * Service of one cell, and the Service named as the ModelDeployment (every pod in service).
+ * Service of one cell, and for drivers with one backend a path of a revision in all zones. `port`
+ * is the pods' (0 = the Service's own): an older revision's need not be the spec's.
  * *hash identifies the content and stands in the body's annotation TG_ANN_APPLY_HASH, so
  * that an apply that would change nothing is skipped.
  */
-int child_cell_service(const struct mdep *m, const char *revision, const char *zone,
+int child_cell_service(const struct mdep *m, const char *revision, const char *zone, int port,
                        struct buf *out, uint64_t *hash);
-int child_service(const struct mdep *m, struct buf *out, uint64_t *hash);
-/* For drivers with one backend a path: of a revision in all zones, and the front of one of them. */
-int child_revision_service(const struct mdep *m, const char *revision, struct buf *out,
+int child_revision_service(const struct mdep *m, const char *revision, int port, struct buf *out,
                            uint64_t *hash);
-int child_front_service(const struct mdep *m, const char *revision, struct buf *out,
+/* Named as the ModelDeployment: every pod in service, or one revision's. */
+int child_front_service(const struct mdep *m, const char *revision, int port, struct buf *out,
                         uint64_t *hash);
 
 /*

@@ -18,6 +18,9 @@ struct scrape_target {
 	const char *pod; /* "ns/name" */
 	const char *uid; /* a new uid starts counters afresh */
 	const char *url; /* http://10.244.1.2:8501/monitoring/prometheus/metrics */
+	/* How to read it; another of either starts counters afresh. */
+	const struct preset *preset;
+	const char *model; /* NULL = of any model */
 };
 
 struct scrape_reading {
@@ -35,9 +38,8 @@ struct scraper *scraper_new(struct loop *l, unsigned concurrency,
                             struct err *err);
 void scraper_free(struct scraper *s);
 /* Replaces the group's targets (copied); n = 0 ends it. Unchanged targets keep their counters. */
-void scraper_set(struct scraper *s, const char *group, const struct preset *preset,
-                 const char *model, int64_t period_ms, const struct scrape_target *targets,
-                 unsigned n);
+void scraper_set(struct scraper *s, const char *group, int64_t period_ms,
+                 const struct scrape_target *targets, unsigned n);
 /* A histogram that a group's pods are asked for beside their counts; NULL = none. */
 void scraper_scores(struct scraper *s, const char *group, const char *metric);
 

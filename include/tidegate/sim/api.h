@@ -45,6 +45,7 @@ enum sim_resource {
 
 struct world_app;
 struct world_behaviour;
+struct preset;
 
 /* What a pod's model server counted, and what comes in from `since_ms` on. */
 struct sim_counts {
@@ -61,6 +62,7 @@ struct sim_attached {
 	unsigned number; /* what its address is made of */
 	struct world_app *app;
 	const struct world_behaviour *behaviour;
+	const struct preset *preset; /* its ReplicaSet's, which need not be the spec's any more */
 	struct sim_counts counts;
 	bool dark; /* only its own zone reaches it, or nobody */
 	/* Of a node. */

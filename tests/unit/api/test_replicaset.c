@@ -9,7 +9,9 @@ static void test_ours(void **state)
 		"'serving.tidegate.io/zone':'hz-a'},'annotations':{'serving.tidegate.io/"
 		"model-version':"
 		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/"
-		"asked-replicas':'3','serving.tidegate.io/apply-hash':"
+		"asked-replicas':'3','serving.tidegate.io/model-name':'rec',"
+		"'serving.tidegate.io/runtime':'triton','serving.tidegate.io/port':'9000',"
+		"'serving.tidegate.io/metrics-path':'/m','serving.tidegate.io/apply-hash':"
 		"'00ff00ff00ff00ff'}",
 		"'spec':{'replicas':4},'status':{'replicas':3,'readyReplicas':2,'availableReplicas'"
 		":1,"
@@ -21,6 +23,10 @@ static void test_ours(void **state)
 	assert_string_equal(rs->revision, "r1");
 	assert_string_equal(rs->zone, "hz-a");
 	assert_string_equal(rs->model_version, "3");
+	assert_string_equal(rs->model_name, "rec");
+	assert_string_equal(rs->runtime, "triton");
+	assert_string_equal(rs->metrics_path, "/m");
+	assert_int_equal(rs->port, 9000);
 	assert_int_equal(rs->revision_no, 12);
 	assert_true(rs->apply_hash == 0x00ff00ff00ff00ffULL);
 	assert_int_equal(rs->replicas, 4);
@@ -83,6 +89,8 @@ static void test_same(void **state)
 	(void)state;
 	assert_true(RS("'labels':{'a':'1'}", "", "'managedFields':[1]", ""));
 	assert_false(RS("'labels':{'serving.tidegate.io/zone':'a'}", "", "", ""));
+	assert_false(RS("'annotations':{'serving.tidegate.io/port':'9000'}", "", "", ""));
+	assert_false(RS("'annotations':{'serving.tidegate.io/runtime':'triton'}", "", "", ""));
 	assert_false(RS("", "'spec':{'replicas':2}", "", ""));
 	assert_false(RS("", "'status':{'readyReplicas':2}", "", ""));
 	assert_false(RS("'generation':1", "", "'generation':2", ""));

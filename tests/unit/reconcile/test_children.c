@@ -61,6 +61,9 @@ static void test_replicaset(void **state)
 		                    "7");
 		assert_string_equal(json_str(json_get(meta, "labels"), TG_LABEL_MANAGED_BY),
 		                    TG_MANAGED_BY);
+		assert_string_equal(json_str(json_get(meta, "annotations"), TG_ANN_RUNTIME),
+		                    "tensorflow-serving");
+		assert_string_equal(json_str(json_get(meta, "annotations"), TG_ANN_PORT), "8501");
 		assert_owned(&a, body);
 		assert_int_equal(json_i64(spec, "replicas", -1), 3);
 		assert_selects(json_path(spec, "selector", "matchLabels", NULL), labels);
@@ -104,9 +107,10 @@ static const struct cJSON *service(struct arena *a, const struct mdep *m, const 
 	cleanup_buf struct buf out;
 
 	buf_init(&out, CHILD_BODY_MAX);
-	assert_int_equal(revision ? child_cell_service(m, revision, "hz-a", &out, hash)
-	                          : child_service(m, &out, hash),
-	                 0);
+	assert_int_equal(
+		revision ? child_cell_service(m, revision, "hz-a", child_port(m), &out, hash)
+			 : child_front_service(m, NULL, child_port(m), &out, hash),
+		0);
 	return parse_body(a, &out);
 }
 
@@ -133,6 +137,31 @@ static void test_cell_service(void **state)
 	               json_path(replicaset(&a, m, "hz-a"), "spec", "template", "metadata",
 	                         "labels", NULL));
 	assert_string_equal(json_str(json_get(spec, "selector"), TG_LABEL_IN_SERVICE), "true");
+}
+
+/* Two ports behind one Service have to be found by their name, which the pods give them. */
+static void test_service_of_two_ports(void **state)
+{
+	cleanup_arena struct arena a;
+	cleanup_buf struct buf out;
+	const struct mdep *m;
+	uint64_t hash;
+
+	(void)state;
+	arena_init(&a, 0);
+	buf_init(&out, CHILD_BODY_MAX);
+	m = read_spec(&a, SPEC);
+	assert_int_equal(child_front_service(m, NULL, CHILD_PORT_BY_NAME, &out, &hash), 0);
+	assert_json(&a, json_path(parse_body(&a, &out), "spec", "ports", NULL),
+	            "[{'name':'http','port':8080,'targetPort':'" CHILD_PORT_NAME
+	            "','protocol':'TCP'}]");
+	assert_string_equal(
+		json_str(json_first(json_get(
+				 json_first(json_path(replicaset(&a, m, "hz-a"), "spec", "template",
+	                                              "spec", "containers", NULL)),
+				 "ports")),
+	                 "name"),
+		CHILD_PORT_NAME);
 }
 
 static void test_service_of_all(void **state)
@@ -204,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_replicaset),
 		cmocka_unit_test(test_selector_survives_the_user),
 		cmocka_unit_test(test_cell_service),
+		cmocka_unit_test(test_service_of_two_ports),
 		cmocka_unit_test(test_service_of_all),
 		cmocka_unit_test(test_apply_hash),
 		cmocka_unit_test(test_replicaset_too_large),

@@ -220,7 +220,7 @@ static void test_equal_wishes_cost_nothing(void **state)
 	mdep_status_encode(s.m, &s.m->status, &body);
 	s.m->status_hash = str_hash(STR_HASH_SEED, body.data, body.len);
 	buf_reset(&body);
-	child_service(s.m, &body, &hash);
+	child_front_service(s.m, NULL, child_port(s.m), &body, &hash);
 	buf_release(&body);
 	put_service(&s, arena_printf(&s.a, "%016llx", (unsigned long long)hash));
 	collect(&s);
@@ -477,6 +477,41 @@ static void test_a_users_route_is_put_back(void **state)
 #define INGRESSES "/apis/networking.k8s.io/v1/namespaces/shop/ingresses"
 
 /* One Service a revision, the front for one of them, and a canary Ingress that goes when done. */
+/* The spec's port is the newest revision's; an older one's Service goes on leading to its own. */
+static void test_ports_of_two_revisions(void **state)
+{
+	const char *old = "bcdfghjklm";
+	const struct intent *x;
+	struct scene s;
+
+	open_scene(*state, &s, OURS);
+	s.plan.cells = arena_array(&s.a, 2, sizeof(*s.plan.cells));
+	s.plan.cells[0] = (struct rollout_cell_wish){old, "", 2, false};
+	s.plan.cells[1] = (struct rollout_cell_wish){s.m->revision, "", 1, false};
+	s.plan.ncells = 2;
+	put(s.op, CACHE_REPLICASET, &replicaset_kind,
+	    arena_printf(&s.a,
+	                 "{'metadata':{'name':'ranker-%s','namespace':'shop','uid':'r1',"
+	                 "'labels':{'" TG_LABEL_REVISION "':'%s'},'annotations':{'" TG_ANN_RUNTIME
+	                 "':'triton','" TG_ANN_PORT
+	                 "':'9000'},'ownerReferences':[{'apiVersion':'" TG_API_VERSION
+	                 "','kind':'ModelDeployment','name':'ranker','uid':'%s',"
+	                 "'controller':true}]},'spec':{'replicas':2}}",
+	                 old, old, s.m->meta.uid));
+	collect(&s);
+	for (unsigned i = 0, n = 0; i < s.got.n; i++) {
+		x = &s.got.v[i];
+		if (x->class != INTENT_SERVICE)
+			continue;
+		n++;
+		assert_non_null(strstr(x->body, n == 1   ? "\"targetPort\":\"http\""
+		                                : n == 2 ? "\"targetPort\":9000"
+		                                         : "\"targetPort\":8000"));
+		assert_true(n <= 3);
+	}
+	close_scene(&s);
+}
+
 static void test_ingress(void **state)
 {
 	const struct intent *x;
@@ -556,6 +591,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_fresh_object),
 		T(test_disruption_budget),
+		T(test_ports_of_two_revisions),
 		T(test_equal_wishes_cost_nothing),
 		T(test_figures_wait_longer_than_counts),
 		T(test_changed_service_is_applied),

@@ -46,7 +46,7 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 	w.n++;
 	w.got = true;
 	if (w.drop_in_callback)
-		scraper_set(w.scraper, r->group, NULL, NULL, 0, NULL, 0);
+		scraper_set(w.scraper, r->group, 0, NULL, 0);
 }
 
 /* Ten more at each look. */
@@ -96,9 +96,10 @@ static void set_targets(const char *model, int64_t period_ms, unsigned n, const 
 		snprintf(text[i][1], sizeof(text[i][1]), "u%u", i);
 		snprintf(text[i][2], sizeof(text[i][2]), "http://%s/p%u",
 		         server_address(w.site.server), i);
-		t[i] = (struct scrape_target){text[i][0], uid ? uid : text[i][1], text[i][2]};
+		t[i] = (struct scrape_target){text[i][0], uid ? uid : text[i][1], text[i][2],
+		                              &preset, model};
 	}
-	scraper_set(w.scraper, "g", &preset, model, period_ms, t, n);
+	scraper_set(w.scraper, "g", period_ms, t, n);
 }
 
 static const struct reading *last(void)
@@ -271,11 +272,11 @@ static void test_failure_keeps_the_base(void **state)
 
 static void test_nobody_listens(void **state)
 {
-	struct scrape_target t = {"p0", "u", "http://127.0.0.1:1/metrics"};
+	struct scrape_target t = {"p0", "u", "http://127.0.0.1:1/metrics", &preset, "rec"};
 
 	(void)state;
 	make_scraper(4);
-	scraper_set(w.scraper, "g", &preset, "rec", 1000, &t, 1);
+	scraper_set(w.scraper, "g", 1000, &t, 1);
 	next_reading();
 	assert_int_equal(last()->class, ERR_TRANSPORT);
 }
@@ -291,7 +292,7 @@ static void test_removed_while_running(void **state)
 	for (int i = 0; i < 200 && !w.site.nheld; i++)
 		run_for(w.site.loop, 5);
 	assert_int_equal(w.site.nheld, 1);
-	scraper_set(w.scraper, "g", NULL, NULL, 0, NULL, 0);
+	scraper_set(w.scraper, "g", 0, NULL, 0);
 	site_release(&w.site);
 	run_for(w.site.loop, 20);
 	assert_int_equal(w.n, 0);

@@ -58,10 +58,13 @@ static const char *ranker(struct arena *a, const char *version, const char *more
 	                               "spec:\n"
 	                               "  replicas: 6\n"
 	                               "  model: {name: ranker, version: \"%s\"}\n"
-	                               "  runtime: {preset: tensorflow-serving}\n"
 	                               "  gpu: {count: 1}\n"
-	                               "%s%s%s",
-	                               version, strstr(more, " zones:") ? "" : ZONES,
+	                               "%s%s%s%s",
+	                               version,
+	                               strstr(more, " runtime:")
+	                                       ? ""
+	                                       : "  runtime: {preset: tensorflow-serving}\n",
+	                               strstr(more, " zones:") ? "" : ZONES,
 	                               strstr(more, " strategy:") ? "" : STEPS, more));
 }
 #define BY_ROUTE "  traffic: {httpRoute: {name: ranker, parentRefs: [{name: gw}]}}\n"
@@ -266,6 +269,31 @@ static void test_standby_takes_over_after_a_rollback(void **state)
 	release(&o);
 }
 
+/*
+ * Another model server, on another port: the old one's pods are asked as they always were, also by
+ * a leader that has never seen them with their own spec.
+ */
+static void test_another_runtime_is_released(void **state)
+{
+	cleanup_arena struct arena a;
+	const char *yaml[2], *events;
+	struct outcome o;
+
+	(void)state;
+	arena_init(&a, 16384);
+	yaml[0] = ranker(&a, "1", BY_ROUTE);
+	yaml[1] = ranker(&a, "2",
+	                 BY_ROUTE "  runtime: {preset: triton, port: 9000, image: tritonserver}\n");
+	events = arena_printf(
+		&a, "events:\n- {at: 5m, apply: %s}\n- {at: 7m, operatorKilled: leader}\n",
+		yaml[1]);
+	run_seed(&o, 1, events, yaml, 1);
+	tells(&o, "model version 2, is stable");
+	assert_true(o.sum.all.release == 0 && o.sum.all.dark == 0 && o.sum.all.errors == 0);
+	assert_int_equal(o.sum.all.min_ready, 6);
+	release(&o);
+}
+
 /* A release to an audience only, judged bad: its pod stays until nobody is sent there any more. */
 static void test_an_audience_is_taken_back_without_loss(void **state)
 {
@@ -465,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_zone_goes_dark),
 		cmocka_unit_test(test_standby_takes_over_after_a_rollback),
 		cmocka_unit_test(test_an_audience_is_taken_back_without_loss),
+		cmocka_unit_test(test_another_runtime_is_released),
 		cmocka_unit_test(test_node_is_lost),
 		cmocka_unit_test(test_killed_operator_does_no_harm),
 		cmocka_unit_test(test_approval_by_annotation),

@@ -1,0 +1,49 @@
+#include <string.h>
+
+#include "internal.h"
+#include "tidegate/api/preset.h"
+#include "tidegate/reconcile/children.h"
+
+void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct serving *out)
+{
+	const struct preset *preset = rs && rs->runtime ? preset_find(rs->runtime) : NULL;
+
+	if (preset)
+		*out = (struct serving){preset, rs->model_name, rs->metrics_path, rs->port};
+	else
+		*out = (struct serving){preset_get(m->runtime), m->model.name, m->metrics_path,
+		                        child_port(m)};
+}
+
+void serving_of_pod(struct mdep_operator *op, const struct mdep *m, const struct pod *p,
+                    struct serving *out)
+{
+	const struct object *rs = NULL;
+
+	if (p->meta.owner_name)
+		rs = store_get(&op->stores[CACHE_REPLICASET], p->meta.namespace,
+		               p->meta.owner_name);
+	serving_of_set(m, (const struct replicaset *)rs, out);
+}
+
+bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep *m,
+                    const struct pod *p, struct scrape_target *out)
+{
+	struct serving s;
+	const char *path;
+	int port;
+
+	serving_of_pod(op, m, p, &s);
+	path = s.metrics_path ? s.metrics_path : s.preset->metrics_path;
+	port = s.preset->metrics_port ? s.preset->metrics_port : s.port;
+	if (!p->ip || !path || !s.preset->requests_metric)
+		return false;
+	*out = (struct scrape_target){
+		.pod = p->meta.key,
+		.uid = p->meta.uid,
+		.url = arena_printf(a, strchr(p->ip, ':') ? "http://[%s]:%d%s" : "http://%s:%d%s",
+	                            p->ip, port, path),
+		.preset = s.preset,
+		.model = s.model};
+	return true;
+}
