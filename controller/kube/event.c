@@ -21,6 +21,8 @@
 #define EVENT_SILENCE_MS  (6 * 60 * 1000)
 #define EVENT_SWEEP_MS    60000
 #define EVENT_RETRY_MS    10000
+#define EVENT_NOTES_MAX   10
+#define EVENT_NOTES_MS    (10 * 60 * 1000)
 #define EVENT_NOTE_MAX    1024 /* limits of the API's validation */
 #define EVENT_WORD_MAX    128
 #define EVENT_PREFIX_MAX  200
@@ -62,7 +64,7 @@ const char *event_text(const struct event_series *s, enum event_text which)
 	return t;
 }
 
-/* The note is not part of it: it tells numbers that change from one time to the next. */
+/* The note is not part of it: emit() decides what becomes of another one. */
 static void series_key(const char *const texts[EVENT_TEXTS], bool warning, char key[KEY_MAX])
 {
 	uint64_t a = STR_HASH_SEED ^ warning, b = ~a;
@@ -129,6 +131,8 @@ static struct event_series *series_new(struct event_recorder *r, const char *key
 		to += len[i] + 1;
 	}
 	s->first_wall_ms = clock_wall_ms();
+	s->notes = 1;
+	s->notes_ms = r->now(r->now_arg);
 	event_rename(s);
 	map_set(&r->series, key, s);
 	r->memory += size;
@@ -142,7 +146,8 @@ void event_series_free(struct event_series *s)
 	char key[KEY_MAX];
 
 	key_of(s, key);
-	map_del(&r->series, key);
+	if (map_get(&r->series, key) == s)
+		map_del(&r->series, key);
 	r->memory -= s->size;
 	list_remove(&s->lru_link);
 	list_remove(&s->wait_link);
@@ -159,9 +164,13 @@ static bool busy(const struct event_series *s)
 	return s->waiting || s->call;
 }
 
-/* Ends a series that is not busy: its last count is written first, if the server lacks it. */
+/* Ends a series: its last count is written first, if the server lacks it. */
 static void series_end(struct event_series *s)
 {
+	if (busy(s)) {
+		s->ended = true;
+		return;
+	}
 	if (s->count == s->written) {
 		event_series_free(s);
 		return;
@@ -205,6 +214,24 @@ static void series_touch(struct event_series *s)
 	list_push_back(&r->lru, &s->lru_link);
 }
 
+static void series_repeat(struct event_series *s)
+{
+	series_touch(s);
+	/* The server learns of the second occurrence at once, of later ones in time. */
+	if (s->written == 1 && s->count == 2 && !busy(s)) {
+		event_enqueue(s);
+		event_pump(s->recorder);
+	}
+}
+
+/* Has taken the place of `last`, which another note ended. */
+static void series_follow(struct event_series *s, struct event_series *last)
+{
+	s->notes = last->notes + 1;
+	s->notes_ms = last->notes_ms;
+	series_end(last);
+}
+
 void event_sweep(struct event_recorder *r)
 {
 	int64_t now = r->now(r->now_arg);
@@ -223,6 +250,24 @@ void event_sweep(struct event_recorder *r)
 	event_pump(r);
 	if (r->series.len)
 		timer_start(&r->sweep, EVENT_SWEEP_MS);
+}
+
+/*
+ * An Event's note cannot be changed at the server, and one with the figures of last time would
+ * mislead: another note is another Event. A reason whose note never stays the same is counted
+ * under the last one when it has had EVENT_NOTES_MAX within EVENT_NOTES_MS.
+ */
+static bool takes_note(struct event_series *s, const char *note)
+{
+	const char *have = event_text(s, EVENT_NOTE);
+	int64_t now = s->recorder->now(s->recorder->now_arg);
+
+	if (now - s->notes_ms >= EVENT_NOTES_MS) {
+		s->notes = 0;
+		s->notes_ms = now;
+	}
+	return s->notes >= EVENT_NOTES_MAX ||
+	       (cut(note, EVENT_NOTE_MAX) == strlen(have) && !strncmp(note, have, strlen(have)));
 }
 
 static void on_sweep(void *arg)
@@ -287,20 +332,15 @@ static void emit(struct event_recorder *r, bool warning, bool once, const struct
 	                                        [EVENT_REASON] = reason,
 	                                        [EVENT_ACTION] = action,
 	                                        [EVENT_NOTE] = str_or(note, "")};
-	struct event_series *s;
+	struct event_series *s, *last;
 	char key[KEY_MAX];
 
 	if (r->listener)
 		r->listener(r->listener_arg, warning, about, reason, str_or(note, ""));
 	series_key(texts, warning, key);
-	s = map_get(&r->series, key);
-	if (s) {
-		series_touch(s);
-		/* The server learns of the second occurrence at once, of later ones in time. */
-		if (s->written == 1 && s->count == 2 && !busy(s)) {
-			event_enqueue(s);
-			event_pump(r);
-		}
+	last = map_get(&r->series, key);
+	if (last && takes_note(last, texts[EVENT_NOTE])) {
+		series_repeat(last);
 		return;
 	}
 	make_room(r);
@@ -308,7 +348,11 @@ static void emit(struct event_recorder *r, bool warning, bool once, const struct
 		event_count("dropped");
 		return;
 	}
+	/* make_room() may have ended it. */
+	last = map_get(&r->series, key);
 	s = series_new(r, key, warning, texts);
+	if (last)
+		series_follow(s, last);
 	series_touch(s);
 	s->ended = once;
 	event_enqueue(s);

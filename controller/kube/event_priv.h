@@ -41,6 +41,8 @@ struct event_series {
 	unsigned count;        /* occurrences */
 	unsigned written;      /* of which the server knows; 0 = no Event there yet */
 	unsigned sending;      /* count in the request under way */
+	unsigned notes;        /* Events that this reason had since notes_ms, one for each note */
+	int64_t notes_ms;
 	uint32_t size;         /* bytes of this allocation */
 	uint8_t tries;
 	bool warning, waiting, ended; /* ended: freed when its last count is written */
@@ -50,7 +52,7 @@ struct event_series {
 struct event_recorder {
 	struct kube_client *client;
 	char *controller, *instance;
-	struct map series; /* key -> struct event_series */
+	struct map series; /* key -> struct event_series, the one with the newest note */
 	size_t memory;     /* bytes that they take */
 	struct list lru, waiting;
 	unsigned nwaiting, running;

@@ -1,9 +1,10 @@
 /*
  * Events (events.k8s.io/v1) with aggregation; never blocks a reconcile.
  *
- * Same type, action, reason, reporter and object = one series: the first is a POST, the
+ * Same type, action, reason, reporter, object and note = one series: the first is a POST, the
  * second a PATCH with series.count 2, later ones only count locally and are written
- * out every 30 min and when the series ends (6 min of silence).
+ * out every 30 min and when the series ends (6 min of silence, or another note). Of one reason
+ * ten notes in 10 min have an Event of their own; what comes beyond counts under the last one.
  * What waits takes 2 MiB at most (about 5,000); what comes beyond is dropped and counted. Two
  * requests run at a time, so that on a busy server events come late instead of in the way.
  */

@@ -132,19 +132,19 @@ static void test_series(void **state)
 	emit(b, r, "Scaled", "to 3");
 	first = xstrdup(body_at(b, "POST", 0, "metadata", "name"));
 	path = xasprintf(EVENTS "shop/events/%s", first);
-	/* the second is told at once, whatever its note; later ones only counted */
-	emit(b, r, "Scaled", "to 4");
+	/* the second is told at once; later ones only counted */
+	emit(b, r, "Scaled", "to 3");
 	assert_int_equal(patches(b), 1);
 	assert_string_equal(fake_api_nth(b->api, "PATCH", EVENTS, 0)->path, path);
 	assert_string_equal(body_at(b, "PATCH", 0, "series", "count"), "2");
 	for (int i = 0; i < 5; i++)
-		emit(b, r, "Scaled", "again");
+		emit(b, r, "Scaled", "to 3");
 	assert_int_equal(posts(b), 1);
 	assert_int_equal(patches(b), 1);
 	/* told every 30 min while it goes on */
 	for (int i = 0; i < 7; i++) {
 		clock_ms += 5 * 60 * 1000;
-		emit(b, r, "Scaled", "again");
+		emit(b, r, "Scaled", "to 3");
 		event_sweep(r);
 		fake_api_idle(b->loop, 10);
 		assert_int_equal(patches(b), i < 5 ? 1 : 2);
@@ -172,6 +172,47 @@ static void test_series(void **state)
 	assert_int_equal(r->series.len, 0);
 	assert_int_equal(patches(b), 3);
 	event_recorder_free(r);
+}
+
+/* The figures of an earlier one would mislead: another note is another Event. */
+static void test_another_note_is_another_event(void **state)
+{
+	struct bed *b = *state;
+	struct event_recorder *r = recorder(b);
+	char note[16];
+
+	emit(b, r, "RolledBack", "errors 6 %");
+	emit(b, r, "RolledBack", "errors 6 %");
+	emit(b, r, "RolledBack", "errors 6 %");
+	emit(b, r, "RolledBack", "errors 9 %");
+	fake_api_idle(b->loop, 20);
+	assert_int_equal(posts(b), 2);
+	assert_string_equal(body_at(b, "POST", 1, "note", NULL), "errors 9 %");
+	assert_string_equal(body_at(b, "POST", 1, "series", NULL), "(none)");
+	/* The first one's count is told to its end, and it is forgotten. */
+	assert_int_equal(patches(b), 2);
+	assert_string_equal(body_at(b, "PATCH", 1, "series", "count"), "3");
+	assert_int_equal(r->series.len, 1);
+	/* Two in one turn: the first is still under way, neither is lost. */
+	event_emit(r, false, &pod, "RolledBack", "Scale", "errors 10 %");
+	event_emit(r, false, &pod, "RolledBack", "Scale", "errors 11 %");
+	fake_api_idle(b->loop, 20);
+	assert_int_equal(posts(b), 4);
+	assert_int_equal(r->series.len, 1);
+	/* Notes that never stay the same are counted under the last one, for a while. */
+	for (int i = 0; i < 20; i++) {
+		snprintf(note, sizeof(note), "try %d", i);
+		emit(b, r, "RolledBack", note);
+	}
+	assert_int_equal(posts(b), 10);
+	assert_int_equal(patches(b), 3);
+	clock_ms += 10 * 60 * 1000;
+	emit(b, r, "RolledBack", "at last");
+	fake_api_idle(b->loop, 20);
+	assert_int_equal(posts(b), 11);
+	assert_string_equal(body_at(b, "PATCH", 3, "series", "count"), "15");
+	event_recorder_free(r);
+	assert_int_equal(posts(b), 11);
 }
 
 /* What happens once is forgotten when it is written, unless it happens again before that. */
@@ -344,7 +385,7 @@ static void test_idle_series_make_room(void **state)
 	assert_in_range(r->memory, 200 << 10, (256 << 10) + 30000);
 	/* The youngest are still known. */
 	event_emit(r, false, &(struct event_ref){"v1", "Pod", "shop", "pod-1499", NULL}, "A", "B",
-	           NULL);
+	           "Successfully assigned to some node");
 	fake_api_idle(b->loop, 20);
 	assert_int_equal(posts(b), 1500);
 	assert_int_equal(patches(b), 1);
@@ -397,6 +438,7 @@ int main(void)
 		T(test_burst),
 		T(test_failures),
 		T(test_expired_event),
+		T(test_another_note_is_another_event),
 		T(test_note_bound),
 		T(test_names),
 		T(test_memory_is_bounded),
