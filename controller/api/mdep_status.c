@@ -192,6 +192,23 @@ static void write_burn(struct json_writer *w, const char *key, int centi)
 	jw_strf(w, key, "%d.%02d", centi / 100, centi % 100);
 }
 
+static const char *const requests_keys[MDEP_RECENT_MAX] = {"requests5m", "requests30m",
+                                                           "requests1h", "requests6h"};
+static const char *const bad_keys[MDEP_RECENT_MAX] = {"bad5m", "bad30m", "bad1h", "bad6h"};
+
+static void write_recent(struct json_writer *w, const char *key, const struct mdep_recent_counts *c)
+{
+	if (!c->since_ms)
+		return;
+	jw_object(w, key);
+	write_time(w, "sinceTime", c->since_ms);
+	for (unsigned i = 0; i < MDEP_RECENT_MAX; i++) {
+		jw_i64(w, requests_keys[i], c->requests[i]);
+		jw_i64(w, bad_keys[i], c->bad[i]);
+	}
+	jw_end_object(w);
+}
+
 static void write_slo(struct json_writer *w, const struct mdep_status *s)
 {
 	if (str_empty(s->previous) && !s->promoted_ms && !s->returned_ms && !s->nobjectives)
@@ -200,6 +217,7 @@ static void write_slo(struct json_writer *w, const struct mdep_status *s)
 	write_text(w, "previousRevision", s->previous, WORD_MAX);
 	write_time(w, "promotedTime", s->promoted_ms);
 	write_time(w, "returnedTime", s->returned_ms);
+	write_time(w, "countedTime", s->counted_ms);
 	jw_array(w, "objectives");
 	for (unsigned i = 0; i < s->nobjectives; i++) {
 		const struct mdep_objective_status *o = &s->objectives[i];
@@ -213,6 +231,8 @@ static void write_slo(struct json_writer *w, const struct mdep_status *s)
 		write_burn(w, "burn1h", o->burn_centi[0]);
 		write_burn(w, "burn6h", o->burn_centi[1]);
 		write_burn(w, "burn3d", o->burn_centi[2]);
+		write_recent(w, "stable", &o->stable);
+		write_recent(w, "target", &o->target);
 		jw_end_object(w);
 	}
 	jw_end_array(w);
@@ -420,6 +440,24 @@ static int read_burn(const struct cJSON *o, const char *key)
 	return (int)(v * 100 + 0.5);
 }
 
+static uint32_t read_count(const struct cJSON *o, const char *key)
+{
+	int64_t v = json_i64(o, key, 0);
+
+	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+static struct mdep_recent_counts read_recent(const struct cJSON *o)
+{
+	struct mdep_recent_counts c = {.since_ms = json_time(o, "sinceTime")};
+
+	for (unsigned i = 0; i < MDEP_RECENT_MAX; i++) {
+		c.requests[i] = read_count(o, requests_keys[i]);
+		c.bad[i] = read_count(o, bad_keys[i]);
+	}
+	return c;
+}
+
 static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena *a)
 {
 	const struct cJSON *it;
@@ -427,6 +465,7 @@ static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena 
 	s->previous = json_str(o, "previousRevision");
 	s->promoted_ms = json_time(o, "promotedTime");
 	s->returned_ms = json_time(o, "returnedTime");
+	s->counted_ms = json_time(o, "countedTime");
 	s->objectives =
 		room_for(a, json_get(o, "objectives"), MDEP_OBJECTIVES_MAX, sizeof(*s->objectives));
 	json_for_each (it, json_get(o, "objectives")) {
@@ -439,7 +478,9 @@ static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena 
 			.since_ms = json_time(it, "sinceTime"),
 			.budget_left = json_int(it, "budgetLeftPercent", 0),
 			.burn_centi = {read_burn(it, "burn1h"), read_burn(it, "burn6h"),
-		                       read_burn(it, "burn3d")}};
+		                       read_burn(it, "burn3d")},
+			.stable = read_recent(json_get(it, "stable")),
+			.target = read_recent(json_get(it, "target"))};
 	}
 }
 

@@ -123,6 +123,8 @@ void burn_restore(struct burn *b, double since, double t, double requests, doubl
 	ring_add(b, RINGS - 1, t, requests, bad < requests ? bad : requests);
 }
 
+/* --- sums -------------------------------------------------------------------------------- */
+
 struct sum {
 	double requests, bad;
 	int bad_slots;
@@ -149,6 +151,65 @@ static struct sum ring_sum(const struct burn *b, int ring, double t, double span
 	}
 	return s;
 }
+
+/* --- beyond restarts --------------------------------------------------------------------- */
+
+const double burn_recent_s[BURN_RECENT] = {300, 1800, 3600, 6 * 3600};
+
+/* The ring of the window that has this stretch as its long or short one. */
+static int ring_of(int stretch)
+{
+	return stretch % 2;
+}
+
+void burn_recent(const struct burn *b, double t, struct burn_recent *out)
+{
+	*out = (struct burn_recent){.since = b->first, .t = t};
+	for (int i = 0; i < BURN_RECENT; i++) {
+		struct sum s = ring_sum(b, ring_of(i), t, burn_recent_s[i]);
+
+		out->requests[i] = s.requests;
+		out->bad[i] = s.bad;
+	}
+}
+
+/* Slots of a ring that end between `from` and `to` seconds before t. */
+static void spread(struct burn *b, int ring, double t, double from, double to, double requests,
+                   double bad)
+{
+	double slot_s = shape[ring].slot_s;
+	int n = (int)((to - from) / slot_s);
+
+	/* Oldest first: a ring knows no way back. */
+	for (int i = n; i-- > 0;)
+		ring_add(b, ring, t - from - i * slot_s, requests / n, bad / n);
+}
+
+static double more(double whole, double part)
+{
+	return whole > part ? whole - part : 0;
+}
+
+void burn_resume(struct burn *b, const struct burn_recent *r)
+{
+	if (r->since <= 0 || r->since > r->t)
+		return;
+	for (int i = 0; i < BURN_RECENT; i++)
+		if (!is_count(r->requests[i]) || !is_count(r->bad[i]) || r->bad[i] > r->requests[i])
+			return;
+	b->first = r->since;
+	for (int ring = 0; ring < 2; ring++) {
+		double short_s = burn_recent_s[ring], long_s = burn_recent_s[ring + 2];
+
+		spread(b, ring, r->t, short_s, long_s,
+		       more(r->requests[ring + 2], r->requests[ring]),
+		       more(r->bad[ring + 2], r->bad[ring]));
+		spread(b, ring, r->t, 0, short_s, r->requests[ring], 0);
+		ring_add(b, ring, r->t - short_s / 2, 0, r->bad[ring]);
+	}
+}
+
+/* --- rates ------------------------------------------------------------------------------- */
 
 static double burn_rate(const struct burn *b, const struct sum *s)
 {

@@ -70,6 +70,43 @@ static void restore(struct slo_watch *w, unsigned i, const struct mdep_status *s
 		             (double)r->requests, (double)r->bad);
 }
 
+static void resume(struct side *s, unsigned i, const struct mdep_recent_counts *c,
+                   int64_t counted_ms)
+{
+	struct burn_recent r = {.since = (double)c->since_ms / 1000,
+	                        .t = (double)counted_ms / 1000};
+
+	_Static_assert(BURN_RECENT == MDEP_RECENT_MAX, "status keeps every stretch");
+	for (unsigned k = 0; k < BURN_RECENT; k++) {
+		r.requests[k] = c->requests[k];
+		r.bad[k] = c->bad[k];
+	}
+	if (s->burns[i])
+		burn_resume(s->burns[i], &r);
+}
+
+/*
+ * The windows go on where another leader's ended. Not when the spec is another one than it knew:
+ * its counts may be those of another threshold.
+ */
+static void resume_sides(struct slo_watch *w, const struct mdep *m)
+{
+	const struct mdep_status *st = &m->status;
+
+	if (st->observed_generation != m->meta.generation || !st->counted_ms)
+		return;
+	side_begin(w, &w->stable, st->stable);
+	side_begin(w, &w->target, st->target);
+	for (unsigned i = 0; i < w->n; i++) {
+		const struct mdep_objective_status *r = recorded(st, w->objectives[i].name);
+
+		if (!r)
+			continue;
+		resume(&w->stable, i, &r->stable, st->counted_ms);
+		resume(&w->target, i, &r->target, st->counted_ms);
+	}
+}
+
 struct slo_watch *slo_watch_new(const struct mdep *m, int64_t now_ms)
 {
 	struct slo_watch *w = xcalloc(1, sizeof(*w));
@@ -81,6 +118,7 @@ struct slo_watch *slo_watch_new(const struct mdep *m, int64_t now_ms)
 		w->service[i] = burn_new(w->objectives[i].target);
 		restore(w, i, &m->status, now_ms);
 	}
+	resume_sides(w, m);
 	return w;
 }
 
@@ -233,6 +271,27 @@ static int bounded(double v, int low, int high)
 	return v < low ? low : v > high ? high : (int)lround(v);
 }
 
+static uint32_t whole(double v)
+{
+	return v >= UINT32_MAX ? UINT32_MAX : (uint32_t)llround(v);
+}
+
+static struct mdep_recent_counts recent_of(const struct burn *b, int64_t now_ms)
+{
+	struct mdep_recent_counts c = {.since_ms = 0};
+	struct burn_recent r;
+
+	if (!b)
+		return c;
+	burn_recent(b, (double)now_ms / 1000, &r);
+	c.since_ms = llround(r.since * 1000);
+	for (unsigned i = 0; i < BURN_RECENT; i++) {
+		c.requests[i] = whole(r.requests[i]);
+		c.bad[i] = whole(r.bad[i]);
+	}
+	return c;
+}
+
 static void take_figures(struct slo_watch *w, int64_t now_ms)
 {
 	struct burn_result r;
@@ -250,6 +309,8 @@ static void take_figures(struct slo_watch *w, int64_t now_ms)
 		f->budget_left = bounded(r.budget_left * 100, -9999, 100);
 		for (unsigned k = 0; k < BURN_WINDOWS; k++)
 			f->burn_centi[k] = bounded(r.rates[k].long_rate * 100, 0, 100000000);
+		f->stable = recent_of(w->stable.burns[i], now_ms);
+		f->target = recent_of(w->target.burns[i], now_ms);
 	}
 }
 
@@ -265,6 +326,7 @@ void slo_watch_read(struct slo_watch *w, int64_t now_ms, struct arena *a, struct
 	out->known = true;
 	out->objectives = w->figures;
 	out->nobjectives = w->n;
+	out->counted_ms = w->figures_ms;
 	if (!s && is_held(w, now_ms)) {
 		out->breach = true;
 		out->revision = arena_strdup(a, w->held_revision);

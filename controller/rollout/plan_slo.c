@@ -120,6 +120,8 @@ void plan_slo(struct planner *p)
 		p->st->nobjectives = 0;
 	for (unsigned i = 0; s->known && i < p->st->nobjectives; i++)
 		p->st->objectives[i] = s->objectives[i];
+	if (s->known)
+		p->st->counted_ms = s->counted_ms;
 	if (!p->m->slo.n || !s->breach || s->held || p->begun || plan_first(p) ||
 	    plan_returning(p) || plan_zone_out(p))
 		return;

@@ -101,11 +101,19 @@ struct mdep_objective {
 	int threshold_ms; /* 0: errors count; else answers slower than this */
 };
 
+/* Of one revision over the last 5 min, 30 min, 1 h and 6 h, for the next leader to go on from. */
+#define MDEP_RECENT_MAX 4
+struct mdep_recent_counts {
+	int64_t since_ms; /* 0 = none */
+	uint32_t requests[MDEP_RECENT_MAX], bad[MDEP_RECENT_MAX];
+};
+
 struct mdep_objective_status {
 	const char *name;
 	int64_t requests, bad, since_ms; /* in the running period of the error budget */
 	int budget_left;                 /* percent; below 0 = overspent */
 	int burn_centi[MDEP_BURNS_MAX];  /* hundredths of a burn rate, by long window */
+	struct mdep_recent_counts stable, target;
 };
 
 /* Score of a group of metrics. */
@@ -262,6 +270,7 @@ struct mdep_status {
 	int64_t promoted_ms, returned_ms; /* the stable one's promotion; the last way back */
 	struct mdep_objective_status *objectives;
 	unsigned nobjectives;
+	int64_t counted_ms; /* time of their counts */
 
 	struct mdep_revision_status *revisions; /* newest first */
 	unsigned nrevisions;

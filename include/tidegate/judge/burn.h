@@ -33,8 +33,23 @@ struct burn *burn_new(double target);
 void burn_free(struct burn *b);
 /* Requests that ended about t; bad <= requests. What is older than a ring reaches is dropped. */
 void burn_add(struct burn *b, double t, double requests, double bad);
-/* What was counted before a restart: it belongs to the budget, not to the windows. */
+/* What was counted before a restart: it belongs to the budget; the windows have burn_recent. */
 void burn_restore(struct burn *b, double since, double t, double requests, double bad);
+
+/* What the windows that act were filled with, short enough to be kept beyond a restart. */
+#define BURN_RECENT 4
+extern const double burn_recent_s[BURN_RECENT]; /* stretches, ascending: 5 and 30 min, 1 and 6 h */
+struct burn_recent {
+	double since, t; /* first request, 0 = none; time of the count */
+	double requests[BURN_RECENT], bad[BURN_RECENT];
+};
+void burn_recent(const struct burn *b, double t, struct burn_recent *out);
+/*
+ * Into a fresh one: rates go on as they were, spread evenly within each stretch. How the bad
+ * requests of a short stretch were spread is not known any more, so that they are one slot there:
+ * by themselves, without new ones, they are no breach.
+ */
+void burn_resume(struct burn *b, const struct burn_recent *r);
 
 struct burn_rate {
 	double long_rate, short_rate; /* 1 = exactly the budget, 0 = nothing bad or nothing seen */

@@ -176,6 +176,7 @@ struct rollout_slo {
 	const char *held;     /* a breach that is not acted on, and why; NULL */
 	const struct mdep_objective_status *objectives;
 	unsigned nobjectives;
+	int64_t counted_ms; /* when they were counted */
 };
 
 struct rollout_event {

@@ -392,7 +392,14 @@ static void full_status(struct mdep_status *s)
 
 	lists = (struct mdep_status_room){
 		.weights = {{"a", "z", 1}},
-		.objectives = {{"availability", 9, 1, 1, 50, {1, 2, 3}}},
+		.objectives = {{"availability",
+	                        9,
+	                        1,
+	                        1,
+	                        50,
+	                        {1, 2, 3},
+	                        {.since_ms = 1},
+	                        {.since_ms = 1}}},
 		.revisions = {{"a", "v", 1, 1, "Promoted", 1}},
 		.orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
 		.zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1, 1, "w", "s", 1, "x"}},
@@ -426,6 +433,7 @@ static void full_status(struct mdep_status *s)
 	                          .previous = "p",
 	                          .promoted_ms = 1,
 	                          .returned_ms = 1,
+	                          .counted_ms = 1,
 	                          .objectives = lists.objectives,
 	                          .nobjectives = 1,
 	                          .revisions = lists.revisions,

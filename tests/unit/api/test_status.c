@@ -342,6 +342,41 @@ static void test_selector_is_of_stable_pods(void **state)
 }
 
 /* The whole way: applied, stored, watched, decoded, packed. */
+static void test_objectives_round_trip(void **state)
+{
+	struct mdep_objective_status objectives[2] = {
+		{.name = "availability",
+	         .requests = 7000000000,
+	         .bad = 5,
+	         .since_ms = T0,
+	         .budget_left = -3,
+	         .burn_centi = {123, 5, 100},
+	         .stable = {T0 + 1, {1, 2, 3, 4}, {0, 1, 2, 3}},
+	         .target = {T0 + 2, {5, 6, 7, UINT32_MAX}, {5, 5, 5, 6}}},
+		{.name = "latency", .requests = 1, .since_ms = T0},
+	};
+	struct mdep_status s = {.objectives = objectives, .nobjectives = 2, .counted_ms = T0 + 3};
+	struct mdep *m = holder();
+	struct mdep_status back;
+	struct buf text, again;
+	struct arena a;
+
+	(void)state;
+	round_trip(m, &s, &text, &a, &back);
+	assert_int_equal(back.counted_ms, T0 + 3);
+	assert_int_equal(back.objectives[0].stable.since_ms, T0 + 1);
+	assert_int_equal(back.objectives[0].stable.bad[3], 3);
+	assert_int_equal(back.objectives[0].target.requests[3], UINT32_MAX);
+	assert_int_equal(back.objectives[1].stable.since_ms, 0);
+	buf_init(&again, 1 << 20);
+	assert_int_equal(mdep_status_encode(m, &back, &again), 0);
+	assert_string_equal(text.data, again.data);
+	buf_release(&again);
+	buf_release(&text);
+	arena_release(&a);
+	free(m);
+}
+
 static void test_through_the_cache(void **state)
 {
 	struct mdep *m = holder(), *back;
@@ -455,6 +490,7 @@ int main(void)
 		cmocka_unit_test(test_summary),
 		cmocka_unit_test(test_selector_is_of_stable_pods),
 		cmocka_unit_test(test_through_the_cache),
+		cmocka_unit_test(test_objectives_round_trip),
 		cmocka_unit_test(test_schema_default_is_no_status_of_ours),
 		cmocka_unit_test(test_revision_find),
 		cmocka_unit_test(test_hostile),

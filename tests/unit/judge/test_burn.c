@@ -152,7 +152,7 @@ static void test_without_traffic_there_is_no_breach(void **state)
 	burn_free(b);
 }
 
-static void test_the_budget_survives_a_restart_the_windows_do_not(void **state)
+static void test_the_budget_survives_a_restart(void **state)
 {
 	struct burn *b = burn_new(0.999);
 	struct burn_result r;
@@ -169,6 +169,107 @@ static void test_the_budget_survives_a_restart_the_windows_do_not(void **state)
 	burn_result(b, "availability", t, &r);
 	assert_true(r.requests == 1000000);
 	burn_free(b);
+}
+
+/* Another one that goes on from what this one counted. */
+static struct burn *resumed(const struct burn *b, double t)
+{
+	struct burn *next = burn_new(0.999);
+	struct burn_recent r;
+
+	burn_recent(b, t, &r);
+	burn_resume(next, &r);
+	return next;
+}
+
+static void test_windows_go_on_after_a_restart(void **state)
+{
+	struct burn *b = burn_new(0.999), *next;
+	struct burn_result before, after;
+	double t = feed(b, START, 4000, 20, 500);
+
+	(void)state;
+	t = feed(b, t, 200, 20, 100);
+	next = resumed(b, t);
+	assert_false(breaches(b, t, &before));
+	assert_false(breaches(next, t, &after));
+	for (int i = 0; i < 2; i++) {
+		assert_true(before.rates[i].long_rate > 1);
+		assert_true(fabs(after.rates[i].long_rate - before.rates[i].long_rate) < 0.02);
+		assert_true(fabs(after.rates[i].short_rate - before.rates[i].short_rate) < 0.02);
+	}
+	/* The old counts leave the windows in time. */
+	t = feed(next, t, 6 * 3600, 20, 0);
+	assert_false(breaches(next, t, &after));
+	assert_true(after.rates[0].long_rate == 0 && after.rates[1].long_rate < 0.01);
+	burn_free(next);
+	burn_free(b);
+}
+
+/* Too slow for the first window, and the second one asks for half an hour. */
+static void test_a_slow_breach_is_seen_though_the_leader_changes(void **state)
+{
+	struct burn *b = burn_new(0.999), *fresh = burn_new(0.999), *next;
+	struct burn_result r;
+	double t = feed(b, START, 1500, 20, 125), end;
+
+	(void)state;
+	assert_false(breaches(b, t, &r));
+	next = resumed(b, t);
+	end = feed(next, t, 400, 20, 125);
+	feed(fresh, t, 400, 20, 125);
+	assert_true(breaches(next, end, &r));
+	assert_int_equal(r.window, 1);
+	assert_false(breaches(fresh, end, &r));
+	burn_free(fresh);
+	burn_free(next);
+	burn_free(b);
+}
+
+static void test_a_new_leader_makes_no_breach_of_a_moment(void **state)
+{
+	struct burn *b = burn_new(0.999), *fresh = burn_new(0.999), *next;
+	struct burn_result r;
+	double t = feed(b, START, 3600, 20, 0);
+
+	(void)state;
+	/* Half a minute of errors in an hour; and a burst just before the change. */
+	next = resumed(b, t);
+	feed(fresh, t, 35, 20, 20);
+	assert_true(breaches(fresh, t + 35, &r));
+	assert_false(breaches(next, feed(next, t, 35, 20, 20), &r));
+	burn_free(next);
+	burn_free(b);
+	b = burn_new(0.999);
+	t = feed(b, START, 60, 20, 0);
+	burn_add(b, t, 100, 60);
+	next = resumed(b, t + 1);
+	for (int i = 0; i < 60; i++)
+		assert_false(breaches(next, t = feed(next, t + 1, 5, 20, 0), &r));
+	burn_free(fresh);
+	burn_free(next);
+	burn_free(b);
+}
+
+static void test_nonsense_is_not_resumed(void **state)
+{
+	static const struct burn_recent rows[] = {
+		{0, START, {1, 1, 1, 1}, {1, 1, 1, 1}},
+		{START + 1, START, {1, 1, 1, 1}, {0, 0, 0, 0}},
+		{START, START + 1, {1, 1, 1, 1}, {0, 0, 0, 2}},
+		{START, START + 1, {NAN, 1, 1, 1}, {0, 0, 0, 0}},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct burn *b = burn_new(0.999);
+		struct burn_recent r;
+
+		burn_resume(b, &rows[i]);
+		burn_recent(b, START + 2, &r);
+		assert_true(r.since == 0 && r.requests[3] == 0 && r.bad[3] == 0);
+		burn_free(b);
+	}
 }
 
 static void test_nonsense_is_not_counted(void **state)
@@ -200,7 +301,11 @@ int main(void)
 		cmocka_unit_test(test_low_traffic_is_judged_by_counts),
 		cmocka_unit_test(test_one_burst_is_no_breach),
 		cmocka_unit_test(test_without_traffic_there_is_no_breach),
-		cmocka_unit_test(test_the_budget_survives_a_restart_the_windows_do_not),
+		cmocka_unit_test(test_the_budget_survives_a_restart),
+		cmocka_unit_test(test_windows_go_on_after_a_restart),
+		cmocka_unit_test(test_a_slow_breach_is_seen_though_the_leader_changes),
+		cmocka_unit_test(test_a_new_leader_makes_no_breach_of_a_moment),
+		cmocka_unit_test(test_nonsense_is_not_resumed),
 		cmocka_unit_test(test_nonsense_is_not_counted),
 	};
 

@@ -10,6 +10,7 @@
 
 #include "../../../controller/reconcile/observe.h"
 #include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
 
 #define START 1700000000000
 
@@ -183,6 +184,51 @@ static void test_the_budget_goes_on_from_status(void **state)
 	arena_release(&a);
 }
 
+/* What one leader saw for half an hour, the next one acts on at once; not under another spec. */
+static void test_the_windows_go_on_from_status(void **state)
+{
+	const int64_t later = START + 1500000;
+	struct mdep_objective_status recorded[2];
+	struct rollout_slo s;
+	struct slo_watch *w;
+	struct arena a;
+	struct mdep m;
+
+	(void)state;
+	objectives(&m);
+	m.meta.generation = m.status.observed_generation = 3;
+	arena_init(&a, 0);
+	w = slo_watch_new(&m, START);
+	slo_watch_revisions(w, "old", "new");
+	for (int64_t t = START; t < later; t += 60000)
+		feed(w, true, t, 8, reading((t / 60000) % 2 ? 2 : 0, 0, 0));
+	s = read_at(w, later, &a);
+	assert_false(s.breach);
+	assert_int_equal(s.objectives[0].target.requests[3], 2000);
+	for (unsigned i = 0; i < 2; i++) {
+		recorded[i] = s.objectives[i];
+		recorded[i].name = m.slo.objectives[i].name;
+	}
+	m.status.objectives = recorded;
+	m.status.nobjectives = 2;
+	m.status.counted_ms = s.counted_ms;
+	m.status.stable = "old";
+	m.status.target = "new";
+	slo_watch_free(w);
+	for (int generation = 3; generation < 5; generation++) {
+		m.meta.generation = generation;
+		w = slo_watch_new(&m, later);
+		slo_watch_revisions(w, "old", "new");
+		for (int64_t t = later; t < later + 400000; t += 60000)
+			feed(w, true, t, 8, reading((t / 60000) % 2 ? 2 : 0, 0, 0));
+		s = read_at(w, later + 400000, &a);
+		assert_int_equal(s.breach, generation == 3);
+		assert_true(!s.breach || str_eq(s.revision, "new"));
+		slo_watch_free(w);
+	}
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_a_threshold_within_a_bucket_counts_as_its_end),
 		cmocka_unit_test(test_a_dark_zone_holds_and_then_is_forgotten),
 		cmocka_unit_test(test_the_budget_goes_on_from_status),
+		cmocka_unit_test(test_the_windows_go_on_from_status),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
