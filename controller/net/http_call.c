@@ -202,6 +202,7 @@ static void set_connection(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, tune_socket);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_S);
 	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->fresh_connection ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, call->connect_only ? 1L : 0L);
 	/* libcurl walks all the names that it knows at each new connection; addresses are no names.
 	 */
 	if (call->client->many_hosts)
@@ -352,6 +353,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	call->stall_ms = r->stall_ms;
 	call->accept_gzip = r->accept_gzip;
 	call->fresh_connection = r->fresh_connection;
+	call->connect_only = r->connect_only;
 	call->keep_header = r->keep_header;
 	call->on_data = r->on_data;
 	call->on_done = r->on_done;

@@ -74,19 +74,20 @@ static void add_unprobed(const struct pod *p, struct zone_facts *f)
 		f->good_since_ms = p->ready_since_ms;
 }
 
-/* A pod that never answered is not an outage but a start. */
+/*
+ * A pod that never answered is not an outage but a start; or, without a gate of ours, one that
+ * cannot be asked at all.
+ */
 static void add_pod(struct mdep_operator *op, const struct pod *p, int64_t now_ms,
                     struct zone_facts *f)
 {
 	struct model_probe_state s;
 	int64_t good;
 
-	if (!gate_state(op->gate, p, &s)) {
+	if (!gate_state(op->gate, p, &s) || !s.passed_once) {
 		add_unprobed(p, f);
 		return;
 	}
-	if (!s.passed_once)
-		return;
 	good = to_wall(s.good_since_ms, now_ms);
 	f->pods++;
 	f->shaky += s.failures > 0;

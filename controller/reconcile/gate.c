@@ -117,6 +117,8 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 	if (!g->op->working)
 		return;
 	failover_probed(g->op, p, failures);
+	if (!p->gate_model_ready_set)
+		return;
 	/* A pod that nothing is said of yet gets the reason why it waits. */
 	if ((p->gate_model_ready == ready && p->gate_model_told) || in_doubt(g, p, ready, failures))
 		return;
@@ -139,7 +141,7 @@ static void watch_pod(struct gate *g, const struct pod *p)
 	if (!m || !rs || !rs->model_version)
 		return;
 	serving_of_set(m, rs, &s);
-	if (!s.preset->model_path)
+	if (!s.port)
 		return;
 	t = (struct model_probe_target){.pod = p->meta.key,
 	                                .uid = p->meta.uid,
@@ -148,7 +150,8 @@ static void watch_pod(struct gate *g, const struct pod *p)
 	                                .preset = s.preset,
 	                                .model = s.model,
 	                                .version = rs->model_version,
-	                                .golden_json = m->golden_json};
+	                                .golden_json =
+	                                        s.preset->model_path ? m->golden_json : NULL};
 	/* Another revision's model may well answer otherwise. */
 	if (str_eq(label_get(p->labels, p->nlabels, TG_LABEL_REVISION), m->revision)) {
 		t.golden_answer_json = m->golden_answer_json;
@@ -163,9 +166,19 @@ static void forget_pod(struct gate *g, const struct pod *p)
 	witness_forget(g->op->witness, p->meta.key);
 }
 
+/* Without a gate of ours the kubelet says who is Ready; whether a zone is dark has to be asked. */
+static bool is_asked(struct gate *g, const struct pod *p)
+{
+	const struct mdep *m = mdep_of_pod(g->op, p);
+
+	if (!p->containers_ready || !p->ip || p->meta.deleted_ms)
+		return false;
+	return p->gate_model_ready_set || (m && failover_watches(m));
+}
+
 static void look_at_pod(struct gate *g, const struct pod *p)
 {
-	if (p->gate_model_ready_set && p->containers_ready && p->ip && !p->meta.deleted_ms)
+	if (is_asked(g, p))
 		watch_pod(g, p);
 	else
 		forget_pod(g, p);

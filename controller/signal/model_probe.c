@@ -238,11 +238,19 @@ static bool golden_due(const struct probe *p)
 	                     loop_now(p->prober->loop) >= p->golden_ms);
 }
 
+/* The best that a server can be asked; NULL = whether it takes connections. */
+static const char *probe_path(const struct preset *p)
+{
+	return p->model_path ? p->model_path : p->live_path;
+}
+
 /* As model_probe_answer(), without reading again what has been read before. */
 static bool serves(struct probe *p, const struct http_result *r, char *why, size_t size)
 {
 	uint64_t hash = str_hash(STR_HASH_SEED, r->body, r->body_len);
 
+	if (!probe_path(p->preset))
+		return true;
 	if (r->status == 200 && p->good_answer == hash)
 		return true;
 	if (!model_probe_answer(p->preset, p->version, r->status, r->body, r->body_len, why, size))
@@ -274,6 +282,7 @@ static void on_status(void *arg, const struct http_result *r)
 static void probe_start(struct probe *p)
 {
 	struct http_request req = {.url = p->status_url,
+	                           .connect_only = !probe_path(p->preset),
 	                           .timeout_ms = in_doubt(p) ? DOUBT_TIMEOUT_MS : TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
 	                           .on_done = on_status,
@@ -378,7 +387,7 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	p->model = xstrdup_null(t->model);
 	set_golden(p, t);
 	p->preset = t->preset;
-	p->status_url = expand(t, t->preset->model_path);
+	p->status_url = expand(t, str_or(probe_path(t->preset), "/"));
 	p->golden_url = golden_url(t);
 	list_init(&p->ready);
 	map_set(&m->probes, t->pod, p);

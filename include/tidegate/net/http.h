@@ -81,6 +81,7 @@ struct http_request {
 	size_t max_body;        /* collected body; 0 = 1 MiB; passing it ends with ERR_TOO_BIG */
 	bool accept_gzip;
 	bool fresh_connection;
+	bool connect_only; /* done, with status 0, once the connection stands: nothing is sent */
 	const char *keep_header; /* name of one more header to hand on; a literal */
 
 	/* Given: body bytes go here as they come (status already known), nothing is collected.

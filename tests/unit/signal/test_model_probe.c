@@ -183,6 +183,35 @@ static void test_becomes_ready(void **state)
 	assert_int_equal(w.site.requests, 2);
 }
 
+/* Without a path for it the question is whether the port takes connections: nothing is sent. */
+static void test_a_server_of_unknown_kind_is_connected_to(void **state)
+{
+	(void)state;
+	make_prober(4, 10);
+	probe(RUNTIME_CUSTOM, "shop/p", "u", NULL);
+	next_report();
+	assert_true(w.ready);
+	run_for(w.site.loop, 60);
+	assert_int_equal(w.site.requests, 0);
+	server_free(w.site.server);
+	w.site.server = NULL;
+	next_report();
+	assert_false(w.ready);
+}
+
+static void test_health_is_asked_where_no_version_can_be(void **state)
+{
+	(void)state;
+	make_prober(4, 10);
+	probe(RUNTIME_VLLM, "shop/p", "u", NULL);
+	next_report();
+	assert_true(w.ready);
+	assert_string_equal(w.site.last_path, "/health");
+	w.site.status = 503;
+	next_report();
+	assert_false(w.ready);
+}
+
 static void test_the_same_target_goes_on(void **state)
 {
 	(void)state;
@@ -421,6 +450,8 @@ int main(void)
 		cmocka_unit_test(test_a_reason_is_cut_to_its_room),
 		T(test_reports_changes_only),
 		T(test_becomes_ready),
+		T(test_a_server_of_unknown_kind_is_connected_to),
+		T(test_health_is_asked_where_no_version_can_be),
 		T(test_the_same_target_goes_on),
 		T(test_golden_request),
 		T(test_golden_request_fails),

@@ -253,6 +253,27 @@ static void test_zone_goes_dark(void **state)
 	release(&o);
 }
 
+/* Servers that cannot be asked for a version are asked whether they are well, or there at all. */
+static void test_zone_of_any_runtime_goes_dark(void **state)
+{
+	static const char *const runtimes[] = {"torchserve", "vllm", "sglang, image: x",
+	                                       "custom, image: x, port: 9000"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(runtimes); i++) {
+		cleanup_arena struct arena a;
+		struct outcome o;
+
+		arena_init(&a, 16384);
+		run_release(&o, 1, "1",
+		            arena_printf(&a, BY_ROUTE "  runtime: {preset: %s}\n", runtimes[i]),
+		            "- {at: 10m, zoneDark: a}\n");
+		tells(&o, "ZoneEvacuated");
+		assert_in_range(o.sum.traffic_rto_ms, 1, 6000);
+		release(&o);
+	}
+}
+
 /* The spec names the version that was taken back, and nobody knows the stable one's template. */
 static void test_standby_takes_over_after_a_rollback(void **state)
 {
@@ -491,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_slow_version_is_rolled_back),
 		cmocka_unit_test(test_version_that_does_not_load),
 		cmocka_unit_test(test_zone_goes_dark),
+		cmocka_unit_test(test_zone_of_any_runtime_goes_dark),
 		cmocka_unit_test(test_standby_takes_over_after_a_rollback),
 		cmocka_unit_test(test_an_audience_is_taken_back_without_loss),
 		cmocka_unit_test(test_another_runtime_is_released),
