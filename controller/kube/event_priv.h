@@ -43,7 +43,7 @@ struct event_series {
 	unsigned sending;      /* count in the request under way */
 	unsigned notes;        /* Events that this reason had since notes_ms, one for each note */
 	int64_t notes_ms;
-	uint32_t size;         /* bytes of this allocation */
+	uint32_t size; /* bytes of this allocation */
 	uint8_t tries;
 	bool warning, waiting, ended; /* ended: freed when its last count is written */
 	char text[];
