@@ -73,27 +73,13 @@ static void pack_at(struct packer *p, void *to, const void *from, const size_t *
 static void pack_spec(struct packer *p, struct mdep *to, const struct mdep *from)
 {
 #define AT(member) offsetof(struct mdep, member)
-	static const size_t strings[] = {AT(model.name),
-	                                 AT(model.version),
-	                                 AT(model.uri),
-	                                 AT(model.digest),
-	                                 AT(image),
-	                                 AT(args_json),
-	                                 AT(env_json),
-	                                 AT(probes_json),
-	                                 AT(template_json),
-	                                 AT(golden_json),
-	                                 AT(golden_answer_json),
-	                                 AT(metrics_path),
-	                                 AT(gpu.resource),
-	                                 AT(scheduler),
-	                                 AT(steps_hash),
-	                                 AT(canary.policy),
-	                                 AT(route_name),
-	                                 AT(parent_refs_json),
-	                                 AT(hostnames_json),
-	                                 AT(http_route),
-	                                 AT(annotation_prefix)};
+	static const size_t strings[] = {
+		AT(model.name),    AT(model.version),    AT(model.uri),          AT(model.digest),
+		AT(image),         AT(args_json),        AT(env_json),           AT(probes_json),
+		AT(template_json), AT(golden_json),      AT(golden_answer_json), AT(metrics_path),
+		AT(gpu.resource),  AT(scheduler),        AT(steps_hash),         AT(canary.policy),
+		AT(take_over),     AT(route_name),       AT(parent_refs_json),   AT(hostnames_json),
+		AT(http_route),    AT(annotation_prefix)};
 #undef AT
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));

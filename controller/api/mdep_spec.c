@@ -505,6 +505,18 @@ static void read_budget(struct reader *r, const struct cJSON *spec)
 		            "has minAvailable and maxUnavailable: one says what the other does");
 }
 
+static void read_take_over(struct reader *r, const struct cJSON *spec)
+{
+	const struct cJSON *o = read_object(r, spec, "takeOver", "spec.takeOver");
+
+	if (!json_has(spec, "takeOver"))
+		return;
+	r->m->take_over = read_str(r, read_object(r, o, "deployment", "spec.takeOver.deployment"),
+	                           "name", "spec.takeOver.deployment.name");
+	if (!r->m->take_over)
+		finding_add(r->f, true, "spec.takeOver.deployment.name", "is required");
+}
+
 static void read_traffic(struct reader *r, const struct cJSON *spec)
 {
 	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
@@ -600,6 +612,7 @@ void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings 
 	read_slo(&r, spec);
 	read_failover(&r, spec);
 	read_budget(&r, spec);
+	read_take_over(&r, spec);
 	read_traffic(&r, spec);
 	set_revision(&r, spec);
 	read_orders(&r, json);

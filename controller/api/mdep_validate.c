@@ -107,6 +107,19 @@ static void check_steps(const struct mdep *m, struct findings *f)
 	}
 }
 
+/* A route that leads to the Deployment today is what can be moved without a request lost. */
+static void check_take_over(const struct mdep *m, struct findings *f)
+{
+	bool route = m->traffic == TRAFFIC_HTTPROUTE || m->traffic == TRAFFIC_GRPCROUTE ||
+	             m->traffic == TRAFFIC_ISTIO;
+
+	if (m->take_over && (!route || mdep_route_is_ours(m)))
+		finding_add(f, true, "spec.takeOver",
+		            "needs a route of yours that leads to the Deployment's Service: "
+		            "traffic.httpRoute or grpcRoute without parentRefs, or istio without "
+		            "hosts");
+}
+
 /* --- warnings ---------------------------------------------------------------------------- */
 
 static bool is_known_annotation(const char *verb)
@@ -193,6 +206,7 @@ void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct find
 	check_zones(m, f);
 	check_steps(m, f);
 	mdep_traffic_check(m, f);
+	check_take_over(m, f);
 	warn_objectives(spec, m, f);
 	warn_failover(spec, m, f);
 	warn_values(m, f);

@@ -249,6 +249,8 @@ static const struct option_row rows[] = {
                    .help = "of the ModelDeployment and its Service; that of the object"),
 	OPTION_ROW(struct options, import.http_route, "http-route", OPTION_TEXT, .value = "NAME",
                    .help = "an HTTPRoute of yours splits the traffic, whatever was there"),
+	OPTION_ROW(struct options, import.take_over, "take-over", OPTION_FLAG,
+                   .help = "takes the Deployment's place without a request lost"),
 	OPTION_ROW(struct options, import.container, "container", OPTION_TEXT, .value = "NAME",
                    .help = "the model server's; that called model, that with a GPU, the first"),
 	OPTION_ROW(struct options, import.preset, "preset", OPTION_TEXT, .value = "NAME",

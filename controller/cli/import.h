@@ -40,6 +40,7 @@ struct import_note {
 /* What the command line says; NULL: not said. */
 struct import_options {
 	const char *name, *preset, *container, *model_name, *model_version, *http_route;
+	bool take_over;
 };
 
 struct import {
@@ -115,6 +116,7 @@ struct import_model {
 	int64_t replicas, history; /* -1: not said */
 	bool paused;
 
+	const char *take_over; /* Deployment whose place it takes; NULL */
 	const struct import_object *template_of;
 	const char *template_path; /* "spec.template" */
 	const struct cJSON *template;

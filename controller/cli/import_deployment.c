@@ -39,6 +39,8 @@ void import_deployment_pods(struct import *im, struct import_object *o, struct i
 {
 	const struct cJSON *spec = json_get(o->json, "spec"), *template;
 
+	if (im->options->take_over)
+		m->take_over = o->name;
 	template = import_take(im, spec, "template");
 	if (template)
 		import_pods(im, m, o, "spec.template", template, service);

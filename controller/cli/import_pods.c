@@ -233,7 +233,7 @@ static void set_ports(struct import *im, struct import_model *m, const struct cJ
 		              "no port is named for predictions: give the container a port, or its "
 		              "Service with -f");
 	o = import_find(im, "Service", m->namespace, m->name);
-	if (o)
+	if (o && !m->take_over)
 		import_note(
 			im, o, "metadata.name",
 			"Tidegate makes a Service of this name and leaves yours alone: give yours "

@@ -163,6 +163,17 @@ static void write_traffic(struct json_writer *w, const struct import_model *m)
 	jw_end_object(w);
 }
 
+static void write_take_over(struct json_writer *w, const struct import_model *m)
+{
+	if (!m->take_over)
+		return;
+	jw_object(w, "takeOver");
+	jw_object(w, "deployment");
+	jw_str(w, "name", m->take_over);
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
 static void write_canary(struct json_writer *w, const struct import_model *m)
 {
 	if (!m->policy.name)
@@ -194,6 +205,7 @@ int import_write_model(const struct import_model *m, struct buf *json)
 	write_strategy(&w, m);
 	write_canary(&w, m);
 	write_traffic(&w, m);
+	write_take_over(&w, m);
 	jw_end_object(&w);
 	jw_end_object(&w);
 	return jw_end(&w);

@@ -42,6 +42,7 @@ static const char *const api_paths[CACHES] = {
 	[CACHE_VIRTUALSERVICE] = "/apis/networking.istio.io/v1/namespaces/%s/virtualservices",
 	[CACHE_INGRESS] = "/apis/networking.k8s.io/v1/namespaces/%s/ingresses",
 	[CACHE_TRAEFIKSERVICE] = "/apis/traefik.io/v1alpha1/namespaces/%s/traefikservices",
+	[CACHE_DEPLOYMENT] = "/apis/apps/v1/namespaces/%s/deployments",
 };
 
 /* name NULL: the collection. */
@@ -264,6 +265,9 @@ static int collect_front(struct mdep_operator *op, const struct rollout_snapshot
 	int port;
 
 	buf_init(&body, CHILD_BODY_MAX);
+	/* The one that the route names is the Deployment's. */
+	if (s->mdep->take_over)
+		return 0;
 	if (driver && driver->front) {
 		route_view(op, s->mdep, ks, s->now_ms, &view);
 		revision = driver->front(&wish, &view);
@@ -422,6 +426,23 @@ static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int
 	i->missing_ok = true;
 }
 
+static void collect_retired(struct intents *t, const struct mdep *m, const char *deployment)
+{
+	struct intent *i;
+
+	if (!deployment)
+		return;
+	i = intent_add(t, INTENT_CLEANUP, CACHE_DEPLOYMENT);
+	i->what = arena_printf(t->arena, "scale Deployment %s to 0", deployment);
+	i->method = "PATCH";
+	i->patch = KUBE_PATCH_MERGE;
+	i->manager = TG_FM_WORKLOAD;
+	i->path = path_of(t, CACHE_DEPLOYMENT, m->meta.namespace, deployment, "/scale");
+	i->body = "{\"spec\":{\"replicas\":0}}";
+	i->body_len = strlen(i->body);
+	i->missing_ok = true;
+}
+
 /* --- traffic ----------------------------------------------------------------------------- */
 
 #define ROUTE_LATER_MS 500
@@ -490,5 +511,6 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 			return -1;
 	if (collect_budget(op, out, s->mdep, ks, err))
 		return -1;
+	collect_retired(out, s->mdep, plan->retire);
 	return collect_route(op, s, plan, ks, out, err);
 }

@@ -37,6 +37,7 @@ enum cache {
 	CACHE_TRAEFIKSERVICE,
 	CACHE_ENDPOINT,
 	CACHE_SCOREPOLICY,
+	CACHE_DEPLOYMENT,
 	CACHE_VOTE, /* Leases of the operator's replicas */
 	CACHE_ZONESHIFT,
 	CACHES,
@@ -175,6 +176,12 @@ int64_t taken_wait_ms(const struct key_state *ks, enum cache cache, const char *
 const char *taken_text(const struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
                        struct arena *a);
 void taken_free(struct key_state *ks);
+
+/* --- Deployments that are taken over (takeover.c) ----------------------------------------- */
+void takeover_cache_start(struct mdep_operator *op, const struct mdep *m);
+void takeover_event(void *arg, const struct store_event *ev);
+void takeover_read(const struct mdep_operator *op, const struct mdep *m, struct arena *a,
+                   struct rollout_takeover *out);
 
 /* --- ModelDeployments that are deleted (parting.c) ---------------------------------------- */
 void parting_begin(struct mdep_operator *op, const struct mdep *m);

@@ -32,6 +32,7 @@ static const struct {
                             TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY "," TG_LABEL_REVISION, NULL,
                             true},
 	[CACHE_SCOREPOLICY] = {&scorepolicy_kind, NULL, NULL, true},
+	[CACHE_DEPLOYMENT] = {&deployment_kind, NULL, NULL, true},
 	[CACHE_VOTE] = {&vote_lease_kind, NULL, NULL, true},
 	[CACHE_ZONESHIFT] = {&zoneshift_kind, NULL, NULL, true},
 };
@@ -56,6 +57,7 @@ static void on_mdep(void *arg, const struct store_event *ev)
 	if (ev->change != STORE_DELETED) {
 		route_cache_start(op, mdep_from(ev->object));
 		policy_cache_start(op, mdep_from(ev->object));
+		takeover_cache_start(op, mdep_from(ev->object));
 	}
 	if (ev->change == STORE_ADDED)
 		parting_forget(op, ev->object->key);
@@ -145,6 +147,7 @@ static const store_handler handlers[CACHES] = {
 	[CACHE_ENDPOINT] = on_slice,
 	[CACHE_BUDGET] = on_owned,
 	[CACHE_SCOREPOLICY] = policy_event,
+	[CACHE_DEPLOYMENT] = takeover_event,
 	[CACHE_VOTE] = voter_event,
 	[CACHE_ZONESHIFT] = shift_event,
 };

@@ -81,6 +81,7 @@ void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_s
 
 	*out = (struct rollout_snapshot){.now_ms = now_ms, .mdep = m};
 	out->taken = taken_text(op, m, ks, a);
+	takeover_read(op, m, a, &out->takeover);
 	collect_cells(op, m, a, out);
 	if (driver) {
 		route_view(op, m, ks, now_ms, &view);

@@ -214,6 +214,9 @@ static void ready_condition(struct planner *p)
 	if (plan_first(p))
 		plan_condition(p, "Ready", "False", "FirstRelease",
 		               arena_printf(p->arena, "first release: %s", pods_text(p)));
+	else if (plan_takeover_holds(p))
+		plan_condition(p, "Ready", "False", "TakeOver",
+		               "another still has the requests, see condition TakenOver");
 	else if (p->m->replicas <= 0)
 		plan_condition(p, "Ready", "True", PLAN_SCALED_TO_ZERO, "spec.replicas is 0");
 	else if (ready < floor || ready <= 0)
@@ -329,6 +332,7 @@ void plan_conditions(struct planner *p)
 {
 	zones_condition(p);
 	names_condition(p);
+	plan_takeover(p);
 	traffic_condition(p);
 	ready_condition(p);
 	reconciling_condition(p);

@@ -204,6 +204,11 @@ void plan_matrix(struct planner *p);
 void plan_arithmetic(struct planner *p);
 void plan_pods(struct planner *p);
 
+/* plan_takeover.c */
+/* The route is still another's, and stays as it is. */
+bool plan_takeover_holds(struct planner *p);
+void plan_takeover(struct planner *p);
+
 /* plan_wait.c */
 void plan_wait_condition(struct planner *p);
 

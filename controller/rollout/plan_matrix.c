@@ -84,6 +84,8 @@ static void divide(struct planner *p, enum track_id track, int share, bool keep)
 	int total = track_carriers(p, track, keep), given = 0;
 	unsigned n = 0;
 
+	if (total <= 0)
+		return;
 	for (unsigned i = 0; i < p->ncells && n < MDEP_ZONES_MAX; i++) {
 		const struct cell_view *c = &p->cells[i];
 		int64_t part = (int64_t)share * carriers(p, c, keep);
@@ -166,7 +168,7 @@ void plan_matrix(struct planner *p)
 	bool keep = track_carriers(p, TRACK_STABLE, true) || track_carriers(p, TRACK_TARGET, true);
 	int share = share_of_target(p, keep);
 
-	if (!p->s->traffic.managed) {
+	if (!p->s->traffic.managed || plan_takeover_holds(p)) {
 		p->st->nweights = 0;
 		return;
 	}

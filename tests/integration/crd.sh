@@ -203,6 +203,14 @@ steps=$(i=0; while [ $i -lt 33 ]; do printf '{weight: %s}, ' $i; i=$((i + 1)); d
 refused "33 steps" 'must have at most 32 items' "strategy: {steps: [$steps]}"
 steps=$(i=0; while [ $i -lt 32 ]; do printf '{weight: %s}, ' $i; i=$((i + 1)); done)
 refused "32 steps that do not end at 100" 'with 32 steps the last weight must be 100' "strategy: {steps: [$steps]}"
+accepted "numbers of the PodDisruptionBudget" 'disruptionBudget: {minAvailable: 80%}'
+refused "two numbers of the PodDisruptionBudget" 'minAvailable and maxUnavailable exclude each other' \
+	'disruptionBudget: {minAvailable: 1, maxUnavailable: 1}'
+accepted "a Deployment is taken over" 'takeOver: {deployment: {name: old}}
+traffic: {httpRoute: {name: r}}'
+refused "a take-over without a route" 'takeOver needs a route of yours|spec.takeOver' 'takeOver: {deployment: {name: old}}'
+refused "a take-over with a route of Tidegate's" 'takeOver needs a route of yours' 'takeOver: {deployment: {name: old}}
+traffic: {httpRoute: {name: r, parentRefs: [{name: gw}]}}'
 refused "audience without a driver" 'needs traffic.httpRoute, grpcRoute, istio or ingress' \
 	'strategy: {steps: [{audience: {lane: blue}}]}'
 refused "mirror with an Ingress" 'needs traffic.httpRoute, grpcRoute or istio' 'strategy: {steps: [{mirror: {}}]}
@@ -332,6 +340,8 @@ if [ -f "$root/manifests/install.yaml" ]; then
 	may list ingresses.networking.k8s.io -A
 	may delete ingresses.networking.k8s.io -n "$ns"
 	may patch modeldeployments.serving.tidegate.io --subresource=status -n "$ns"
+	may patch deployments.apps --subresource=scale -n "$ns"
+	may_not patch deployments.apps -n "$ns"
 	may create pods --subresource=binding -n "$ns"
 	may patch pods --subresource=status -n "$ns"
 	may patch pods -n "$ns"

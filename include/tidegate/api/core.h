@@ -149,6 +149,14 @@ extern const struct object_kind service_kind;
 /* PodDisruptionBudget: as much is kept of it. */
 extern const struct object_kind disruption_budget_kind;
 
+/* --- Deployment --------------------------------------------------------------------------- */
+struct deployment {
+	struct object meta;
+	int replicas; /* spec */
+	int pods, available;
+};
+extern const struct object_kind deployment_kind;
+
 /* --- EndpointSlice ------------------------------------------------------------------------ */
 /* Of a Service's pods those that take requests: conditions ready (absent counts as true). */
 struct endpointslice {

@@ -365,6 +365,8 @@ struct mdep {
 		int64_t ramp_ms;          /* of the whole way back */
 	} failover;
 
+	const char *take_over; /* name of the Deployment whose place it takes; NULL */
+
 	/* PodDisruptionBudget; neither number: as maxUnavailable of the strategy. */
 	struct {
 		bool off, has_min, has_max;

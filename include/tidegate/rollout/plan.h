@@ -92,6 +92,9 @@
  *
  * evacuate and return: what becomes of them comes with the snapshot's zones.
  *
+ * Take-over (plan_takeover.c): the route is not touched until all pods are in service, and what was
+ * there before is retired only when the route has carried ours for a drain's time.
+ *
  * spec.paused and fatal findings: no wish at all, only status; the judge goes on.
  * Replica ratio (traffic.managed false): the same arithmetic with nothing held; a weight is
  * verified when both sides' pods are there; audiences are not acted on. Ownership: the output's
@@ -179,6 +182,16 @@ struct rollout_slo {
 	int64_t counted_ms; /* when they were counted */
 };
 
+/* spec.takeOver: the Deployment as it is. */
+struct rollout_takeover {
+	bool known; /* Deployments can be read */
+	bool exists;
+	const char *trouble;    /* why they cannot; NULL */
+	const char *controller; /* kind and name of who owns it; NULL */
+	int replicas;           /* spec */
+	int pods, available;
+};
+
 struct rollout_event {
 	bool warning;
 	const char *reason, *note;
@@ -212,6 +225,7 @@ struct rollout_snapshot {
 	struct rollout_slo slo;
 	struct rollout_zones zones;
 	const char *taken; /* kinds and names that others hold; NULL */
+	struct rollout_takeover takeover;
 };
 
 /* Wishes. The reconciler turns them into intents; equal ones cost nothing. */
@@ -241,7 +255,8 @@ struct rollout_plan {
 	unsigned nweights;
 	/* The step whose audience goes to the target, or whose mirror does; NULL = neither. */
 	const struct mdep_step *audience;
-	bool judge; /* the judge should compare status.stable with status.target now */
+	const char *retire; /* Deployment to scale to 0; NULL */
+	bool judge;         /* the judge should compare status.stable with status.target now */
 	struct rollout_event events[ROLLOUT_EVENTS_MAX];
 	unsigned nevents;
 	int64_t requeue_ms; /* look again in so many ms; 0 = only on change */

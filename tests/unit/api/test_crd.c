@@ -58,6 +58,7 @@ static const struct {
 	{"strategy.maxUnavailable", "'strategy':{'maxUnavailable':2}"},
 	{"strategy.progressDeadline", "'strategy':{'progressDeadline':'1m'}"},
 	{"strategy.drain", "'strategy':{'drain':'1m'}"},
+	{"takeOver.deployment.name", "'takeOver':{'deployment':{'name':'d'}}"},
 	{"disruptionBudget.mode", "'disruptionBudget':{'mode':'Disabled'}"},
 	{"disruptionBudget.minAvailable", "'disruptionBudget':{'minAvailable':'50%'}"},
 	{"disruptionBudget.maxUnavailable", "'disruptionBudget':{'maxUnavailable':2}"},
@@ -307,6 +308,7 @@ static void describe(const struct mdep *m, struct buf *b)
 	for (unsigned i = 0; i < m->slo.n; i++)
 		buf_addf(b, "objective %s %g %d;", m->slo.objectives[i].name,
 		         m->slo.objectives[i].target, m->slo.objectives[i].threshold_ms);
+	buf_addf(b, "%s;", m->take_over);
 	buf_addf(b, "%d %d %d %d %d %d;", m->budget.off, m->budget.min_available.value,
 	         m->budget.has_min, m->budget.max_unavailable.value, m->budget.has_max,
 	         m->budget.min_available.percent);

@@ -201,6 +201,21 @@ static void test_rows(void **state)
 	         "steps:",
 	         {NULL}},
 		/* options */
+		{"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {" POD
+	         "}\n---\n"
+	         "apiVersion: v1\nkind: Service\nmetadata: {name: d}\nspec: {selector: {a: b}, "
+	         "ports: [{port: 80}]}\n",
+	         EXIT_OK,
+	         {"takeOver:\n    deployment:\n      name: d\n", "httpRoute:\n      name: web\n"},
+	         NULL,
+	         "Tidegate makes a Service of this name",
+	         {"--http-route=web", "--take-over"}},
+		{"apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d}\nspec: {" POD "}\n",
+	         EXIT_ERROR,
+	         {NULL},
+	         "spec.takeOver: needs a route of yours",
+	         "kind:",
+	         {"--take-over"}},
 		{ROLLOUT("canary: {}"),
 	         EXIT_OK,
 	         {"name: other\n", "name: m\n", "version: \"7\"\n"},

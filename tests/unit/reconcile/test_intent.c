@@ -473,6 +473,29 @@ static void test_a_users_route_is_put_back(void **state)
 	close_scene(&s);
 }
 
+/* The Service that the route names stays the Deployment's; that is only scaled, by its scale. */
+static void test_take_over(void **state)
+{
+	const struct intent *x;
+	struct scene s;
+
+	open_scene(*state, &s, THEIRS ",'takeOver':{'deployment':{'name':'old'}}");
+	set_cell(&s, s.m->revision, 2, false);
+	collect(&s);
+	x = find(&s, "POST", SERVICES);
+	assert_non_null(x); /* the cell's */
+	assert_string_not_equal(json_str(json_get(body_of(&s, x), "metadata"), "name"), "ranker");
+	assert_null(find(&s, "PATCH", "/apis/apps/v1/namespaces/shop/deployments/old/scale"));
+	s.plan.retire = s.m->take_over;
+	collect(&s);
+	x = find(&s, "PATCH", "/apis/apps/v1/namespaces/shop/deployments/old/scale");
+	assert_non_null(x);
+	assert_int_equal(x->class, INTENT_CLEANUP);
+	assert_int_equal(x->patch, KUBE_PATCH_MERGE);
+	assert_json(&s.a, body_of(&s, x), "{'spec':{'replicas':0}}");
+	close_scene(&s);
+}
+
 #define INGRESS   SPEC ",'traffic':{'ingress':{'name':'web'}}"
 #define INGRESSES "/apis/networking.k8s.io/v1/namespaces/shop/ingresses"
 
@@ -600,6 +623,7 @@ int main(void)
 		T(test_pods),
 		T(test_routes),
 		T(test_a_users_route_is_put_back),
+		T(test_take_over),
 		T(test_ingress),
 		T(test_driver_unavailable),
 	};

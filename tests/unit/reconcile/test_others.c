@@ -194,12 +194,56 @@ static void test_a_conflict_is_tried_again(void **state)
 	operator_free(op);
 }
 
+/* --- take-over --------------------------------------------------------------------------- */
+
+#define TAKER(rv)                                                                                  \
+	"{'metadata':{'name':'ranker','namespace':'shop','uid':'u1','resourceVersion':'" rv "'},"  \
+	"'spec':{'model':{'name':'m','version':'1'},'runtime':{'preset':'vllm'},"                  \
+	"'traffic':{'httpRoute':{'name':'web'}},'takeOver':{'deployment':{'name':'old'}}}}"
+#define DEPLOYMENT(more)                                                                           \
+	"{'metadata':{'name':'old','namespace':'shop','uid':'d1','resourceVersion':'4'" more       \
+	"},'spec':{'replicas':3},'status':{'replicas':3,'availableReplicas':2}}"
+
+static void test_what_is_read_of_a_deployment(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op = make_operator(b);
+	struct rollout_takeover t = {.known = false};
+	cleanup_arena struct arena a;
+	const struct mdep *m;
+
+	arena_init(&a, 0);
+	op->started[CACHE_ROUTE] = op->started[CACHE_ENDPOINT] = op->started[CACHE_DEPLOYMENT] =
+		true;
+	put(op, CACHE_MDEP, &mdep_kind, TAKER("5"));
+	m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], KEY));
+	assert_int_equal(m->nfindings, 0);
+	takeover_read(op, m, &a, &t);
+	assert_false(t.known || t.exists);
+	op->stores[CACHE_DEPLOYMENT].synced = true;
+	put(op, CACHE_DEPLOYMENT, &deployment_kind, DEPLOYMENT(""));
+	takeover_read(op, m, &a, &t);
+	assert_true(t.known && t.exists);
+	assert_int_equal(t.replicas, 3);
+	assert_int_equal(t.pods, 3);
+	assert_int_equal(t.available, 2);
+	assert_null(t.controller);
+	store_remove(&op->stores[CACHE_DEPLOYMENT], "shop/old", NULL);
+	put(op, CACHE_DEPLOYMENT, &deployment_kind,
+	    DEPLOYMENT(",'ownerReferences':[{'apiVersion':'a/v1','kind':'Rollout','name':'r','uid':"
+	               "'x','controller':true}]"));
+	takeover_read(op, m, &a, &t);
+	assert_string_equal(t.controller, "Rollout r");
+	operator_free(op);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_taken_names_are_told),
 		T(test_a_route_is_given_back),
 		T(test_a_conflict_is_tried_again),
+		T(test_what_is_read_of_a_deployment),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);

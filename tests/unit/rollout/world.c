@@ -629,7 +629,8 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 
 static void snapshot(const struct world *w, struct arena *a, struct rollout_snapshot *s)
 {
-	*s = (struct rollout_snapshot){.now_ms = w->now, .mdep = &w->m, .taken = w->taken};
+	*s = (struct rollout_snapshot){
+		.now_ms = w->now, .mdep = &w->m, .taken = w->taken, .takeover = w->takeover};
 	observe_cells(w, a, s);
 	observe_route(w, &s->traffic);
 	s->judgement = (struct rollout_judgement){

@@ -82,9 +82,10 @@ struct world {
 	enum rollout_verdict verdict;
 	int doubt; /* taken off the score of a release that is not judged bad */
 	int64_t no_data_ms;
-	int64_t judge_began_ms;     /* another leader's judge began then; 0 = the first one */
-	bool no_judge, judge_gone;  /* it has not begun yet; it never will */
-	const char *taken;          /* names that others hold */
+	int64_t judge_began_ms;    /* another leader's judge began then; 0 = the first one */
+	bool no_judge, judge_gone; /* it has not begun yet; it never will */
+	const char *taken;         /* names that others hold */
+	struct rollout_takeover takeover;
 	const char *policy_held;    /* the ScorePolicy is not in force, and why */
 	const char *disagree;       /* signals contradict each other */
 	const char *breach;         /* revision that misses an objective; NULL = none does */
