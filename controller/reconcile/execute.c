@@ -104,10 +104,14 @@ static void note_name(struct pass *p, const struct intent *i, const struct err *
 
 	if (!i->creates)
 		return;
-	if (err->class == ERR_EXISTS)
+	if (err->class == ERR_EXISTS) {
 		taken_note(ks, i->cache, i->creates);
-	else if (err->class == ERR_NONE)
+		/* Nothing was written and nothing failed: no event asks for the pass that tells it. */
+		if (i->taken_ok)
+			operator_enqueue(p->op, p->key);
+	} else if (err->class == ERR_NONE) {
 		taken_forget(ks, i->cache, i->creates);
+	}
 }
 
 static void step_done(void *arg, const struct kube_response *r)

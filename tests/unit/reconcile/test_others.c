@@ -87,6 +87,7 @@ static void test_taken_names_are_told(void **state)
 	assert_int_equal(make(b, op, CACHE_SERVICE, SERVICES, "ranker", true), ERR_NONE);
 	ks = operator_key(op, KEY);
 	assert_null(taken_text(op, m, ks, &a));
+	assert_int_equal(queue_depth(op->queue), 1); /* looked at again, or it is never told */
 	assert_in_range(taken_wait_ms(ks, CACHE_SERVICE, "ranker"), 1, 2000);
 	assert_int_equal(taken_wait_ms(ks, CACHE_BUDGET, "ranker"), 0);
 	assert_int_equal(make(b, op, CACHE_SERVICE, SERVICES, "ranker", true), ERR_NONE);
