@@ -28,9 +28,10 @@ static void read_status(const struct cJSON *status, struct arena *a, struct repl
 			FAILURE_MAX);
 }
 
-static int64_t revision_number(const struct cJSON *json)
+/* A number that starts at 1; 0 when it is not there. */
+static int64_t annotated_number(const struct cJSON *json, const char *annotation)
 {
-	const char *s = json_annotation(json, TG_ANN_REVISION_NO);
+	const char *s = json_annotation(json, annotation);
 	int64_t n;
 
 	return s && str_to_i64(s, &n) && n > 0 ? n : 0;
@@ -84,7 +85,8 @@ static struct object *replicaset_decode(const struct cJSON *json, struct arena *
 	d.rs.runtime = json_annotation(json, TG_ANN_RUNTIME);
 	d.rs.metrics_path = json_annotation(json, TG_ANN_METRICS_PATH);
 	d.rs.port = port_number(json);
-	d.rs.revision_no = revision_number(json);
+	d.rs.revision_no = annotated_number(json, TG_ANN_REVISION_NO);
+	d.rs.spec_writes = annotated_number(json, TG_ANN_SPEC_WRITES);
 	d.rs.apply_hash = json_apply_hash(json);
 	d.rs.replicas = json_int(json_get(json, "spec"), "replicas", 1);
 	d.rs.asked = asked_replicas(json);
@@ -104,7 +106,8 @@ static bool replicaset_same(const struct object *a, const struct object *b)
 	       str_eq(x->metrics_path, y->metrics_path) && x->port == y->port &&
 	       x->revision_no == y->revision_no && x->apply_hash == y->apply_hash &&
 	       x->replicas == y->replicas && x->asked == y->asked &&
-	       x->status_replicas == y->status_replicas && x->ready_replicas == y->ready_replicas &&
+	       x->spec_writes == y->spec_writes && x->status_replicas == y->status_replicas &&
+	       x->ready_replicas == y->ready_replicas &&
 	       x->available_replicas == y->available_replicas &&
 	       x->observed_generation == y->observed_generation;
 }

@@ -86,12 +86,17 @@ static int print_budget(struct render *r, struct err *err)
 	return child_disruption_budget(r->m, &r->body, &hash) || print_body(r, err) ? -1 : 0;
 }
 
+static int print_set(struct render *r, unsigned i, struct err *err)
+{
+	struct child_cell cell = {cell_zone(r, i), 1, r->pods[i], 1};
+
+	return child_replicaset(r->m, &cell, &r->body, err) || print_body(r, err) ? -1 : 0;
+}
+
 static int print_sets(struct render *r, struct err *err)
 {
 	for (unsigned i = 0; i < r->ncells; i++)
-		if (r->pods[i] &&
-		    (child_replicaset(r->m, cell_zone(r, i), 1, r->pods[i], &r->body, err) ||
-		     print_body(r, err)))
+		if (r->pods[i] && print_set(r, i, err))
 			return -1;
 	return 0;
 }

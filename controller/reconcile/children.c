@@ -41,8 +41,8 @@ static void write_selector(struct json_writer *w, const char *key, const struct 
 	jw_end_object(w);
 }
 
-int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no, int replicas,
-                     struct buf *out, struct err *err)
+int child_replicaset(const struct mdep *m, const struct child_cell *cell, struct buf *out,
+                     struct err *err)
 {
 	cleanup_arena struct arena a;
 	cleanup_buf struct buf template;
@@ -50,16 +50,16 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 
 	arena_init(&a, 0);
 	buf_init(&template, CHILD_BODY_MAX);
-	if (child_template(m, zone, &template, err))
+	if (child_template(m, cell->zone, &template, err))
 		return -1;
 	jw_init(&w, out);
 	jw_object(&w, NULL);
 	jw_str(&w, "apiVersion", "apps/v1");
 	jw_str(&w, "kind", "ReplicaSet");
 	jw_object(&w, "metadata");
-	jw_str(&w, "name", gateway_service_name(&a, m, m->revision, zone));
+	jw_str(&w, "name", gateway_service_name(&a, m, m->revision, cell->zone));
 	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
-	write_labels(&w, "labels", m, m->revision, zone);
+	write_labels(&w, "labels", m, m->revision, cell->zone);
 	jw_object(&w, "annotations");
 	jw_str(&w, TG_ANN_MODEL_VERSION, m->model.version);
 	jw_str(&w, TG_ANN_MODEL_NAME, m->model.name);
@@ -67,15 +67,16 @@ int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no
 	if (child_port(m))
 		jw_strf(&w, TG_ANN_PORT, "%d", child_port(m));
 	jw_str(&w, TG_ANN_METRICS_PATH, m->metrics_path);
-	jw_strf(&w, TG_ANN_REVISION_NO, "%" PRId64, revision_no);
-	jw_strf(&w, TG_ANN_ASKED, "%d", replicas);
+	jw_strf(&w, TG_ANN_REVISION_NO, "%" PRId64, cell->revision_no);
+	jw_strf(&w, TG_ANN_ASKED, "%d", cell->replicas);
+	jw_strf(&w, TG_ANN_SPEC_WRITES, "%" PRId64, cell->spec_writes);
 	jw_end_object(&w);
 	mdep_owner_write(&w, m);
 	jw_end_object(&w);
 	jw_object(&w, "spec");
-	jw_i64(&w, "replicas", replicas);
+	jw_i64(&w, "replicas", cell->replicas);
 	jw_object(&w, "selector");
-	write_selector(&w, "matchLabels", m, m->revision, zone, false);
+	write_selector(&w, "matchLabels", m, m->revision, cell->zone, false);
 	jw_end_object(&w);
 	jw_raw(&w, "template", template.data);
 	jw_end_object(&w);

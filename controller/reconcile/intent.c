@@ -323,40 +323,69 @@ static int64_t revision_number(const struct rollout_plan *plan, const char *revi
 	return r ? r->number : 0;
 }
 
-static int collect_create(struct intents *t, const struct mdep *m, const struct rollout_plan *plan,
-                          const struct rollout_cell_wish *c, const char *name, struct err *err)
+/* Made, or with rs written anew as it was made. */
+static int collect_whole(struct intents *t, const struct mdep *m, const struct rollout_plan *plan,
+                         const struct rollout_cell_wish *c, const char *name,
+                         const struct replicaset *rs, struct err *err)
 {
+	struct child_cell cell = {.zone = c->zone,
+	                          .revision_no = revision_number(plan, c->revision),
+	                          .replicas = c->replicas,
+	                          .spec_writes = rs ? rs->meta.generation + 1 : 1};
 	cleanup_buf struct buf body;
 	struct intent *i;
 
 	buf_init(&body, CHILD_BODY_MAX);
-	if (child_replicaset(m, c->zone, revision_number(plan, c->revision), c->replicas, &body,
-	                     err))
+	if (child_replicaset(m, &cell, &body, err))
 		return -1;
 	i = intent_add(t, INTENT_WORKLOAD, CACHE_REPLICASET);
-	i->what = arena_printf(t->arena, "create ReplicaSet %s with %d pods", name, c->replicas);
-	i->method = "POST";
+	i->what = arena_printf(t->arena, "%s ReplicaSet %s with %d pods", rs ? "restore" : "create",
+	                       name, c->replicas);
+	i->method = rs ? "PUT" : "POST";
 	i->manager = TG_FM_WORKLOAD;
-	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, NULL, "");
-	i->creates = arena_strdup(t->arena, name);
+	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, rs ? name : NULL, "");
+	i->creates = rs ? NULL : arena_strdup(t->arena, name);
 	intent_body(t, i, &body);
 	return 0;
 }
 
-static void collect_scale(struct intents *t, const struct mdep *m, const char *name, int replicas)
+/*
+ * Writes of the spec, this one included, if it is one. What others scaled is forgiven, because it
+ * is undone here; what else they changed stays on record.
+ */
+static int64_t writes_after(const struct replicaset *rs, int replicas)
+{
+	int64_t n = rs->spec_writes, all = rs->meta.generation;
+	bool scaled = rs->asked >= 0 && rs->asked != rs->replicas;
+
+	if (!n || n > all || (scaled && n + 1 == all))
+		n = all;
+	return n + (rs->replicas != replicas);
+}
+
+static void collect_scale(struct intents *t, const struct mdep *m, const struct replicaset *rs,
+                          int replicas)
 {
 	struct intent *i = intent_add(t, INTENT_WORKLOAD, CACHE_REPLICASET);
 
-	i->what = arena_printf(t->arena, "scale ReplicaSet %s to %d", name, replicas);
+	i->what = arena_printf(t->arena, "scale ReplicaSet %s to %d", rs->meta.name, replicas);
 	i->method = "PATCH";
 	i->patch = KUBE_PATCH_MERGE;
 	i->manager = TG_FM_WORKLOAD;
-	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, name, "");
+	i->path = path_of(t, CACHE_REPLICASET, m->meta.namespace, rs->meta.name, "");
 	i->body = arena_printf(t->arena,
-	                       "{\"metadata\":{\"annotations\":{\"%s\":\"%d\"}},"
-	                       "\"spec\":{\"replicas\":%d}}",
-	                       TG_ANN_ASKED, replicas, replicas);
+	                       "{\"metadata\":{\"annotations\":{\"%s\":\"%d\",\"%s\":\"%" PRId64
+	                       "\"}},\"spec\":{\"replicas\":%d}}",
+	                       TG_ANN_ASKED, replicas, TG_ANN_SPEC_WRITES,
+	                       writes_after(rs, replicas), replicas);
 	i->body_len = strlen(i->body);
+}
+
+/* As wished, or a write of ours that changed nothing has been counted. */
+static bool is_as_wished(const struct replicaset *rs, const struct rollout_cell_wish *c)
+{
+	return rs->replicas == c->replicas && (rs->asked < 0 || rs->asked == c->replicas) &&
+	       rs->spec_writes <= rs->meta.generation;
 }
 
 /* Of the cell, and of its revision when no other cell of it stays. */
@@ -390,11 +419,11 @@ static int collect_cell(struct mdep_operator *op, struct intents *t, const struc
 		collect_stale_services(op, t, m, plan, c);
 		return 0;
 	}
-	if (rs && (rs->replicas != c->replicas || (rs->asked >= 0 && rs->asked != c->replicas)))
-		collect_scale(t, m, name, c->replicas);
 	/* Only the spec's own revision can be made: the pod template of another is not known. */
-	if (!rs && str_eq(c->revision, m->revision))
-		return collect_create(t, m, plan, c, name, err);
+	if (rs ? c->restore : str_eq(c->revision, m->revision))
+		return collect_whole(t, m, plan, c, name, rs, err);
+	if (rs && !is_as_wished(rs, c))
+		collect_scale(t, m, rs, c->replicas);
 	return 0;
 }
 

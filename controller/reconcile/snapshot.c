@@ -44,6 +44,7 @@ static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, 
 		.created_ms = rs->meta.created_ms,
 		.spec = rs->replicas,
 		.asked = rs->asked,
+		.edits = rs->spec_writes ? (int)(rs->meta.generation - rs->spec_writes) : 0,
 		.exists = true,
 		.failure = rs->failure,
 	};

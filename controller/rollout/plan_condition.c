@@ -328,10 +328,45 @@ static void names_condition(struct planner *p)
 	}
 }
 
+/* A revision that still has pods and whose pod template is not known any more: nobody can mend it.
+ */
+static const char *edited_revision(const struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+
+		if (plan_template_edited(c) && c->count > 0 && !str_eq(c->revision, p->m->revision))
+			return c->revision;
+	}
+	return NULL;
+}
+
+static void templates_condition(struct planner *p)
+{
+	const struct mdep_condition *c = mdep_condition_get(p->st, "TemplatesIntact");
+	const char *revision = edited_revision(p);
+	const char *text;
+
+	if (revision) {
+		text = arena_printf(p->arena,
+		                    "somebody changed the pod template in a ReplicaSet of revision "
+		                    "%s, which spec does not name: its new pods have what is "
+		                    "there now. Undo the edit, or release a revision over it",
+		                    revision);
+		if (!c || !str_eq(c->message, text))
+			plan_event(p, true, "ReplicaSetEdited", text);
+		plan_condition(p, "TemplatesIntact", "False", "TemplateEdited", text);
+	} else if (c) {
+		plan_condition(p, "TemplatesIntact", "True", "AsWritten",
+		               "pod templates are as Tidegate wrote them");
+	}
+}
+
 void plan_conditions(struct planner *p)
 {
 	zones_condition(p);
 	names_condition(p);
+	templates_condition(p);
 	plan_takeover(p);
 	traffic_condition(p);
 	ready_condition(p);

@@ -203,6 +203,8 @@ void plan_matrix(struct planner *p);
 /* plan_pods.c */
 void plan_arithmetic(struct planner *p);
 void plan_pods(struct planner *p);
+/* Somebody changed more of its ReplicaSet than the number of pods. */
+bool plan_template_edited(const struct cell_view *c);
 
 /* plan_takeover.c */
 /* The route is still another's, and stays as it is. */

@@ -455,19 +455,39 @@ static int wish_pods(struct planner *p, const struct cell_view *c)
 	return deletable;
 }
 
+static bool is_scaled(const struct rollout_cell *cell)
+{
+	return cell->asked >= 0 && cell->asked != cell->spec;
+}
+
+/* One edit by others may have been the scaling alone. */
+bool plan_template_edited(const struct cell_view *c)
+{
+	return c->cell && c->cell->exists && c->cell->edits > is_scaled(c->cell);
+}
+
 /* Somebody else has scaled it: it is put back, by the same rules as any other surplus or lack. */
 static void tell_edited(struct planner *p, const struct cell_view *c, int replicas)
 {
 	const struct rollout_cell *cell = c->cell;
+	const char *in = *c->zone ? " in zone " : "";
 
-	if (!cell || !cell->exists || cell->asked < 0 || cell->asked == cell->spec)
+	if (!cell || !cell->exists)
 		return;
-	plan_event(p, true, "ReplicaSetEdited",
-	           arena_printf(p->arena,
-	                        "somebody scaled the ReplicaSet of revision %s%s%s from %d to %d; "
-	                        "it goes to %d",
-	                        c->revision, *c->zone ? " in zone " : "", c->zone, cell->asked,
-	                        cell->spec, replicas));
+	if (is_scaled(cell))
+		plan_event(p, true, "ReplicaSetEdited",
+		           arena_printf(p->arena,
+		                        "somebody scaled the ReplicaSet of revision %s%s%s from "
+		                        "%d to %d; it goes to %d",
+		                        c->revision, in, c->zone, cell->asked, cell->spec,
+		                        replicas));
+	else if (plan_template_edited(c) && str_eq(c->revision, p->m->revision))
+		plan_event(p, true, "ReplicaSetEdited",
+		           arena_printf(p->arena,
+		                        "somebody changed the pod template of revision %s%s%s in "
+		                        "its ReplicaSet; it is put back, pods made meanwhile have "
+		                        "what was there",
+		                        c->revision, in, c->zone));
 }
 
 /*
@@ -499,7 +519,11 @@ static void wish_cell(struct planner *p, const struct cell_view *c)
 		return;
 	tell_edited(p, c, replicas);
 	p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){
-		.revision = c->revision, .zone = c->zone, .replicas = replicas};
+		.revision = c->revision,
+		.zone = c->zone,
+		.replicas = replicas,
+		.restore = c->cell && c->cell->exists && c->cell->edits > 0 &&
+	                   str_eq(c->revision, p->m->revision)};
 }
 
 /* --- history ----------------------------------------------------------------------------- */

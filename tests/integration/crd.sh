@@ -346,6 +346,7 @@ if [ -f "$root/manifests/install.yaml" ]; then
 	may patch pods --subresource=status -n "$ns"
 	may patch pods -n "$ns"
 	may create replicasets.apps -n "$ns"
+	may update replicasets.apps -n "$ns"
 	may delete services -n "$ns"
 	may create events.events.k8s.io -n "$ns"
 	may update leases.coordination.k8s.io -n tidegate-system

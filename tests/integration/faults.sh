@@ -184,6 +184,18 @@ service_is_mine() {
 	k get service taken -n "$ns" -o 'jsonpath={.spec.selector.app}' | grep -x mine
 }
 
+# A value changed, a member added, a list made longer.
+edit_template() {
+	k patch "$(k get replicaset -n "$ns" -l serving.tidegate.io/name=taken -o name)" -n "$ns" --type=json -p '[
+		{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "example.com/mine:1"},
+		{"op": "add", "path": "/spec/template/spec/hostNetwork", "value": true},
+		{"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": "MINE", "value": "1"}}]'
+}
+
+template_is_back() {
+	k get replicaset -n "$ns" -l serving.tidegate.io/name=taken -o 'jsonpath={.items[0].spec.template}' | cmp - "$work/template"
+}
+
 objects() {
 	at=long
 	mdep_apply refused "digest: sha256:$(printf '0%.0s' {1..64})" >"$work/out" 2>&1
@@ -198,6 +210,12 @@ objects() {
 		'k get events -n "$ns" -o "jsonpath={range .items[*]}{.reason} {.message}{\"\n\"}{end}" | grep "^NameTaken .*Service taken"'
 	check "a Service of another: is left alone" service_is_mine
 	check "a Service of another: no busy loop" idle 5 long
+	k get replicaset -n "$ns" -l serving.tidegate.io/name=taken -o 'jsonpath={.items[0].spec.template}' >"$work/template"
+	edit_template >"$work/out" 2>&1
+	check "a pod template edited by hand: an event says so" within 15 eval \
+		'k get events -n "$ns" -o "jsonpath={range .items[*]}{.reason} {.message}{\"\n\"}{end}" | grep "^ReplicaSetEdited .*pod template"'
+	check "a pod template edited by hand: it is what it was, with what the server had filled in" within 10 template_is_back
+	check "a pod template edited by hand: put back once" idle 3 long
 	kill -TERM "${pids[long]}"
 	check "SIGTERM: exit 0" ends long 0 5
 }

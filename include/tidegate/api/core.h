@@ -132,6 +132,11 @@ struct replicaset {
 	int64_t revision_no;
 	int replicas; /* spec */
 	int asked;    /* annotation: replicas as we last wrote them, -1 = unknown */
+	/*
+	 * Annotation: how often we wrote its spec; 0 = unknown. The generation counts everybody's
+	 * writes, so a difference is an edit by others, whatever the server has filled in.
+	 */
+	int64_t spec_writes;
 	int status_replicas, ready_replicas, available_replicas;
 	int64_t observed_generation;
 	uint64_t apply_hash; /* annotation, 0 when absent */

@@ -26,6 +26,7 @@
 #define TG_ANN_METRICS_PATH   TG_GROUP "/metrics-path"
 #define TG_ANN_REVISION_NO    TG_GROUP "/revision-number"
 #define TG_ANN_ASKED          TG_GROUP "/asked-replicas" /* on a ReplicaSet: what we last wrote */
+#define TG_ANN_SPEC_WRITES    TG_GROUP "/spec-writes" /* on a ReplicaSet: our writes of its spec */
 #define TG_ANN_LEAVING_SINCE  TG_GROUP "/leaving-since"  /* on a pod: RFC 3339 */
 #define TG_ANN_MAX_PER_NODE   TG_GROUP "/max-per-node"   /* on a pod: for the scheduler */
 #define TG_ANN_PLACEMENT      TG_GROUP "/placement"      /* on a pod: Pack, Spread, FGD */

@@ -19,9 +19,15 @@
 
 #define CHILD_BODY_MAX (1u << 20)
 
-/* ReplicaSet of the spec's own revision in `zone` ("" = no zones). */
-int child_replicaset(const struct mdep *m, const char *zone, int64_t revision_no, int replicas,
-                     struct buf *out, struct err *err);
+struct child_cell {
+	const char *zone; /* "" = no zones */
+	int64_t revision_no;
+	int replicas;
+	int64_t spec_writes; /* this one included */
+};
+/* ReplicaSet of the spec's own revision. */
+int child_replicaset(const struct mdep *m, const struct child_cell *cell, struct buf *out,
+                     struct err *err);
 /* Pod template alone (JSON object). */
 int child_template(const struct mdep *m, const char *zone, struct buf *out, struct err *err);
 /* What our pods' port is called, and what to give for `port` where they listen on several. */

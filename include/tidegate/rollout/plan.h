@@ -88,7 +88,9 @@
  *
  * Told, not acted on: condition Waiting (plan_wait.c) with figures, when pods get no node for 30 s
  * or nothing has moved for 60 s. A ReplicaSet whose replicas are not what we last wrote was edited
- * by somebody: an event, and back it goes by the same rules as any surplus or lack.
+ * by somebody: an event, and back it goes by the same rules as any surplus or lack. Any other edit
+ * of its spec is an edit of the pod template: of the spec's own revision it is written anew, of
+ * another it can only be told, in condition TemplatesIntact.
  *
  * evacuate and return: what becomes of them comes with the snapshot's zones.
  *
@@ -127,6 +129,8 @@ struct rollout_cell {
 	int64_t created_ms;
 	int spec;  /* 0 and exists=false when there is no ReplicaSet yet */
 	int asked; /* what we last wrote as spec; another value is somebody else's. -1 = unknown */
+	int edits; /* writes of its spec that are not ours; below 0: a write of ours changed nothing
+	            */
 	bool exists;
 	const char *failure;           /* the ReplicaSet cannot create pods: why */
 	const struct pod *const *pods; /* its pods, terminating ones too, sorted by name */
@@ -232,7 +236,8 @@ struct rollout_snapshot {
 struct rollout_cell_wish {
 	const char *revision, *zone;
 	int replicas;
-	bool remove; /* delete the ReplicaSet (history beyond the limit) */
+	bool remove;  /* delete the ReplicaSet (history beyond the limit) */
+	bool restore; /* write all of it again: somebody has edited it */
 };
 
 struct rollout_pod_wish {

@@ -11,7 +11,8 @@ static void test_ours(void **state)
 		"'3','serving.tidegate.io/revision-number':'12','serving.tidegate.io/"
 		"asked-replicas':'3','serving.tidegate.io/model-name':'rec',"
 		"'serving.tidegate.io/runtime':'triton','serving.tidegate.io/port':'9000',"
-		"'serving.tidegate.io/metrics-path':'/m','serving.tidegate.io/apply-hash':"
+		"'serving.tidegate.io/metrics-path':'/m','serving.tidegate.io/spec-writes':'2',"
+		"'serving.tidegate.io/apply-hash':"
 		"'00ff00ff00ff00ff'}",
 		"'spec':{'replicas':4},'status':{'replicas':3,'readyReplicas':2,'availableReplicas'"
 		":1,"
@@ -31,6 +32,7 @@ static void test_ours(void **state)
 	assert_true(rs->apply_hash == 0x00ff00ff00ff00ffULL);
 	assert_int_equal(rs->replicas, 4);
 	assert_int_equal(rs->asked, 3);
+	assert_int_equal(rs->spec_writes, 2);
 	assert_int_equal(rs->status_replicas, 3);
 	assert_int_equal(rs->ready_replicas, 2);
 	assert_int_equal(rs->available_replicas, 1);
@@ -54,6 +56,7 @@ static void test_not_ours(void **state)
 	assert_int_equal(rs->revision_no, 0);
 	assert_int_equal(rs->replicas, 1);
 	assert_int_equal(rs->asked, -1);
+	assert_int_equal(rs->spec_writes, 0);
 	free(rs);
 }
 
@@ -94,6 +97,7 @@ static void test_same(void **state)
 	assert_false(RS("", "'spec':{'replicas':2}", "", ""));
 	assert_false(RS("", "'status':{'readyReplicas':2}", "", ""));
 	assert_false(RS("'generation':1", "", "'generation':2", ""));
+	assert_false(RS("'annotations':{'serving.tidegate.io/spec-writes':'1'}", "", "", ""));
 	assert_true(same_members(&service_kind, "'labels':{'a':'1'}", "'spec':{}", "", ""));
 	assert_false(same_members(
 		&service_kind,

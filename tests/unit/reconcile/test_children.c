@@ -29,7 +29,7 @@ static const struct cJSON *replicaset(struct arena *a, const struct mdep *m, con
 	struct err err = ERR_INIT;
 
 	buf_init(&out, CHILD_BODY_MAX);
-	if (child_replicaset(m, zone, 12, 3, &out, &err))
+	if (child_replicaset(m, &(struct child_cell){zone, 12, 3, 5}, &out, &err))
 		fail_msg("%s", err.msg);
 	return parse_body(a, &out);
 }
@@ -57,6 +57,8 @@ static void test_replicaset(void **state)
 		assert_string_equal(json_str(meta, "namespace"), "shop");
 		assert_string_equal(json_str(json_get(meta, "annotations"), TG_ANN_REVISION_NO),
 		                    "12");
+		assert_string_equal(json_str(json_get(meta, "annotations"), TG_ANN_SPEC_WRITES),
+		                    "5");
 		assert_string_equal(json_str(json_get(meta, "annotations"), TG_ANN_MODEL_VERSION),
 		                    "7");
 		assert_string_equal(json_str(json_get(meta, "labels"), TG_LABEL_MANAGED_BY),
@@ -223,7 +225,9 @@ static void test_replicaset_too_large(void **state)
 	(void)state;
 	arena_init(&a, 0);
 	buf_init(&out, 500);
-	assert_int_equal(child_replicaset(read_spec(&a, SPEC), "", 1, 1, &out, &err), -1);
+	assert_int_equal(child_replicaset(read_spec(&a, SPEC), &(struct child_cell){"", 1, 1, 1},
+	                                  &out, &err),
+	                 -1);
 	assert_int_equal(err.class, ERR_TOO_BIG);
 }
 

@@ -81,7 +81,7 @@ static void collect(struct scene *s)
 static void set_cell(struct scene *s, const char *revision, int replicas, bool remove)
 {
 	s->plan.cells = arena_array(&s->a, 1, sizeof(*s->plan.cells));
-	s->plan.cells[0] = (struct rollout_cell_wish){revision, "", replicas, remove};
+	s->plan.cells[0] = (struct rollout_cell_wish){revision, "", replicas, remove, false};
 	s->plan.ncells = 1;
 }
 
@@ -347,6 +347,65 @@ static void test_cells(void **state)
 	}
 }
 
+static void put_counted_set(struct scene *s, int generation, int writes, int asked, int replicas)
+{
+	put(s->op, CACHE_REPLICASET, &replicaset_kind,
+	    arena_printf(&s->a,
+	                 "{'metadata':{'name':'ranker-%s','namespace':'shop','uid':'r1',"
+	                 "'resourceVersion':'3','generation':%d,'annotations':{'" TG_ANN_SPEC_WRITES
+	                 "':'%d','" TG_ANN_ASKED "':'%d'}},'spec':{'replicas':%d}}",
+	                 s->m->revision, generation, writes, asked, replicas));
+}
+
+/* The generation counts everybody's writes of the spec, the annotation ours. */
+static void test_writes_of_a_spec_are_counted(void **state)
+{
+	static const struct {
+		int generation, writes, asked, have, want;
+		bool restore;
+		const char *method;
+		const char *after;
+	} rows[] = {
+		{1, 1, 2, 2, 2, false, NULL, NULL},   {1, 1, 2, 2, 3, false, "PATCH", "2"},
+		{5, 0, 2, 2, 3, false, "PATCH", "6"}, /* not counted until now */
+		{2, 1, 2, 4, 2, false, "PATCH", "3"}, /* somebody scaled it: undone */
+		{2, 1, 2, 4, 4, false, "PATCH", "2"}, /* ... or what he wants is wanted now */
+		{2, 1, 2, 2, 3, false, "PATCH", "2"}, /* an edit that is not undone stays on record
+	                                               */
+		{2, 1, 2, 2, 2, true, "PUT", "3"},    {2, 1, 2, 4, 2, true, "PUT", "3"},
+		{2, 3, 2, 2, 2, false, "PATCH", "2"}, /* a write of ours changed nothing */
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct bed *b = *state;
+		struct scene s;
+		const struct intent *x;
+		const struct cJSON *body;
+
+		open_scene(b, &s, SPEC);
+		set_cell(&s, s.m->revision, rows[i].want, false);
+		s.plan.cells[0].restore = rows[i].restore;
+		put_counted_set(&s, rows[i].generation, rows[i].writes, rows[i].asked,
+		                rows[i].have);
+		collect(&s);
+		x = rows[i].method ? find(&s, rows[i].method,
+		                          arena_printf(&s.a, SETS "/ranker-%s", s.m->revision))
+		                   : NULL;
+		assert_int_equal(s.got.n, rows[i].method ? 3 : 2);
+		body = x ? body_of(&s, x) : NULL;
+		if (rows[i].method &&
+		    !str_eq(json_str(json_path(body, "metadata", "annotations", NULL),
+		                     TG_ANN_SPEC_WRITES),
+		            rows[i].after))
+			fail_msg("row %zu: %s", i, x ? x->body : "nothing is written");
+		if (rows[i].restore)
+			assert_non_null(json_path(body, "spec", "template", NULL));
+		close_scene(&s);
+		kube_client_free(b->client);
+		b->client = NULL;
+	}
+}
+
 /* Another object of the same name must not be deleted in its place. */
 static void test_delete_is_guarded(void **state)
 {
@@ -544,8 +603,8 @@ static void test_ingress(void **state)
 	open_scene(*state, &s, INGRESS);
 	revision = s.m->revision;
 	s.plan.cells = arena_array(&s.a, 2, sizeof(*s.plan.cells));
-	s.plan.cells[0] = (struct rollout_cell_wish){revision, "a", 0, false};
-	s.plan.cells[1] = (struct rollout_cell_wish){revision, "b", 0, false};
+	s.plan.cells[0] = (struct rollout_cell_wish){revision, "a", 0, false, false};
+	s.plan.cells[1] = (struct rollout_cell_wish){revision, "b", 0, false, false};
 	s.plan.ncells = 2;
 	s.plan.weights[0] = (struct mdep_weight){revision, "a", 10000};
 	s.plan.nweights = 1;
@@ -619,6 +678,7 @@ int main(void)
 		T(test_figures_wait_longer_than_counts),
 		T(test_changed_service_is_applied),
 		T(test_cells),
+		T(test_writes_of_a_spec_are_counted),
 		T(test_delete_is_guarded),
 		T(test_pods),
 		T(test_routes),

@@ -144,6 +144,7 @@ static struct world_cell *cell_of(struct world *w, const char *revision)
 static void hand_scales(struct world *w, const char *revision, int replicas)
 {
 	cell_of(w, revision)->spec = replicas;
+	cell_of(w, revision)->edits++;
 	w->dirty = true;
 }
 
@@ -192,6 +193,54 @@ static void test_old_history_scaled_up_by_hand_gets_no_traffic_and_goes(void **s
 	world_release(&w);
 }
 
+static void hand_edits_template(struct world *w, const char *revision)
+{
+	cell_of(w, revision)->edits++;
+	w->dirty = true;
+}
+
+static void test_a_pod_template_edited_by_hand_is_put_back_with_an_event(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_stable(&w);
+	hand_edits_template(&w, OLD);
+	world_run(&w, 1000);
+	assert_int_equal(cell_of(&w, OLD)->edits, 0);
+	assert_int_equal(world_count(&w, "ReplicaSetEdited"), 1);
+	assert_non_null(strstr(w.last_note, "pod template"));
+	assert_string_equal(scene_state(&w, "TemplatesIntact"), "absent");
+	hand_scales(&w, OLD, 5);
+	hand_edits_template(&w, OLD);
+	world_run(&w, 20000);
+	assert_int_equal(cell_of(&w, OLD)->edits, 0);
+	assert_int_equal(world_pods(&w, OLD), 4);
+	world_release(&w);
+}
+
+/* Nobody knows any more what it was. */
+static void test_an_edited_template_of_another_revision_is_told_of_while_it_has_pods(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	hand_scales(&w, OLD, 6);
+	world_run(&w, 1000);
+	assert_string_equal(scene_state(&w, "TemplatesIntact"), "absent");
+	hand_edits_template(&w, OLD);
+	world_run(&w, 1000);
+	assert_string_equal(scene_reason(&w, "TemplatesIntact"), "TemplateEdited");
+	assert_int_equal(world_count(&w, "ReplicaSetEdited"), 2);
+	scene_until(&w, ROLLOUT_IDLE);
+	world_run(&w, 20000);
+	assert_string_equal(scene_reason(&w, "TemplatesIntact"), "AsWritten");
+	assert_int_equal(world_count(&w, "ReplicaSetEdited"), 2);
+	world_release(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -204,6 +253,9 @@ int main(void)
 		cmocka_unit_test(test_a_replicaset_scaled_up_by_hand_is_put_back_with_an_event),
 		cmocka_unit_test(test_a_replicaset_scaled_down_by_hand_is_put_back_with_an_event),
 		cmocka_unit_test(test_old_history_scaled_up_by_hand_gets_no_traffic_and_goes),
+		cmocka_unit_test(test_a_pod_template_edited_by_hand_is_put_back_with_an_event),
+		cmocka_unit_test(
+			test_an_edited_template_of_another_revision_is_told_of_while_it_has_pods),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -613,6 +613,7 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 		                             .created_ms = c->created_ms,
 		                             .spec = c->spec,
 		                             .asked = c->asked,
+		                             .edits = c->edits,
 		                             .exists = true,
 		                             .pods = pods,
 		                             .facts = w->slices ? facts : NULL};

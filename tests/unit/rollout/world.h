@@ -34,7 +34,7 @@ struct world_pod {
 struct world_cell {
 	char revision[MDEP_REVISION_LEN + 1], zone[16], version[16];
 	int64_t number, created_ms;
-	int spec, asked;
+	int spec, asked, edits;
 	bool used;
 };
 

@@ -7,8 +7,8 @@ static void describe(const struct world *w, const struct rollout_plan *p, struct
 	buf_reset(b);
 	mdep_status_encode(&w->m, &p->status, b);
 	for (unsigned i = 0; i < p->ncells; i++)
-		buf_addf(b, "\ncell %s/%s %d %d", p->cells[i].revision, p->cells[i].zone,
-		         p->cells[i].replicas, p->cells[i].remove);
+		buf_addf(b, "\ncell %s/%s %d %d %d", p->cells[i].revision, p->cells[i].zone,
+		         p->cells[i].replicas, p->cells[i].remove, p->cells[i].restore);
 	for (unsigned i = 0; i < p->npods; i++)
 		buf_addf(b, "\npod %s %d", p->pods[i].pod->meta.name, p->pods[i].leave);
 	for (unsigned i = 0; i < p->nweights; i++)
@@ -192,8 +192,10 @@ static void apply_cell(struct world *w, const struct rollout_cell_wish *wish)
 	}
 	if (i < 0)
 		create_cell(w, wish);
-	else if (i >= 0 &&
-	         (w->cells[i].spec != wish->replicas || w->cells[i].asked != wish->replicas)) {
+	else if (wish->restore || w->cells[i].spec != wish->replicas ||
+	         w->cells[i].asked != wish->replicas) {
+		if (wish->restore || w->cells[i].asked != w->cells[i].spec)
+			w->cells[i].edits = 0;
 		w->cells[i].spec = w->cells[i].asked = wish->replicas;
 		w->dirty = true;
 	}
