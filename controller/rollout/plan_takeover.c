@@ -13,6 +13,7 @@
 #include "tidegate/base/str.h"
 
 #define TAKEN_OVER "TakenOver"
+#define SETTLE_MS  5000
 
 static const struct mdep_condition *memory(const struct planner *p)
 {
@@ -57,13 +58,45 @@ static int in_service(const struct planner *p)
 	return p->tracks[TRACK_STABLE].in_service + p->tracks[TRACK_TARGET].in_service;
 }
 
+/*
+ * When the youngest pod has served for a while. The route names all cells in one write, and a
+ * gateway that lags behind in one of them would answer 503 for it; here nobody is in a hurry.
+ */
+static int64_t settled_ms(const struct planner *p)
+{
+	int64_t last = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++)
+		for (unsigned j = 0; j < p->cells[i].npods; j++) {
+			int64_t since = p->cells[i].pods[j].pod->ready_since_ms;
+
+			/* A time that lies ahead is another clock's and says nothing. */
+			if (since > last && since <= p->now)
+				last = since;
+		}
+	return last + SETTLE_MS;
+}
+
+/* What is waited for before the route moves; NULL: nothing. */
+static const char *waiting(struct planner *p)
+{
+	if (in_service(p) < p->m->replicas)
+		return arena_printf(p->arena,
+		                    "the route stays as it is until all %d pods are in service",
+		                    p->m->replicas);
+	if (p->now >= settled_ms(p))
+		return NULL;
+	plan_wake(p, settled_ms(p));
+	return "all pods are in service, the gateway gets a moment to hear of the last one";
+}
+
 bool plan_takeover_holds(struct planner *p)
 {
 	const char *reason;
 
 	if (!p->m->take_over || has_moved(p))
 		return false;
-	return obstacle(p, &reason) || in_service(p) < p->m->replicas;
+	return obstacle(p, &reason) || waiting(p);
 }
 
 /* The route is accepted, and it names our Services. */
@@ -78,10 +111,8 @@ static void before_moving(struct planner *p)
 	const char *text = obstacle(p, &reason);
 	const struct mdep_condition *c = memory(p);
 
-	if (!text && in_service(p) < p->m->replicas)
-		text = arena_printf(p->arena,
-		                    "the route stays as it is until all %d pods are in service",
-		                    p->m->replicas);
+	if (!text)
+		text = waiting(p);
 	if (!text && route_is_ours(p)) {
 		plan_condition(
 			p, TAKEN_OVER, "Unknown", "Draining",

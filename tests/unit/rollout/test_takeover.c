@@ -35,6 +35,8 @@ static void test_the_route_waits_for_all_pods(void **state)
 		assert_true(w.now < w.start_ms + 600000);
 	}
 	assert_true(some);
+	world_run(&w, ROUTE_MS - 1000); /* the gateway may lag behind the last one */
+	assert_int_equal(w.route_writes, 0);
 	world_run(&w, ROUTE_MS);
 	assert_true(w.route_writes > 0);
 	world_release(&w);
