@@ -392,10 +392,13 @@ static bool can_judge(const struct mdep *m, const struct policy_view *v)
 	return observer_can_scrape(m) || (v->policy && scorepolicy_has_series(v->policy));
 }
 
+/* The target has, or is about to get, requests that it answers for. */
 static bool releasing(const struct mdep_status *st)
 {
-	return st->phase != ROLLOUT_IDLE && st->phase != ROLLOUT_ROLLING_BACK &&
-	       st->phase != ROLLOUT_ROLLED_BACK && st->phase != ROLLOUT_ABORTED;
+	if (st->phase == ROLLOUT_ROLLING_BACK)
+		return st->weight > 0;
+	return st->phase != ROLLOUT_IDLE && st->phase != ROLLOUT_ROLLED_BACK &&
+	       st->phase != ROLLOUT_ABORTED;
 }
 
 /* Another text of the policy is another judge: evidence for one is none for the other. */

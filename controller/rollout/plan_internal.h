@@ -157,7 +157,10 @@ void plan_zones(struct planner *p);
 bool plan_zone_out(const struct planner *p);
 
 /* plan_rollback.c */
+/* All traffic at once, whatever stable has: the version is in doubt. */
 void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message);
+/* As fast as stable's pods can carry it. */
+void plan_give_back(struct planner *p, const char *result, const char *reason, const char *message);
 void plan_safety(struct planner *p);
 void plan_progress(struct planner *p);
 /* The progress deadline runs from at_ms, unless something later moved. */
@@ -193,6 +196,8 @@ bool plan_verified(const struct planner *p);
 void plan_weight_set(struct planner *p, int weight);
 void plan_weight_verify(struct planner *p);
 void plan_weight_move(struct planner *p);
+/* What of the weight has to stay for now when traffic goes back (plan_arithmetic was called). */
+int plan_weight_back(const struct planner *p);
 int64_t plan_route_changed_ms(const struct planner *p);
 
 /* plan_matrix.c */

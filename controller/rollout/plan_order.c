@@ -71,11 +71,18 @@ static const char *not_this(struct planner *p, const struct order *o)
 	                    o->word, p->st->target, plan_model_version(p, p->st->target));
 }
 
-static void return_to_stable(struct planner *p, const char *reason, const char *by)
+/* Whoever says "now" means it, however few pods stable has. */
+static void return_to_stable(struct planner *p, const struct order *o, const char *reason)
 {
-	plan_rollback(p, "Aborted", reason,
-	              arena_printf(p->arena, "by order %s: traffic returns to revision %s", by,
-	                           p->st->stable));
+	bool now = str_eq(o->word, "now");
+	const char *text = arena_printf(p->arena, "by order %s: traffic returns to revision %s%s",
+	                                mdep_verb_name(o->record->verb), p->st->stable,
+	                                now ? "" : " as its pods can carry it");
+
+	if (now)
+		plan_rollback(p, "Aborted", reason, text);
+	else
+		plan_give_back(p, "Aborted", reason, text);
 }
 
 /* What stands in the way of going back, NULL when nothing does. */
@@ -101,7 +108,7 @@ static void order_abort(struct planner *p, struct order *o)
 	else if (!names_target(p, o))
 		ignored(p, o, not_this(p, o));
 	else {
-		return_to_stable(p, "Aborted", "abort");
+		return_to_stable(p, o, "Aborted");
 		done(p, o, "traffic returns to the stable revision");
 	}
 }
@@ -151,7 +158,7 @@ static void rollback_to_stable(struct planner *p, struct order *o)
 	if (why)
 		ignored(p, o, why);
 	else {
-		return_to_stable(p, "RollbackOrdered", "rollback-to");
+		return_to_stable(p, o, "RollbackOrdered");
 		done(p, o, "traffic returns to the stable revision");
 	}
 }

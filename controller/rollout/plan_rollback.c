@@ -2,8 +2,11 @@
 #include "plan_internal.h"
 #include "tidegate/base/str.h"
 
-/* The result is on record before anything moves: it says how the rollback ends after a restart. */
-void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message)
+/*
+ * The result is on record before anything moves: it says how the rollback ends after a restart.
+ * A weight that is left above 0 goes down as stable grows (plan_weight_move).
+ */
+void plan_give_back(struct planner *p, const char *result, const char *reason, const char *message)
 {
 	struct mdep_status *st = p->st;
 	struct mdep_revision_status *r = mdep_revision_find(st, st->target);
@@ -17,10 +20,15 @@ void plan_rollback(struct planner *p, const char *result, const char *reason, co
 	st->progress_ms = p->now;
 	st->reason = reason;
 	st->message = message;
-	if (st->weight != 0)
-		plan_weight_set(p, 0);
 	if (!str_eq(result, "Superseded"))
 		plan_event(p, true, "RollbackStarted", message);
+}
+
+void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message)
+{
+	plan_give_back(p, result, reason, message);
+	if (p->st->weight != 0)
+		plan_weight_set(p, 0);
 }
 
 static bool at_stake(const struct planner *p)
@@ -167,7 +175,7 @@ bool plan_rollback_finish(struct planner *p)
 
 	if (p->tracks[TRACK_TARGET].count > 0)
 		return false;
-	if (!plan_verified(p) && p->m->replicas > 0)
+	if ((!plan_verified(p) || p->st->weight > 0) && p->m->replicas > 0)
 		return false;
 	if (str_eq(p->m->revision, p->st->stable) || str_eq(result, "Superseded"))
 		finish(p, ROLLOUT_IDLE);

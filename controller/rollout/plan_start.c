@@ -130,6 +130,8 @@ static void supersede(struct planner *p)
 {
 	struct mdep_revision_status *r = mdep_revision_find(p->st, p->st->target);
 
+	if (r && str_eq(r->result, "Superseded"))
+		return;
 	if (r && str_empty(r->result))
 		r->result = "Superseded";
 	plan_event(p, false, "ReleaseSuperseded",
@@ -196,10 +198,10 @@ static void go_home(struct planner *p)
 	struct mdep_status *st = p->st;
 
 	if (plan_releasing(p)) {
-		plan_rollback(p, "Superseded", "ReleaseSuperseded",
-		              arena_printf(p->arena,
-		                           "spec names revision %s again, which serves already",
-		                           st->stable));
+		plan_give_back(p, "Superseded", "ReleaseSuperseded",
+		               arena_printf(p->arena,
+		                            "spec names revision %s again, which serves already",
+		                            st->stable));
 		plan_event(p, false, "ReleaseSuperseded",
 		           arena_printf(p->arena, "revision %s gives way to %s", st->target,
 		                        st->stable));
@@ -254,6 +256,30 @@ static void overtake(struct planner *p)
 		plan_step_enter(p, (int)p->m->nsteps);
 }
 
+/*
+ * A version that is superseded in mid-release carries its share until stable has the pods for it;
+ * only then the next one begins. Its pods would have to wait for those of stable anyway.
+ */
+static bool gives_way_first(struct planner *p)
+{
+	bool back = p->st->phase == ROLLOUT_ROLLING_BACK;
+
+	if (plan_first(p) || !(back || plan_releasing(p)))
+		return false;
+	plan_arithmetic(p);
+	if (plan_weight_back(p) <= 0)
+		return false;
+	if (back)
+		return true;
+	supersede(p);
+	plan_give_back(p, "Superseded", "ReleaseSuperseded",
+	               arena_printf(p->arena,
+	                            "spec names revision %s: %s carries its share until %s has the "
+	                            "pods for it",
+	                            p->m->revision, p->st->target, p->st->stable));
+	return true;
+}
+
 void plan_detect(struct planner *p)
 {
 	struct mdep_status *st = p->st;
@@ -271,10 +297,12 @@ void plan_detect(struct planner *p)
 		go_home(p);
 		return;
 	}
-	if (!st->target || !str_eq(wish, st->target) || st->phase == ROLLOUT_IDLE)
-		start_release(p);
-	else if (plan_releasing(p))
+	if (!st->target || !str_eq(wish, st->target) || st->phase == ROLLOUT_IDLE) {
+		if (!gives_way_first(p))
+			start_release(p);
+	} else if (plan_releasing(p)) {
 		follow_steps(p);
+	}
 }
 
 void plan_promote(struct planner *p)

@@ -11,6 +11,8 @@ bool plan_verified(const struct planner *p)
 
 static void tell_change(struct planner *p, int weight)
 {
+	if (weight == p->st->weight)
+		return;
 	plan_event(p, false, "WeightChanged",
 	           arena_printf(p->arena, "revision %s: %d %% -> %d %%", p->st->target,
 	                        p->st->weight, weight));
@@ -117,6 +119,9 @@ static bool pods_confirm(struct planner *p, int weight)
 	const struct rollout_traffic *t = &p->s->traffic;
 	int64_t since = plan_route_changed_ms(p);
 
+	/* Away from a version that fails: nobody counts its requests first. */
+	if (plan_returning(p))
+		return !wait_until(p, since + PLAN_SETTLE_MS, "the gateway gets a moment");
 	if (t->total_requests < 0 && !p->s->judgement.judging)
 		return !wait_until(p, since + PLAN_SETTLE_MS, "the gateway gets a moment");
 	if (t->total_requests < PLAN_FEW_REQUESTS)
@@ -205,11 +210,51 @@ static void follow_pods(struct planner *p, int want)
 	plan_steps(p);
 }
 
-/* Up only, and only from where the data plane has been seen to be. */
+/* Somebody finds fault with the version that traffic is taken from. */
+static bool in_doubt(const struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+	const struct rollout_slo *slo = &p->s->slo;
+
+	if (j->judging && (j->verdict == VERDICT_FAIL || (p->m->canary.enabled && j->score >= 0 &&
+	                                                  j->score < p->m->canary.min_score)))
+		return true;
+	return slo->breach && !slo->held && str_eq(slo->revision, p->st->target);
+}
+
+/*
+ * Back to stable where nothing is wrong with the new version: it goes on carrying what stable has
+ * no pods for yet, unless stable does not get them.
+ */
+int plan_weight_back(const struct planner *p)
+{
+	struct replicas_input in = p->in;
+
+	if (!p->s->traffic.managed || p->deadline || in_doubt(p))
+		return 0;
+	/* One that is on its way back into service carries nothing yet. */
+	in.old_track.ready = p->tracks[TRACK_STABLE].in_service;
+	return replicas_weight_back(&in, p->st->weight);
+}
+
+static void move_back(struct planner *p)
+{
+	int want = plan_weight_back(p);
+
+	if (want < p->st->weight)
+		plan_weight_set(p, want);
+}
+
+/*
+ * Up only, and only from where the data plane has been seen to be; away from a stable version that
+ * fails as soon as pods allow.
+ */
 void plan_weight_move(struct planner *p)
 {
 	int want = plan_step_weight(p->m, p->st->step);
 
+	if (p->st->phase == ROLLOUT_ROLLING_BACK)
+		move_back(p);
 	if (p->st->phase != ROLLOUT_MOVING || p->m->replicas <= 0)
 		return;
 	if (plan_first(p)) {
@@ -219,7 +264,7 @@ void plan_weight_move(struct planner *p)
 	}
 	if (want > p->goals.weight_now)
 		want = p->goals.weight_now;
-	if (!plan_verified(p))
+	if (!plan_verified(p) && !(plan_returning(p) && p->s->traffic.managed))
 		return;
 	if (!p->s->traffic.managed)
 		follow_pods(p, want);

@@ -118,6 +118,21 @@ static int held_pods(const struct replicas_input *in, int share)
 	return max_int(pods_held(in->replicas, share) - unavailable(in), can_split(in) ? 1 : 0);
 }
 
+int replicas_weight_back(const struct replicas_input *in, int weight)
+{
+	int new_ready = in->new_track.ready, old_ready = in->old_track.ready, w = 0;
+
+	if (new_ready <= 0)
+		return 0;
+	while (w < weight && held_pods(in, 100 - w) > old_ready)
+		w++;
+	/* What rounding alone would move is not worth a change of the route. */
+	if (w > 0 && (weight - w) * in->replicas < 90)
+		w = weight;
+	/* Where neither has enough, each pod gets as much as any other. */
+	return min_int(w, 100 * new_ready / (new_ready + max_int(0, old_ready)));
+}
+
 /* What carries traffic now is made whole first, whatever the step will leave to it. */
 static void make_whole(const struct replicas_input *in, struct replicas_plan *out)
 {

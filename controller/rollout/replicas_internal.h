@@ -14,6 +14,11 @@ struct replicas_limits {
 };
 
 void replicas_limits(const struct replicas_input *in, struct replicas_limits *out);
+/*
+ * Least share (<= weight) that new must keep, because ready old pods cannot carry more: on a way
+ * back that need not be at once.
+ */
+int replicas_weight_back(const struct replicas_input *in, int weight);
 /* Pods that exist or are being made. */
 int replicas_count(const struct replicas_track *t);
 

@@ -8,11 +8,11 @@
  *
  * Revisions. mdep->revision is the wish. The first release has no steps: it gets all traffic from
  * its first ready pod on and becomes stable when all pods are in service. Any other revision
- * is released over the steps; a newer one supersedes it (stable stays, step 0); a wish
- * for stable itself in mid-release returns traffic at once, result Superseded. A release in phase
- * Completing has passed every step: it is promoted when another revision is wished for, and
- * going back to the one before is then limited by capacity only, not by steps. A revision that was
- * rolled back or aborted waits for another spec or `retry`.
+ * is released over the steps; a newer one supersedes it (stable stays, step 0) when it has given
+ * its share back; a wish for stable itself in mid-release ends in that, result Superseded. A
+ * release in phase Completing has passed every step: it is promoted when another revision is wished
+ * for, and going back to the one before is then limited by capacity only, not by steps. A revision
+ * that was rolled back or aborted waits for another spec or `retry`.
  *
  * Steps. Progressing until the pods of the step are in service and its weight is verified, then
  * Holding until an absolute time, then AwaitingApproval if asked for. A step without a weight keeps
@@ -49,6 +49,10 @@
  * revision the same, and is nowhere off by more than a fifth. A cell's last pod leaves after the
  * route has let go of the cell.
  *
+ * Back. A version that nobody finds fault with (superseded, order abort) keeps what stable has no
+ * ready pods for, until it has; a FAIL, a low score, a breach, the progress deadline and the word
+ * "now" end that at once.
+ *
  * Rollback. A FAIL counts in Progressing, Holding, AwaitingApproval and Paused as soon as anybody
  * may be sent to the canary; weight 0 is in that very plan. onNoData: Hold keeps a step from
  * ending, Rollback acts after 30 s without data at a verified weight; both only with spec.canary.
@@ -60,9 +64,9 @@
  * Rollback), pauses it (Pause) or is only told (Notify). A breach by the stable revision within its
  * bake time leads back to the revision before, if that one is known, was promoted, did not fail
  * itself and still has its ReplicaSets: by capacity, as in `overtake`, and at most once a
- * promotion and a cool-down. The spec still wishes for the failed revision: its result says
- * RolledBack while it is stable, which no other state has, and the end is phase RolledBack. While
- * `held` (a zone is dark) nothing is done.
+ * promotion and a cool-down; each ready pod gets its share without counting first. The spec still
+ * wishes for the failed revision: its result says RolledBack while it is stable, which no other
+ * state has, and the end is phase RolledBack. While `held` (a zone is dark) nothing is done.
  *
  * Pods leave in three acts: label (rollout_pod_wish), drain (at least 3 s; until a slice lists the
  * pod no more and it is seen idle, else drain_ms), smaller

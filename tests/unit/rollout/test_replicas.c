@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "tidegate/base/alloc.h"
-#include "tidegate/rollout/replicas.h"
+#include "../../../controller/rollout/replicas_internal.h"
 
 /* --- needed ------------------------------------------------------------------------------ */
 
@@ -255,6 +255,35 @@ static void test_steps_with_held_shares(void **state)
 	check_rows(rows, ARRAY_SIZE(rows));
 }
 
+/* What new must keep on the way back. */
+static void test_weight_back(void **state)
+{
+	static const struct {
+		int replicas, surge, unavailable, new_ready, old_ready, weight, want;
+	} rows[] = {
+		{4, 1, 0, 2, 2, 50, 50}, /* a tenth of a pod is rounding */
+		{4, 1, 0, 2, 3, 50, 23},  {4, 1, 0, 2, 4, 50, 0},  {10, 1, 0, 9, 1, 90, 90},
+		{10, 1, 0, 9, 5, 90, 49}, {4, 0, 0, 2, 2, 50, 23}, /* one may be missing */
+		{4, 1, 1, 2, 3, 50, 0},   {4, 1, 0, 0, 2, 50, 0},  /* nobody there to carry it */
+		{4, 1, 0, 1, 2, 50, 33}, /* neither has enough: each pod as much as any other */
+		{4, 1, 0, 3, 0, 50, 50},  {1, 0, 0, 1, 0, 50, 0},  {0, 1, 0, 2, 0, 50, 0},
+		{4, 1, 0, 2, 2, 0, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct replicas_input in = {.replicas = rows[i].replicas,
+		                            .surge = rows[i].surge,
+		                            .unavailable = rows[i].unavailable,
+		                            .new_track = {.ready = rows[i].new_ready},
+		                            .old_track = {.ready = rows[i].old_ready}};
+		int w = replicas_weight_back(&in, rows[i].weight);
+
+		if (w != rows[i].want)
+			fail_msg("row %zu: %d, not %d", i, w, rows[i].want);
+	}
+}
+
 static void test_terminating_pods_hold_their_places(void **state)
 {
 	struct replicas_input in = {.replicas = 4,
@@ -410,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_goals),
 		cmocka_unit_test(test_steps_by_replica_ratio),
 		cmocka_unit_test(test_steps_with_held_shares),
+		cmocka_unit_test(test_weight_back),
 		cmocka_unit_test(test_terminating_pods_hold_their_places),
 		cmocka_unit_test(test_weight_that_ready_pods_carry),
 		cmocka_unit_test(test_no_dead_lock),
