@@ -42,6 +42,7 @@ controlplane_start_kcm() {
 		--authentication-kubeconfig="$config" --authorization-kubeconfig="$config" \
 		--authentication-skip-lookup --leader-elect=false --bind-address=127.0.0.1 --cert-dir="$pki/kcm" \
 		--service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/ca.crt" \
+		--horizontal-pod-autoscaler-sync-period=2s \
 		--allocate-node-cidrs=false --kube-api-qps=5000 --kube-api-burst=10000 --profiling=false
 }
 
