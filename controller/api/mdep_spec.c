@@ -19,6 +19,7 @@
 #include "tidegate/base/str.h"
 
 #define GOLDEN_TOLERANCE     1e-6
+#define WARMUP_MAX           1000
 #define REPLICAS_MAX         10000
 #define HISTORY_DEFAULT      10
 #define DEADLINE_MS          (30 * 60 * 1000)
@@ -231,6 +232,11 @@ static void read_runtime(struct reader *r, const struct cJSON *spec)
 	m->probes_json = read_json(r, o, "probes", "spec.runtime.probes", false);
 	m->golden_json = read_json(r, o, "golden", "spec.runtime.golden", false);
 	read_golden_answer(r, o);
+	m->warmup_requests =
+		read_int(r, o, "warmupRequests", "spec.runtime.warmupRequests", 0, WARMUP_MAX, 0);
+	if (m->warmup_requests && !m->golden_json)
+		finding_add(r->f, true, "spec.runtime.warmupRequests",
+		            "needs spec.runtime.golden, the request");
 }
 
 static void read_gpu_memory(struct reader *r, const struct cJSON *gpu)
@@ -538,9 +544,13 @@ static const struct {
 	const char *text; /* not counted when it has this value; NULL = never counted */
 	int64_t number;
 } not_counted[] = {
-	{"runtime", "golden", NULL, 0},           {"runtime", "goldenAnswer", NULL, 0},
-	{"runtime", "metricsPath", NULL, 0},      {"runtime", "preset", "custom", 0},
-	{"gpu", "resource", "nvidia.com/gpu", 0}, {"gpu", "count", "", 1},
+	{"runtime", "golden", NULL, 0},
+	{"runtime", "goldenAnswer", NULL, 0},
+	{"runtime", "metricsPath", NULL, 0},
+	{"runtime", "preset", "custom", 0},
+	{"runtime", "warmupRequests", NULL, 0},
+	{"gpu", "resource", "nvidia.com/gpu", 0},
+	{"gpu", "count", "", 1},
 };
 
 static bool counts(const struct cJSON *section, const char *name, size_t i)

@@ -143,15 +143,16 @@ static void watch_pod(struct gate *g, const struct pod *p)
 	serving_of_set(m, rs, &s);
 	if (!s.port)
 		return;
-	t = (struct model_probe_target){.pod = p->meta.key,
-	                                .uid = p->meta.uid,
-	                                .ip = p->ip,
-	                                .port = s.port,
-	                                .preset = s.preset,
-	                                .model = s.model,
-	                                .version = rs->model_version,
-	                                .golden_json =
-	                                        s.preset->model_path ? m->golden_json : NULL};
+	t = (struct model_probe_target){
+		.pod = p->meta.key,
+		.uid = p->meta.uid,
+		.ip = p->ip,
+		.port = s.port,
+		.preset = s.preset,
+		.model = s.model,
+		.version = rs->model_version,
+		.golden_json = s.preset->model_path ? m->golden_json : NULL,
+		.warmup = p->gate_model_ready ? 0 : (unsigned)m->warmup_requests};
 	/* Another revision's model may well answer otherwise. */
 	if (str_eq(label_get(p->labels, p->nlabels, TG_LABEL_REVISION), m->revision)) {
 		t.golden_answer_json = m->golden_answer_json;

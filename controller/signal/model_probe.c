@@ -21,6 +21,8 @@
 #define AGAIN_MS          300
 #define DOUBT_TIMEOUT_MS  700
 #define GOLDEN_TIMEOUT_MS 2000
+/* The first requests compile kernels and fill caches: that is what they are for. */
+#define WARMUP_TIMEOUT_MS 30000
 #define GOLDEN_PERIOD_MS  10000
 #define BODY_MAX          (256u << 10)
 
@@ -93,6 +95,7 @@ struct probe {
 	bool reported;
 	struct model_probe_state state;
 	int64_t started_ms;
+	unsigned warmup;   /* golden requests still to be sent before it first passes */
 	int64_t golden_ms; /* monotonic, next time that the golden request is sent */
 };
 
@@ -194,6 +197,18 @@ static void finish(struct probe *p, bool ready, const char *why)
 		m->fn(m->arg, p->pod, p->uid, ready, p->state.failures, why);
 }
 
+static void start_golden(struct probe *p);
+
+static void golden_passed(struct probe *p)
+{
+	if (p->warmup) {
+		p->warmup--;
+		start_golden(p);
+	} else {
+		finish(p, true, "serves the wanted version; the golden request passed");
+	}
+}
+
 static void on_golden(void *arg, const struct http_result *r)
 {
 	struct probe *p = arg;
@@ -207,7 +222,7 @@ static void on_golden(void *arg, const struct http_result *r)
 		str_copy(wrong, sizeof(wrong), "HTTP status is not 200");
 	else if (!p->answer || model_probe_golden(p->answer, p->tolerance, r->body, r->body_len,
 	                                          wrong, sizeof(wrong))) {
-		finish(p, true, "serves the wanted version; the golden request passed");
+		golden_passed(p);
 		return;
 	}
 	snprintf(why, sizeof(why), "the golden request failed: %s", wrong);
@@ -222,7 +237,7 @@ static void start_golden(struct probe *p)
 	                           .headers = headers,
 	                           .body = p->golden,
 	                           .body_len = strlen(p->golden),
-	                           .timeout_ms = GOLDEN_TIMEOUT_MS,
+	                           .timeout_ms = p->warmup ? WARMUP_TIMEOUT_MS : GOLDEN_TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
 	                           .on_done = on_golden,
 	                           .arg = p};
@@ -386,6 +401,7 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	p->version = xstrdup(t->version);
 	p->model = xstrdup_null(t->model);
 	set_golden(p, t);
+	p->warmup = t->golden_json ? t->warmup : 0;
 	p->preset = t->preset;
 	p->status_url = expand(t, str_or(probe_path(t->preset), "/"));
 	p->golden_url = golden_url(t);

@@ -117,7 +117,7 @@ done
 # --- the whole of it -------------------------------------------------------------------------
 full='replicas: 6
 model: {name: ranker, version: "20261111-1", uri: "s3://models/ranker/20261111-1/", digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", verify: {publicKey: {secretRef: {name: model-signing, key: pub.pem}}}}
-runtime: {preset: tensorflow-serving, image: "registry/x:1", port: 8501, metricsPath: /metrics, args: [--a], env: [{name: A, value: b}, {name: C, valueFrom: {fieldRef: {fieldPath: metadata.name}}}], probes: {startup: {httpGet: {path: /, port: 1}}}, golden: {instances: [1.5]}}
+runtime: {preset: tensorflow-serving, image: "registry/x:1", port: 8501, metricsPath: /metrics, args: [--a], env: [{name: A, value: b}, {name: C, valueFrom: {fieldRef: {fieldPath: metadata.name}}}], probes: {startup: {httpGet: {path: /, port: 1}}}, golden: {instances: [1.5]}, warmupRequests: 20}
 template: {metadata: {labels: {a: b}}, spec: {terminationGracePeriodSeconds: 5}}
 gpu: {count: 1, products: [NVIDIA-A10], minMemory: 20Gi, resource: nvidia.com/gpu}
 placement: {policy: Pack, scheduler: tidegate, maxPerNode: 2}

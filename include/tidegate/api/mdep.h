@@ -313,6 +313,7 @@ struct mdep {
 	const char *args_json, *env_json, *probes_json, *template_json, *golden_json;
 	const char *golden_answer_json; /* what golden must be answered; NULL = anything */
 	double golden_tolerance;        /* of its numbers */
+	int warmup_requests;            /* of golden, before a pod is Ready for the first time */
 	const char *metrics_path;       /* override; NULL = the preset's */
 
 	struct {

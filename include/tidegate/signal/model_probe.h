@@ -31,6 +31,8 @@ struct model_probe_target {
 	const char *golden_json; /* request body for the runtime's predict path; NULL = none */
 	const char *golden_answer_json; /* what it must be answered; NULL = anything */
 	double golden_tolerance;
+	/* Golden requests in a row before it first passes: a pod that serves already gets none. */
+	unsigned warmup;
 };
 
 struct model_prober;
@@ -41,7 +43,7 @@ struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int6
                                                  bool ready, unsigned failures, const char *why),
                                       void *arg, struct err *err);
 void model_prober_free(struct model_prober *p);
-/* Adds or keeps. Another uid or ip starts over. */
+/* Adds or keeps. Another uid or ip starts over, another warmup does not. */
 void model_prober_set(struct model_prober *p, const struct model_probe_target *t);
 void model_prober_remove(struct model_prober *p, const char *pod);
 /* What was reported last got lost: it is asked and reported again, in a second. */

@@ -43,6 +43,8 @@ static const struct {
 	{"runtime.goldenAnswer.tolerance",
          "'runtime':{'preset':'triton','golden':{'a':1},'goldenAnswer':{'expected':{'b':1},"
          "'tolerance':'0.5'}}"},
+	{"runtime.warmupRequests",
+         "'runtime':{'preset':'triton','golden':{'a':1},'warmupRequests':3}"},
 	{"template", "'template':{'a':1}"},
 	{"gpu.count", "'gpu':{'count':2}"},
 	{"gpu.resource", "'gpu':{'resource':'a.b/c'}"},
@@ -298,8 +300,8 @@ static void describe(const struct mdep *m, struct buf *b)
 	         m->max_unavailable.value, m->max_unavailable.percent);
 	buf_addf(b, "%lld %lld %d;", (long long)m->progress_deadline_ms, (long long)m->drain_ms,
 	         m->revision_history_limit);
-	buf_addf(b, "%lld %lld %d;", (long long)m->warmup_ms, (long long)m->undo_window_ms,
-	         m->canary.end_hold_on_pass);
+	buf_addf(b, "%lld %lld %d %d;", (long long)m->warmup_ms, (long long)m->undo_window_ms,
+	         m->canary.end_hold_on_pass, m->warmup_requests);
 	buf_addf(b, "%d %d %d %lld %d %d;", m->canary.enabled, m->canary.min_score,
 	         m->canary.on_no_data, (long long)m->canary.interval_ms, m->traffic,
 	         m->service_port);

@@ -38,7 +38,7 @@ static const char *const same[][2] = {
 	{BASE, BASE ",'template':null"},
 	{BASE, "'model':{'name':'ranker','version':'3','uri':null},'runtime':{'preset':'triton'}"},
 	{BASE, "'model':{'name':'ranker','version':'3'},'runtime':{'preset':'triton','golden':{'a':"
-               "1},'metricsPath':'/m'}"},
+               "1},'warmupRequests':5,'metricsPath':'/m'}"},
 	/* what the API server fills in */
 	{BASE ",'gpu':{}", BASE ",'gpu':{'count':1,'resource':'nvidia.com/gpu'}"},
 	{"'model':{'name':'m','version':'1'},'runtime':{'image':'x','port':1}",

@@ -243,6 +243,33 @@ static void test_golden_request(void **state)
 	assert_non_null(strstr(w.why, "golden"));
 }
 
+/* So many, and one that counts; never again, nor for a pod that is set anew as one that serves. */
+static void test_warmup_requests(void **state)
+{
+	struct model_probe_target t = {.pod = "shop/p",
+	                               .uid = "u",
+	                               .ip = "127.0.0.1",
+	                               .preset = preset_get(RUNTIME_V2),
+	                               .model = "rec",
+	                               .version = "4",
+	                               .golden_json = "{}",
+	                               .warmup = 5};
+
+	(void)state;
+	make_prober(4, 20);
+	t.port = port_of(server_address(w.site.server));
+	model_prober_set(w.prober, &t);
+	next_report();
+	assert_true(w.ready);
+	assert_int_equal(w.site.requests, 1 + 5 + 1);
+	t.warmup = 0;
+	model_prober_set(w.prober, &t);
+	run_for(w.site.loop, 100);
+	assert_int_equal(w.reports, 1);
+	assert_true(w.site.requests > 7);
+	assert_string_equal(w.site.last_method, "GET");
+}
+
 static const char *fail_post(struct site *s, const struct server_request *r)
 {
 	s->status = str_eq(r->method, "POST") ? 500 : 200;
@@ -454,6 +481,7 @@ int main(void)
 		T(test_health_is_asked_where_no_version_can_be),
 		T(test_the_same_target_goes_on),
 		T(test_golden_request),
+		T(test_warmup_requests),
 		T(test_golden_request_fails),
 		T(test_golden_answers),
 		T(test_golden_request_with_another_answer),
