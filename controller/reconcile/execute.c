@@ -106,7 +106,7 @@ static void note_name(struct pass *p, const struct intent *i, const struct err *
 		return;
 	if (err->class == ERR_EXISTS) {
 		taken_note(ks, i->cache, i->creates);
-		/* Nothing was written and nothing failed: no event asks for the pass that tells it. */
+		/* Nothing was written, nothing failed: no event asks for the pass that tells. */
 		if (i->taken_ok)
 			operator_enqueue(p->op, p->key);
 	} else if (err->class == ERR_NONE) {
