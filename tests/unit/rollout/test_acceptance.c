@@ -588,6 +588,43 @@ static void test_kruise_continuous_release_v3_at_40_percent(void **state)
 	world_release(&w);
 }
 
+static const struct mdep_step twenty_sixty[] = {
+	{.weight = 20, .approval = true}, {.weight = 60, .approval = true}, {.weight = 100}};
+
+static void test_kruise_rollback_at_20_percent(void **state)
+{
+	struct world w;
+
+	(void)state;
+	release(&w, 5, 1, twenty_sixty, 3);
+	scene_until(&w, ROLLOUT_APPROVAL);
+	assert_pods(&w, 1, 4);
+	world_spec(&w, OLD, "v1");
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_pods(&w, 0, 5);
+	assert_int_equal(world_share(&w, OLD), 10000);
+	assert_true(w.min_ready >= 5 && w.max_pods <= 6);
+	world_release(&w);
+}
+
+static void test_kruise_pause_and_resume_between_20_and_60_percent(void **state)
+{
+	struct world w;
+
+	(void)state;
+	release(&w, 5, 1, twenty_sixty, 3);
+	scene_until(&w, ROLLOUT_APPROVAL);
+	give(&w, ORDER_PROMOTE, "next");
+	give(&w, ORDER_PAUSE, "now");
+	world_run(&w, 120000);
+	assert_int_equal(world_share(&w, NEW), 2000);
+	give(&w, ORDER_RESUME, "now");
+	scene_until(&w, ROLLOUT_APPROVAL);
+	assert_int_equal(world_share(&w, NEW), 6000);
+	assert_pods(&w, 3, 2);
+	world_release(&w);
+}
+
 static void test_kruise_scale_up_and_down_in_the_middle(void **state)
 {
 	struct world w;
@@ -715,6 +752,8 @@ int main(void)
 		cmocka_unit_test(test_argo_istio_SubsetSplitInStableDownscaleAfterCanaryAbort),
 		cmocka_unit_test(test_kruise_five_steps_20_40_60_80_90),
 		cmocka_unit_test(test_kruise_continuous_release_v3_at_40_percent),
+		cmocka_unit_test(test_kruise_rollback_at_20_percent),
+		cmocka_unit_test(test_kruise_pause_and_resume_between_20_and_60_percent),
 		cmocka_unit_test(test_kruise_scale_up_and_down_in_the_middle),
 		cmocka_unit_test(test_kruise_failed_image_v2_then_good_v3),
 		cmocka_unit_test(test_kruise_steps_changed_in_mid_release),
