@@ -568,8 +568,8 @@ static void test_ports_of_two_revisions(void **state)
 
 	open_scene(*state, &s, OURS);
 	s.plan.cells = arena_array(&s.a, 2, sizeof(*s.plan.cells));
-	s.plan.cells[0] = (struct rollout_cell_wish){old, "", 2, false};
-	s.plan.cells[1] = (struct rollout_cell_wish){s.m->revision, "", 1, false};
+	s.plan.cells[0] = (struct rollout_cell_wish){old, "", 2, false, false};
+	s.plan.cells[1] = (struct rollout_cell_wish){s.m->revision, "", 1, false, false};
 	s.plan.ncells = 2;
 	put(s.op, CACHE_REPLICASET, &replicaset_kind,
 	    arena_printf(&s.a,
