@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Releases judged by figures of a real Prometheus, under real requests: a version whose clicks fall
-# goes back, one that is well is promoted on a PASS, and nothing moves while there are no figures: no
-# series, wrong credentials, Prometheus gone in mid-release. What the pods count and what Prometheus
-# counts is held against each other.
+# goes back, by a canary config as a team has it in its ConfigMap, one that is well is promoted on a
+# PASS, and nothing moves while there are no figures: no series, wrong credentials, Prometheus gone
+# in mid-release. What the pods count and what Prometheus counts is held against each other. Constant
+# limits on what the pods count are judged by too.
 set -u
 metrics_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 [ "${1:-}" = inside ] ||
@@ -20,8 +21,8 @@ ctr='sum(rate(ranker_clicks_total{revision="$revision"}[$interval])) / sum(rate(
 none='sum(rate(ranker_purchases_total{revision="$revision"}[$interval]))'
 counted='sum(rate(:tensorflow:serving:request_count{revision="$revision"}[$interval]))'
 
-# policy QUERY [REQUESTS_QUERY]: judged by it alone.
-policy() {
+# put_policy REQUESTS_QUERY METRICS: what it judges by, as one line of YAML.
+put_policy() {
 	cat <<-EOT | kubectl apply -f - >/dev/null || give_up "the ScorePolicy was not accepted"
 		apiVersion: serving.tidegate.io/v1alpha1
 		kind: ScorePolicy
@@ -32,11 +33,45 @@ policy() {
 		    url: $BED_PROMETHEUS_URL
 		    secretRef: {name: prometheus}
 		    timeout: 2s
-		    requestsQuery: '${2:-$counted}'
+		    requestsQuery: '$1'
 		  series: {interval: 1s, step: 1s, window: 60s}
-		  metrics:
-		  - {name: ctr, group: business, direction: Decrease, maxChange: "20%", critical: true, query: '$1'}
+		  $2
 	EOT
+}
+
+# policy QUERY [REQUESTS_QUERY]: judged by it alone.
+policy() {
+	put_policy "${2:-$counted}" \
+		"metrics: [{name: ctr, group: business, direction: Decrease, maxChange: '20%', critical: true, query: '$1'}]"
+}
+
+# The same figure as a team has it for Kayenta: a query of its own with Kayenta's variables, and one
+# that is built from a name and a shared filter, here only to look at.
+canary_config() {
+	local of='revision=\"${scope}\"'
+	cat <<-EOT
+		{"name": "ranker", "description": "clicks", "configVersion": "1", "applications": ["ranker"],
+		 "judge": {"name": "NetflixACAJudge-v1.0", "judgeConfigurations": {}},
+		 "templates": {"by_scope": "$of"},
+		 "metrics": [
+		  {"name": "clicks per impression", "scopeName": "default", "groups": ["business"],
+		   "query": {"type": "prometheus", "serviceType": "prometheus", "customInlineTemplate":
+		    "PromQL:sum(rate(ranker_clicks_total{$of}[\${interval}])) / sum(rate(ranker_impressions_total{$of}[\${interval}]))"},
+		   "analysisConfigurations": {"canary": {"direction": "decrease", "critical": true, "nanStrategy": "remove",
+		    "effectSize": {"allowedDecrease": 0.8, "criticalDecrease": 0.8}}}},
+		  {"name": "impressions", "scopeName": "default", "groups": ["volume"],
+		   "query": {"type": "prometheus", "serviceType": "prometheus", "metricName": "ranker_impressions_total",
+		    "labelBindings": [], "customFilterTemplate": "by_scope"},
+		   "analysisConfigurations": {"canary": {"muted": true}}}],
+		 "classifier": {"groupWeights": {"business": 100}, "scoreThresholds": {"pass": 95, "marginal": 75}}}
+	EOT
+}
+
+policy_by_canary_config() {
+	canary_config >"$BED_DIR/canary.json"
+	kubectl create configmap canary-config -n shop --from-file=canary.json="$BED_DIR/canary.json" >/dev/null ||
+		give_up "the ConfigMap was not made"
+	put_policy "$counted" "kayenta: {configMapRef: {name: canary-config, key: canary.json}}"
 }
 
 # The controller may read this Secret because the namespace says so, not by its own role.
@@ -126,10 +161,11 @@ good_version() {
 }
 
 bad_version() {
+	policy_by_canary_config
 	release 3 CTR 0.04
 	wait_until 90 "it goes back" mdep_is .status.rollout.phase RolledBack || give_up "fewer clicks were not seen: $(mdep .status.score)"
 	tell "version 3, with half of the clicks, is back after $(seconds_since "$began") s"
-	check "the event names the figures" eventually 5 events_say 'RollbackStarted: judged worse.*ctr 0\.0[34].* vs 0\.\(1\|09\).*Low, critical'
+	check "the event names the figures" eventually 5 events_say 'RollbackStarted: judged worse.*clicks per impression 0\.0[34].* vs 0\.\(1\|09\).*Low, critical'
 	mdep_serves_stable 2
 }
 
@@ -173,6 +209,18 @@ moved_scores() {
 	mdep_serves_stable 4
 }
 
+# Three looks beyond a limit that no version may pass, whatever the stable one does.
+constant_limits() {
+	kubectl patch scp business -n shop --type=merge \
+		-p '{"spec":{"judge":"Thresholds","drift":null,"thresholds":{"interval":"3s","maxErrors":"0.1","failures":3}}}' >/dev/null ||
+		give_up "the ScorePolicy with constant limits was not accepted"
+	release 3 CTR 0.1 ERROR_RATE 0.3
+	wait_until 90 "it goes back" mdep_is .status.rollout.phase RolledBack || give_up "errors beyond the limit were not seen: $(mdep .status.score)"
+	tell "version 3, with errors beyond the limit, is back after $(seconds_since "$began") s"
+	check "status has the limit" grep -Eq 'canary errors [23][0-9.]* %, allowed 10 %, beyond it in 3 of [0-9]+ looks' <<<"$(mdep .status.rollout.message)"
+	mdep_serves_stable 4
+}
+
 # Twice as many requests as the pods count: one of the two is wrong, and nobody can say which.
 contradiction() {
 	policy "$ctr" "3 * $counted"
@@ -186,7 +234,8 @@ good_version
 bad_version
 without_figures
 moved_scores
+constant_limits
 contradiction
-requests_lost_none
+requests_lost_none 3
 [ "$failed" -eq 0 ] || e2e_evidence
 finish
