@@ -5,6 +5,7 @@ BUILD     ?= build
 CC        ?= gcc
 SAN       ?=
 # Lowest layer first; a module may include only what stands before it (tests/tools/layers.sh).
+comma     := ,
 MODULES   := base net kube api rollout judge failover schedule signal traffic reconcile sim serve cli
 PROCESSORS = $(shell nproc)
 LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
@@ -83,6 +84,17 @@ $(BUILD)/sim: $(BUILD)/obj/tests/sim/main.o $(call archives,sim)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
+
+# Guards of the operator that are taken away one by one, and what the simulator says of each.
+GUARDS    := plan_verified plan_zone_out plan_pods mdep_order_is_due \
+             observe_counts lease_new lease_may_write barrier_passed rv_cmp schedule_assume
+.PHONY: sim-planted
+sim-planted: $(BUILD)/sim-planted
+	@sh tests/sim/planted.sh $<
+$(BUILD)/sim-planted: $(BUILD)/obj/tests/sim/planted.o $(call archives,sim)
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDOPT) $(patsubst %,-Wl$(comma)--wrap=%,$(GUARDS)) -o $@ $^ $(LIBS)
 
 # --- tests -----------------------------------------------------------------------------------
 # tests/unit/<module>/test_*.c, each a cmocka program linked with its module and the layers below.

@@ -72,7 +72,7 @@ static void answer(struct sim_call *c, int status, const char *text)
 		http_answer_end(c->http, NULL);
 }
 
-static void refuse(struct sim_call *c, int status, const char *reason)
+void sim_refuse(struct sim_call *c, int status, const char *reason)
 {
 	cleanup_free char *text = xasprintf(
 		"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":"
@@ -252,7 +252,7 @@ static void perform_and_answer(struct sim_call *c, const struct target *t, enum 
 	else if (r.status < 300)
 		answer(c, r.status, r.text);
 	else
-		refuse(c, r.status, r.reason);
+		sim_refuse(c, r.status, r.reason);
 	free(r.text);
 }
 
@@ -264,13 +264,13 @@ static void write_request(struct sim_call *c, const struct target *t)
 
 	switch (fate) {
 	case SIM_CONFLICT:
-		refuse(c, 409, "Conflict");
+		sim_refuse(c, 409, "Conflict");
 		return;
 	case SIM_THROTTLE:
-		refuse(c, 429, "TooManyRequests");
+		sim_refuse(c, 429, "TooManyRequests");
 		return;
 	case SIM_SERVER_ERROR:
-		refuse(c, 500, "InternalError");
+		sim_refuse(c, 500, "InternalError");
 		return;
 	case SIM_CRASH_BEFORE:
 		s->hooks.crash(s->hooks.arg, c->agent);
@@ -326,7 +326,7 @@ static void on_request(void *arg)
 	if (!sim_connected(c))
 		return;
 	if (!parse_target(path, &t)) {
-		refuse(c, 404, "NotFound");
+		sim_refuse(c, 404, "NotFound");
 	} else if (!str_eq(c->sent.method, "GET")) {
 		write_request(c, &t);
 	} else if (t.name) {
@@ -334,11 +334,11 @@ static void on_request(void *arg)
 		if (o)
 			answer(c, 200, o->text);
 		else
-			refuse(c, 404, "NotFound");
+			sim_refuse(c, 404, "NotFound");
 	} else if (strstr(path, "watch=1")) {
 		watch_open(c, t.resource, t.query);
 	} else {
-		watch_list(c, t.resource, t.query);
+		list_answer(c, t.resource, t.query);
 	}
 	target_release(&t);
 }
@@ -389,6 +389,7 @@ struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
 	s->hooks = *h;
 	s->rv = s->floor = 100;
 	list_init(&s->calls);
+	list_init(&s->continued);
 	for (int r = 0; r < SIM_RESOURCES; r++)
 		list_init(&s->objects[r]);
 	return s;
@@ -401,6 +402,7 @@ void sim_api_free(struct sim_api *s)
 	for (int r = 0; r < SIM_RESOURCES; r++)
 		while (!list_empty(&s->objects[r]))
 			store_free_object(list_entry(s->objects[r].next, struct sim_object, link));
+	list_forget(s);
 	sim_compact(s);
 	free(s->history);
 	free(s);

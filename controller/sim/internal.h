@@ -3,10 +3,11 @@
  *
  * store.c   objects, versions, history, owners
  * api.c     requests: parsing, writes, answers, faults
- * watch.c   lists and watches
+ * list.c    lists, also page by page
+ * watch.c   watches
  * world.c   the rest of the cluster (world.h)
  * cluster.c clock, loop, API server, the operator's processes
- * run.c     one seed: faults, script, invariants on the server's truth
+ * run.c     one seed (run_priv.h)
  */
 #ifndef SIM_INTERNAL_H
 #define SIM_INTERNAL_H
@@ -54,7 +55,8 @@ struct sim_api {
 	struct sim_hooks hooks;
 	struct list objects[SIM_RESOURCES];
 	struct list calls;
-	uint64_t rv, floor; /* newest version; oldest that a watch may resume from */
+	struct list continued; /* lists of which pages are to come */
+	uint64_t rv, floor;    /* newest version; oldest that a watch may resume from */
 	struct sim_change *history;
 	size_t nhistory, cap;
 	unsigned serial;
@@ -71,9 +73,15 @@ void store_free_object(struct sim_object *o);
 /* api.c */
 /* False: the call gets no answer. */
 bool sim_connected(const struct sim_call *c);
+void sim_refuse(struct sim_call *c, int status, const char *reason);
+
+/* list.c */
+void list_answer(struct sim_call *c, enum sim_resource r, const char *query);
+/* Every token has expired. */
+void list_forget(struct sim_api *s);
 
 /* watch.c */
-void watch_list(struct sim_call *c, enum sim_resource r, const char *query);
+bool watch_selects(const struct cJSON *json, const char *selector);
 void watch_open(struct sim_call *c, enum sim_resource r, const char *query);
 /* Version up to which every watch has been told. */
 uint64_t watch_told(const struct sim_api *s);

@@ -54,7 +54,7 @@ static bool meets(const struct cJSON *labels, const char *term, size_t n)
 	       (!eq || (strlen(value) == n - len - 1 && !strncmp(value, eq + 1, n - len - 1)));
 }
 
-static bool selected(const struct cJSON *json, const char *selector)
+bool watch_selects(const struct cJSON *json, const char *selector)
 {
 	const struct cJSON *labels = json_path(json, "metadata", "labels", NULL);
 	const char *p = str_or(selector, "");
@@ -67,31 +67,6 @@ static bool selected(const struct cJSON *json, const char *selector)
 		p += n + (p[n] == ',');
 	}
 	return true;
-}
-
-void watch_list(struct sim_call *c, enum sim_resource r, const char *query)
-{
-	struct sim_api *s = c->api;
-	cleanup_free char *selector = query_value(query, "labelSelector");
-	cleanup_buf struct buf b;
-	bool first = true;
-
-	buf_init(&b, 8 * SIM_TEXT_MAX);
-	buf_addf(&b,
-	         "{\"kind\":\"%sList\",\"apiVersion\":\"%s\",\"metadata\":{\"resourceVersion\":"
-	         "\"%" PRIu64 "\"},\"items\":[",
-	         sim_kinds[r].kind, sim_kinds[r].version, s->rv);
-	for (struct sim_object *o = sim_next(s, r, NULL); o; o = sim_next(s, r, o)) {
-		if (!selected(o->json, selector))
-			continue;
-		buf_addstr(&b, first ? "" : ",");
-		buf_addstr(&b, o->text);
-		first = false;
-	}
-	buf_addstr(&b, "]}");
-	http_answer_head(c->http, 200, 0);
-	if (http_answer_data(c->http, b.data, b.len))
-		http_answer_end(c->http, NULL);
 }
 
 static void add_event(struct buf *b, const char *type, const char *text)
@@ -120,7 +95,7 @@ static void add_initial(struct sim_call *c, struct buf *b)
 
 	for (struct sim_object *o = sim_next(s, c->resource, NULL); o;
 	     o = sim_next(s, c->resource, o))
-		if (selected(o->json, c->selector))
+		if (watch_selects(o->json, c->selector))
 			add_event(b, "ADDED", o->text);
 	c->cursor = s->rv;
 	add_bookmark(b, c, true);
@@ -138,13 +113,14 @@ static bool change_selected(const struct sim_call *c, uint64_t rv, const char *t
 		return true;
 	while ((o = sim_next(c->api, c->resource, o)))
 		if (o->rv == rv)
-			return selected(o->json, c->selector);
-	return selected(json_parse(&a, text, strlen(text), NULL), c->selector);
+			return watch_selects(o->json, c->selector);
+	return watch_selects(json_parse(&a, text, strlen(text), NULL), c->selector);
 }
 
 static void add_changes(struct sim_call *c, struct buf *b)
 {
 	struct sim_api *s = c->api;
+	unsigned times = s->hooks.twice && s->hooks.twice(s->hooks.arg) ? 2 : 1;
 	size_t i = s->nhistory;
 
 	while (i && s->history[i - 1].rv > c->cursor)
@@ -152,7 +128,9 @@ static void add_changes(struct sim_call *c, struct buf *b)
 	for (; i < s->nhistory; i++) {
 		const struct sim_change *h = &s->history[i];
 
-		if (h->resource == c->resource && change_selected(c, h->rv, h->text))
+		if (h->resource != c->resource || !change_selected(c, h->rv, h->text))
+			continue;
+		for (unsigned n = 0; n < times; n++)
 			add_event(b, h->type, h->text);
 	}
 	c->cursor = s->rv;
@@ -238,6 +216,10 @@ void watch_open(struct sim_call *c, enum sim_resource r, const char *query)
 	cleanup_free char *seconds = query_value(query, "timeoutSeconds");
 	int64_t s = 300;
 
+	if (c->api->hooks.page && str_eq(initial, "true")) {
+		sim_refuse(c, 422, "Invalid");
+		return;
+	}
 	c->watching = true;
 	c->resource = r;
 	c->selector = query_value(query, "labelSelector");

@@ -118,6 +118,13 @@ struct sim_hooks {
 	/* For how long a watch hangs from now on, 0 = not at all. Asked before each delivery;
 	 * NULL: never. */
 	int64_t (*hang)(void *arg);
+	/* Whether each change of a delivery is told twice; NULL: never. */
+	bool (*twice)(void *arg);
+	/* Whether the token of a list's next page has expired; NULL: never. */
+	bool (*expire)(void *arg);
+	/* Objects on a page of a list, where the client asks for pages; such a server knows no
+	 * WatchList. 0: it knows it, and every list is whole. */
+	unsigned page;
 	/* After every change of the store, whoever made it; NULL: not told. */
 	void (*changed)(void *arg, const struct sim_object *o);
 	/* After every accepted write of a client. */

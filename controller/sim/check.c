@@ -1,0 +1,408 @@
+/*
+ * Invariants on the server's truth. What only the outside can break (a zone that goes dark, a
+ * machine that dies, other bounds than a moment ago) is excused for a while, everything else never.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "run_priv.h"
+#include "tidegate/api/names.h"
+#include "tidegate/base/clock.h"
+
+#define AFTER_DAMAGE_MS (20 * 60000LL)
+#define AFTER_BOUNDS_MS (10 * 60000LL)
+#define SILENT_MS       60000 /* no step may end after so long without any metrics */
+#define HOLD_SLACK_MS   5000
+#define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
+
+void check_violate(struct run *r, const char *fmt, ...)
+{
+	size_t size = sizeof(r->result->violation);
+	va_list ap;
+	int n;
+
+	if (r->result->failed)
+		return;
+	r->result->failed = true;
+	n = snprintf(r->result->violation, size, "at %" PRId64 " ms: ", run_now(r));
+	va_start(ap, fmt);
+	vsnprintf(r->result->violation + n, size - (size_t)n, fmt, ap);
+	va_end(ap);
+}
+
+static bool is_damaged(const struct run *r)
+{
+	return r->check.damage_ms && run_now(r) < r->check.damage_ms + AFTER_DAMAGE_MS;
+}
+
+static bool is_loose(const struct run *r)
+{
+	return is_damaged(r) ||
+	       (r->check.bounds_ms && run_now(r) < r->check.bounds_ms + AFTER_BOUNDS_MS);
+}
+
+/* --- traffic and pods ---------------------------------------------------------------------- */
+
+static void check_route(struct run *r, const struct sim_object *route)
+{
+	struct world_backend b[WORLD_BACKENDS_MAX];
+	unsigned n = world_backends(route, b);
+	int64_t sum = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct sim_object *service =
+			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
+
+		sum += b[i].weight;
+		if (b[i].weight && !is_damaged(r) &&
+		    (!service || !world_endpoints(&r->world, service)))
+			check_violate(r,
+			              "weight %" PRId64 " on %s, which has no ready pod in service",
+			              b[i].weight, b[i].service);
+	}
+	if (sum != 10000)
+		check_violate(r, "weights sum to %" PRId64, sum);
+}
+
+static int64_t pods_wanted(struct run *r)
+{
+	int64_t n = 0;
+
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
+		n += json_i64(json_get(o->json, "spec"), "replicas", 0);
+	return n;
+}
+
+/* there: those that are not being deleted. */
+static int64_t pods_serving(struct run *r, int64_t *there)
+{
+	int64_t n = 0;
+
+	*there = 0;
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o)) {
+		n += world_pod_ready(o) && world_pod_in_service(o);
+		*there += !world_pod_deleting(o);
+	}
+	return n;
+}
+
+/* Of a write, or of what became of one. */
+static void check_counts(struct run *r)
+{
+	const struct user *u = &r->user;
+	struct check *c = &r->check;
+	int64_t there, wanted = pods_wanted(r), serving = pods_serving(r, &there);
+
+	if (wanted > u->replicas + u->surge && wanted > c->wanted && !is_loose(r))
+		check_violate(r, "%" PRId64 " pods wanted, %" PRId64 " + %" PRId64 " allowed",
+		              wanted, u->replicas, u->surge);
+	c->was_full = (c->was_full || serving >= u->replicas) && !is_loose(r);
+	if (c->was_full && serving < u->replicas - u->unavailable)
+		check_violate(r, "%" PRId64 " pods serve, %" PRId64 " - %" PRId64 " must", serving,
+		              u->replicas, u->unavailable);
+	c->wanted = wanted;
+}
+
+/* --- places -------------------------------------------------------------------------------- */
+
+static int64_t cards_of(const struct cJSON *resources)
+{
+	int64_t n = 0;
+
+	str_to_i64(str_or(json_str(resources, "nvidia.com/gpu"), "0"), &n);
+	return n;
+}
+
+static void check_place(struct run *r, const struct sim_object *pod)
+{
+	const char *name = json_str(json_get(pod->json, "spec"), "nodeName");
+	const struct sim_object *node = name ? sim_get(r->cluster.api, SIM_NODE, NULL, name) : NULL;
+	int64_t used = 0, there;
+
+	if (!node)
+		return;
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o))
+		if (str_eq(json_str(json_get(o->json, "spec"), "nodeName"), name))
+			used += cards_of(json_path(
+				json_first(json_path(o->json, "spec", "containers", NULL)),
+				"resources", "limits", NULL));
+	there = cards_of(json_path(node->json, "status", "allocatable", NULL));
+	if (used > there)
+		check_violate(r, "%" PRId64 " cards taken of %" PRId64 " on %s", used, there, name);
+}
+
+/* --- decisions ----------------------------------------------------------------------------- */
+
+static bool is_back(const char *phase)
+{
+	return str_eq(phase, "RollingBack") || str_eq(phase, "RolledBack") ||
+	       str_eq(phase, "Aborted");
+}
+
+/* The model version of a revision; 0 = nobody knows. */
+static int64_t version_of(struct run *r, const char *revision)
+{
+	int64_t version = 0;
+
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
+		if (str_eq(world_label(o, TG_LABEL_REVISION), revision))
+			str_to_i64(str_or(json_str(json_path(o->json, "spec", "template",
+			                                     "metadata", "annotations", NULL),
+			                           TG_ANN_MODEL_VERSION),
+			                  "0"),
+			           &version);
+	return version;
+}
+
+static bool is_bad(const struct run *r, int64_t version)
+{
+	return version == 2 && r->scene.canary_is_bad;
+}
+
+/* Each order to promote ends one step, or all of them. */
+static bool is_promoted(struct run *r)
+{
+	return r->check.promoted_full || ++r->check.skips <= r->check.promotes;
+}
+
+/* A step ends after its hold, and only when something was measured; but for people. */
+static void check_step_end(struct run *r, int64_t step, const char *zone_out)
+{
+	const struct check *c = &r->check;
+	int64_t held = clock_wall_ms() - c->holding_wall_ms;
+	int64_t silent = c->silent_since_ms ? run_now(r) - c->silent_since_ms : 0;
+	bool early = held < c->hold_ms - HOLD_SLACK_MS && !c->clock_jumped;
+
+	if (step <= c->step || !str_eq(c->phase, "Holding") || c->steps_changed ||
+	    (!zone_out && !early && silent < SILENT_MS) || is_promoted(r))
+		return;
+	if (zone_out)
+		check_violate(r, "step %" PRId64 " ended while zone %s is out", c->step, zone_out);
+	else if (early)
+		check_violate(r, "step %" PRId64 " ended after %" PRId64 " of %" PRId64 " ms",
+		              c->step, held, c->hold_ms);
+	else
+		check_violate(r, "step %" PRId64 " ended, with nothing measured for %" PRId64 " ms",
+		              c->step, silent);
+}
+
+/* A step is reached when its weight is in force at the gateway, not when it was asked for. */
+static void check_arrival(struct run *r, const struct cJSON *status, const char *target)
+{
+	struct world_app *a = world_app(&r->world, "default", RUN_MODEL);
+	int64_t weight = json_i64(json_get(status, "traffic"), "weight", 0), part = 0, sum = 0;
+
+	for (unsigned i = 0; i < a->rules[0].n; i++) {
+		const struct world_backend *b = &a->rules[0].backends[i];
+		const struct sim_object *s = sim_get(r->cluster.api, SIM_SERVICE, NULL, b->service);
+
+		sum += b->weight;
+		part += s && str_eq(world_label(s, TG_LABEL_REVISION), target) ? b->weight : 0;
+	}
+	if (sum && !is_loose(r) && !r->check.route_reset && llabs(100 * part - weight * sum) > sum)
+		check_violate(r,
+		              "%" PRId64 " %% reached, and %" PRId64 " of %" PRId64
+		              " in force at the gateway",
+		              weight, part, sum);
+}
+
+static void check_retreat(struct run *r, const char *phase, const char *reason)
+{
+	struct check *c = &r->check;
+
+	if (!is_back(phase) || is_back(c->phase))
+		return;
+	if (str_eq(reason, "JudgeFailed") && !is_bad(r, version_of(r, c->target)))
+		check_violate(r, "good version %" PRId64 " was judged worse",
+		              version_of(r, c->target));
+	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)
+		check_violate(r, "%u times aborted by %u orders", c->retreats, c->aborts);
+	if (str_eq(reason, "RollbackOrdered") && ++c->returns > c->rollbacks)
+		check_violate(r, "%u times rolled back by %u orders", c->returns, c->rollbacks);
+}
+
+static void check_pause(struct run *r, const char *phase)
+{
+	struct check *c = &r->check;
+
+	if (str_eq(phase, "Paused") && !str_eq(c->phase, "Paused") && ++c->stops > c->pauses)
+		check_violate(r, "%u pauses by %u orders", c->stops, c->pauses);
+}
+
+static void check_stable(struct run *r, const char *stable)
+{
+	const struct check *c = &r->check;
+
+	if (!str_eq(stable, c->stable) && is_bad(r, version_of(r, stable)) && !c->promotes &&
+	    !c->rollbacks)
+		check_violate(r, "a bad version became stable");
+}
+
+/* One that is neither Healthy nor merely looked at; NULL = none. */
+static const char *zone_that_is_out(const struct cJSON *status)
+{
+	static const char *const in[] = {"Healthy", "Suspect", "Impaired"};
+	const struct cJSON *it;
+
+	json_for_each (it, json_get(status, "zones")) {
+		bool out = true;
+
+		for (size_t i = 0; i < ARRAY_SIZE(in); i++)
+			out &= !str_eq(json_str(it, "state"), in[i]);
+		if (out)
+			return json_str(it, "name");
+	}
+	return NULL;
+}
+
+static bool is_resumed(const struct run *r, int64_t step)
+{
+	return str_eq(r->check.phase, "Paused") && step == r->check.holding_step;
+}
+
+static void check_status(struct run *r, const struct sim_object *o)
+{
+	const struct cJSON *status = json_get(o->json, "status");
+	const struct cJSON *rollout = json_get(status, "rollout");
+	const char *phase = str_or(json_str(rollout, "phase"), "");
+	const char *target = str_or(json_str(status, "targetRevision"), "");
+	const char *stable = str_or(json_str(status, "stableRevision"), "");
+	const char *zone_out = zone_that_is_out(status);
+	int64_t step = json_i64(rollout, "step", 0);
+	struct check *c = &r->check;
+
+	if (zone_out)
+		c->damage_ms = run_now(r);
+	if (str_eq(target, c->target))
+		check_step_end(r, step, zone_out);
+	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));
+	check_pause(r, phase);
+	check_stable(r, stable);
+	/* A pause does not stop the clock of a hold. */
+	if (str_eq(phase, "Holding") && (!(str_eq(c->phase, "Holding") || is_resumed(r, step)) ||
+	                                 step != c->step || !str_eq(target, c->target))) {
+		check_arrival(r, status, target);
+		c->holding_wall_ms = clock_wall_ms();
+		c->hold_ms = user_hold(r, step);
+		c->holding_step = step;
+	}
+	str_copy(c->phase, sizeof(c->phase), phase);
+	str_copy(c->target, sizeof(c->target), target);
+	str_copy(c->stable, sizeof(c->stable), stable);
+	c->step = step;
+}
+
+/* --- after each event ---------------------------------------------------------------------- */
+
+void check_written(void *arg, const char *agent, const struct sim_object *o)
+{
+	struct run *r = arg;
+	const char *holder;
+
+	r->result->writes++;
+	if (o->resource == SIM_LEASE && !str_eq(o->name, CLUSTER_LEASE))
+		return;
+	if (o->resource == SIM_LEASE) {
+		holder = json_str(json_get(o->json, "spec"), "holderIdentity");
+		str_copy(r->holder, sizeof(r->holder), str_empty(holder) ? "" : agent);
+		return;
+	}
+	if (o->resource == SIM_EVENT)
+		return;
+	if (!str_eq(agent, r->holder))
+		check_violate(r, "%s wrote %s %s while %s leads", agent,
+		              sim_kinds[o->resource].kind, o->name, r->holder);
+	if (o->resource == SIM_ROUTE)
+		check_route(r, o);
+	if (o->resource == SIM_POD)
+		check_place(r, o);
+	if (o->resource == SIM_MDEP)
+		check_status(r, o);
+	check_counts(r);
+}
+
+void check_tick(struct run *r)
+{
+	struct check *c = &r->check;
+
+	if (r->user.dark_until_ms || r->user.node_due_ms)
+		c->damage_ms = run_now(r);
+	if (!user_metrics_are_silent(r))
+		c->silent_since_ms = 0;
+	else if (!c->silent_since_ms)
+		c->silent_since_ms = run_now(r);
+	check_counts(r);
+}
+
+/* --- the end ------------------------------------------------------------------------------- */
+
+static bool all_to_stable(struct run *r)
+{
+	const struct sim_object *route = sim_get(r->cluster.api, SIM_ROUTE, NULL, RUN_MODEL);
+	struct world_backend b[WORLD_BACKENDS_MAX];
+	unsigned n = route ? world_backends(route, b) : 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct sim_object *s =
+			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
+
+		if (b[i].weight &&
+		    (!s || !str_eq(world_label(s, TG_LABEL_REVISION), r->check.stable)))
+			return false;
+	}
+	return n > 0;
+}
+
+/* What is missing to the end, NULL when nothing is. */
+static const char *missing(struct run *r)
+{
+	const struct sim_object *o = sim_get(r->cluster.api, SIM_MDEP, NULL, RUN_MODEL);
+	const struct cJSON *status = json_get(o->json, "status");
+	int64_t there, serving = pods_serving(r, &there);
+	const struct check *c = &r->check;
+
+	if (r->user.began_ms && (!r->user.calm_ms || run_now(r) < r->user.calm_ms + CALM_MS))
+		return "people are still at it";
+	if (!*c->stable || json_i64(status, "observedGeneration", 0) < o->generation)
+		return "the spec was not looked at";
+	if (!*c->phase ? !str_eq(c->stable, c->target)
+	               : !str_eq(c->phase, "RolledBack") && !str_eq(c->phase, "Aborted"))
+		return "the release is under way";
+	if (serving != r->user.replicas || there != r->user.replicas)
+		return "pods are missing or too many";
+	return all_to_stable(r) ? NULL : "traffic goes elsewhere than to the stable revision";
+}
+
+bool check_settled(struct run *r)
+{
+	const char *what = missing(r);
+	int64_t from = r->user.calm_ms > RUN_FAULTS_MS ? r->user.calm_ms : RUN_FAULTS_MS;
+
+	if (!what) {
+		r->result->promoted = !*r->check.phase;
+		r->result->rolled_back = str_eq(r->check.phase, "RolledBack");
+		return true;
+	}
+	if ((r->user.calm_ms || !r->user.began_ms) && run_now(r) > from + RUN_LIVENESS_MS)
+		check_violate(r, "it does not come to an end: %s; phase %s, step %" PRId64, what,
+		              *r->check.phase ? r->check.phase : "idle", r->check.step);
+	return false;
+}
+
+void check_end(struct run *r)
+{
+	const struct check *c = &r->check;
+	bool bad = is_bad(r, r->user.version);
+
+	if (bad == r->result->promoted)
+		check_violate(r, "a %s version was %s", bad ? "bad" : "good",
+		              bad ? "promoted" : "taken back");
+	if (r->result->lost > 0 && !c->damage_ms)
+		check_violate(r, "%.0f requests lost", r->result->lost);
+}

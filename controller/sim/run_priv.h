@@ -1,0 +1,134 @@
+/*
+ * What the files of a seed share.
+ *
+ * run.c     scene, begin and end
+ * faults.c  what goes wrong between the operator and the API server
+ * user.c    what people and machines do: manifests, orders, zones, nodes, clock
+ * check.c   invariants on the server's truth
+ */
+#ifndef SIM_RUN_PRIV_H
+#define SIM_RUN_PRIV_H
+
+#include "cluster.h"
+#include "tidegate/sim/run.h"
+#include "world.h"
+
+#define RUN_MODEL       "ranker"
+#define RUN_NODES       6
+#define RUN_FAULTS_MS   (40 * 60000LL)
+#define RUN_LIVENESS_MS (3 * 3600000LL) /* from the last fault to the expected end */
+#define RUN_VERSIONS    3               /* that are changed to in mid-release: "1".. */
+
+/* Drawn once; what people may change in mid-release stands in struct user. */
+struct scene {
+	int64_t zones, fault_permille, load_ms, rate;
+	bool canary_is_bad; /* version "2" */
+	bool lively;        /* people and machines act in mid-release */
+	bool scarce;        /* a card for each pod that is wanted, hardly more */
+	bool long_holds;
+	bool paged;     /* no WatchList, lists come page by page */
+	bool own_route; /* the route is the user's */
+	bool apart;     /* the operator's processes stand in zones */
+};
+
+enum act_kind {
+	ACT_ORDER,
+	ACT_VERSION,
+	ACT_REPLICAS,
+	ACT_BOUNDS,
+	ACT_STEPS,
+	ACT_ZONE_DARK,
+	ACT_NODE_LOST,
+	ACT_CLOCK,
+	ACT_SILENCE,
+	ACT_ROUTE,
+	ACT_KILL,
+	ACT_KINDS,
+};
+
+/* One thing that happens in mid-release; all of it is drawn beforehand, so that each may be left
+ * out without changing the others. */
+struct act {
+	int64_t at_ms; /* after the second version was applied */
+	enum act_kind kind;
+	uint64_t draw;
+	bool left_out;
+};
+
+struct user {
+	struct act acts[SIM_ACTS_MAX];
+	unsigned nacts, next;
+	int64_t began_ms; /* mono; 0 = the second version is not applied yet */
+	/* The manifest. */
+	int64_t replicas, surge, unavailable;
+	unsigned version; /* 1.. */
+	unsigned steps;
+	/* What ends by itself. */
+	int64_t dark_until_ms, silent_until_ms, node_due_ms;
+	char dark_zone[8];
+	char lost_zone[8];
+	unsigned nodes, orders;
+	int64_t calm_ms;    /* since when nothing more happens; 0 = not yet */
+	int64_t resumed_ms; /* last order to go on, given while all is calm */
+};
+
+/* What the check remembers of what it has seen; times on the virtual clock. */
+struct check {
+	int64_t wanted;
+	bool was_full;
+	int64_t damage_ms; /* last sign of a zone that is out or a node that is gone; 0 = none */
+	int64_t bounds_ms; /* last change of what may be wanted or must serve */
+	/* Of status. */
+	char phase[32], target[64], stable[64];
+	int64_t step, holding_step, holding_wall_ms, hold_ms;
+	/* Orders given, and what was done by order. */
+	unsigned aborts, retreats, rollbacks, returns, pauses, stops, promotes, skips;
+	bool promoted_full;
+	int64_t silent_since_ms; /* metrics are silent since then; 0 = they are not */
+	bool steps_changed, clock_jumped, route_reset; /* people did that */
+};
+
+struct run {
+	struct sim_options o;
+	struct sim_result *result;
+	struct cluster cluster;
+	struct world world;
+	struct random random; /* of faults */
+	struct timer tick;
+	char holder[16]; /* agent that renewed the lease last */
+	struct scene scene;
+	struct user user;
+	struct check check;
+};
+
+static inline int64_t run_now(const struct run *r)
+{
+	return r->cluster.clock.mono_ms;
+}
+
+/* faults.c */
+void faults_hooks(struct run *r, struct sim_hooks *h);
+
+/* user.c */
+void user_draw(struct run *r, struct random *random);
+void user_apply(struct run *r, unsigned version);
+void user_make_nodes(struct run *r);
+/* Does what is due. */
+void user_tick(struct run *r);
+/* Nobody does anything any more, but to end a pause. */
+void user_calm(struct run *r);
+bool user_is_done(const struct run *r);
+/* Of the step, ms. */
+int64_t user_hold(const struct run *r, int64_t step);
+bool user_metrics_are_silent(const struct run *r);
+
+/* check.c */
+void check_violate(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For the hook `written`. */
+void check_written(void *arg, const char *agent, const struct sim_object *o);
+void check_tick(struct run *r);
+/* The release has come to its end: what the status says of it. */
+bool check_settled(struct run *r);
+void check_end(struct run *r);
+
+#endif
