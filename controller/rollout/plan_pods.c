@@ -349,10 +349,22 @@ static bool route_holds(struct planner *p, const struct cell_view *c)
 	return p->now < settled;
 }
 
+/* All leave but one, which the route's traffic goes on to meanwhile. */
+static bool spare_one(struct cell_view *c)
+{
+	for (unsigned j = 0; j < c->npods; j++)
+		if (c->pods[j].victim && c->pods[j].class == CLASS_READY && c->in_service > 1) {
+			c->pods[j].victim = false;
+			return true;
+		}
+	return false;
+}
+
 /*
  * The last pod of a cell goes when the route no longer names the cell: without an endpoint behind
  * it a Service answers 503. One replica that is swapped on its only card has nowhere to send
- * traffic meanwhile.
+ * traffic meanwhile. A stray that holds every place and all traffic makes room for
+ * what is to follow it: nothing else ever could.
  */
 static void block_last_pods(struct planner *p)
 {
@@ -365,7 +377,8 @@ static void block_last_pods(struct planner *p)
 		if (c->keep > 0 || c->in_service == 0 || p->m->replicas <= 0)
 			continue;
 		if (!swap || (c->track == TRACK_STRAY && !alone))
-			c->blocked = route_holds(p, c);
+			c->blocked = route_holds(p, c) &&
+			             !(c->track == TRACK_STRAY && alone && spare_one(c));
 	}
 }
 
