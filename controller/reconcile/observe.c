@@ -50,7 +50,7 @@ struct observation {
 	struct drift *drift;       /* of scores; NULL without */
 	char *scores;              /* its histogram at the pods */
 	bool chosen;               /* the canary's requests are of an audience: no sample of all */
-	int64_t heard_ms;          /* last requests of the canary */
+	int64_t heard_ms;          /* monotonic: last requests of the canary, or the beginning */
 	struct slo_watch *slo;     /* NULL without objectives */
 	struct map pods;           /* "ns/name" -> struct watched */
 	double canary_requests, total_requests;
@@ -125,7 +125,7 @@ static void judge_start(struct observer *ob, struct observation *o, const struct
 		o->analysis = analysis_new(ob->op, m, policy, o->stable, o->target);
 	o->judging = true;
 	o->since_ms = weight_set_ms;
-	o->heard_ms = 0;
+	o->heard_ms = clock_mono_ms(); /* one that is never heard of is silent since now */
 }
 
 static void judge_end(struct observation *o)
@@ -176,7 +176,7 @@ static void feed_judge(struct observation *o, const struct watched *w,
 		drift_observe(o->drift, w->canary, r->scores->n, r->scores->bounds,
 		              r->scores->counts);
 	if (w->canary && x.requests > 0)
-		o->heard_ms = r->wall_ms;
+		o->heard_ms = clock_mono_ms();
 }
 
 static void count_share(struct observation *o, const struct watched *w,
@@ -256,12 +256,6 @@ static const char *dark_zone(const struct mdep_operator *op, const struct observ
 }
 
 /* --- waking ------------------------------------------------------------------------------ */
-
-/* One that was never heard of has been silent since the comparison began. */
-static int64_t last_data_ms(const struct observation *o)
-{
-	return o->heard_ms > o->began_ms ? o->heard_ms : o->began_ms;
-}
 
 static int64_t wake_every_ms(const struct observation *o, int64_t now_ms)
 {
@@ -543,7 +537,7 @@ static void judge_all(struct observation *o, int64_t now_ms, struct sequential_r
                       struct drift_result *d, struct analysis_view *v)
 {
 	*v = (struct analysis_view){.score = -1};
-	observe_counts(o->judge, o->limits, last_data_ms(o), now_ms, res);
+	observe_counts(o->judge, o->limits, clock_mono_ms() - o->heard_ms, now_ms, res);
 	if (o->analysis)
 		analysis_read(o->analysis, now_ms, v);
 	if (o->analysis && analysis_has_series(o->analysis))

@@ -10,9 +10,9 @@
 #include "tidegate/signal/counts.h"
 
 /* --- counts (observe_counts.c) ------------------------------------------------------------- */
-/* What the judge of counts says, or the limits; neither: nothing. data_ms: last sign of the canary.
- */
-void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+/* What the judge of counts says, or the limits; neither: nothing. For how long the canary has been
+ * silent is told by a clock that nobody sets. */
+void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                     int64_t now_ms, struct sequential_result *res);
 /* The same verdict without figures and words: it is asked for with every reading. */
 enum judge_verdict observe_verdict(struct sequential *judge, struct thresholds *limits,

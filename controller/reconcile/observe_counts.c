@@ -1,7 +1,7 @@
 /* The verdict of counts, and for how long the canary has been silent. */
 #include "observe.h"
 
-void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                     int64_t now_ms, struct sequential_result *res)
 {
 	double now = (double)now_ms / 1000.0;
@@ -15,9 +15,9 @@ void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t
 		sequential_advance(judge, now);
 		sequential_result(judge, now, res);
 	}
-	/* Neither judge knows of a silence before its first sample, whoever that one is of. */
+	/* Neither judge knows of a silence before its first sample, or of a wall clock set back. */
 	if (limits || judge)
-		res->since_data_s = (double)(now_ms - data_ms) / 1000.0;
+		res->since_data_s = (double)silent_ms / 1000.0;
 }
 
 enum judge_verdict observe_verdict(struct sequential *judge, struct thresholds *limits,

@@ -91,14 +91,14 @@ bool __wrap_mdep_order_is_due(const struct mdep *m, const struct mdep_status *s,
 	       __real_mdep_order_is_due(m, s, v);
 }
 
-void __real_observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+void __real_observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                            int64_t now_ms, struct sequential_result *res);
-void __wrap_observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+void __wrap_observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                            int64_t now_ms, struct sequential_result *res);
-void __wrap_observe_counts(struct sequential *judge, struct thresholds *limits, int64_t data_ms,
+void __wrap_observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                            int64_t now_ms, struct sequential_result *res)
 {
-	__real_observe_counts(judge, limits, data_ms, now_ms, res);
+	__real_observe_counts(judge, limits, silent_ms, now_ms, res);
 	if (planted == GUARD_SILENCE)
 		res->since_data_s = 0;
 	if (planted == GUARD_VERDICT)

@@ -30,13 +30,13 @@ static void test_a_canary_that_was_never_measured_is_silent(void **state)
 	struct sequential_result r;
 
 	(void)state;
-	observe_counts(judge, NULL, BEGAN, BEGAN + 40000, &r);
+	observe_counts(judge, NULL, 40000, BEGAN + 40000, &r);
 	assert_int_equal(r.verdict, JUDGE_NONE);
 	assert_true(fabs(r.since_data_s - 40) < 1e-6);
 	sequential_free(judge);
 
 	thresholds_init(&limits, &plan.thresholds);
-	observe_counts(NULL, &limits, BEGAN, BEGAN + 40000, &r);
+	observe_counts(NULL, &limits, 40000, BEGAN + 40000, &r);
 	assert_true(fabs(r.since_data_s - 40) < 1e-6);
 }
 
@@ -50,8 +50,24 @@ static void test_silence_ends_with_a_sample(void **state)
 
 	(void)state;
 	sequential_observe(judge, &x);
-	observe_counts(judge, NULL, BEGAN + 30000, BEGAN + 32000, &r);
+	observe_counts(judge, NULL, 2000, BEGAN + 32000, &r);
 	assert_true(fabs(r.since_data_s - 2) < 1e-6);
+	sequential_free(judge);
+}
+
+/* Set back to before the last sample: the silence goes on all the same. */
+static void test_a_wall_clock_that_is_set_back_ends_no_silence(void **state)
+{
+	struct scoreplan plan = builtin();
+	struct sequential *judge = sequential_new(&plan.sequential);
+	struct sequential_sample x = {
+		.t = BEGAN / 1000 + 30, .stratum = "z", .pod = "p", .canary = true, .requests = 5};
+	struct sequential_result r;
+
+	(void)state;
+	sequential_observe(judge, &x);
+	observe_counts(judge, NULL, 40000, BEGAN, &r);
+	assert_true(fabs(r.since_data_s - 40) < 1e-6);
 	sequential_free(judge);
 }
 
@@ -60,7 +76,7 @@ static void test_without_a_judge_of_counts_nothing_is_silent(void **state)
 	struct sequential_result r;
 
 	(void)state;
-	observe_counts(NULL, NULL, BEGAN, BEGAN + 40000, &r);
+	observe_counts(NULL, NULL, 40000, BEGAN + 40000, &r);
 	assert_int_equal(r.verdict, JUDGE_NONE);
 	assert_int_equal(r.score, -1);
 	assert_true(r.since_data_s == 0);
@@ -71,6 +87,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_canary_that_was_never_measured_is_silent),
 		cmocka_unit_test(test_silence_ends_with_a_sample),
+		cmocka_unit_test(test_a_wall_clock_that_is_set_back_ends_no_silence),
 		cmocka_unit_test(test_without_a_judge_of_counts_nothing_is_silent),
 	};
 
