@@ -87,8 +87,8 @@ static bool take_scores(struct target *t, const struct http_result *res,
 	struct counts_histogram now;
 	bool known = false;
 
-	if (!t->group->scores || counts_histogram_read(t->group->scores, t->model, res->body,
-	                                               res->body_len, &now, NULL))
+	if (!t->group->scores ||
+	    counts_histogram_read(t->group->scores, t->model, res->body, res->body_len, &now, NULL))
 		return false;
 	if (t->scores)
 		known = counts_histogram_increment(t->scores, &now, increment);
