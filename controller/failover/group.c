@@ -301,7 +301,7 @@ static void ask_to_leave(struct group *g, struct model *m, const struct group_qu
 
 	if (decided == m->zone) {
 		out->say = queue_up(g, m, q);
-	} else if (!is_whole_zone(q)) {
+	} else if (q->own_affair || !is_whole_zone(q)) {
 		ask_alone(g, m, q, out);
 	} else if (decided) {
 		out->say = ZONE_ANOTHER;

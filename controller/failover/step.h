@@ -11,6 +11,9 @@
 /* Of a zone that fails for us and serves its clients. */
 #define REASON_SERVED "ClientsServed"
 
+/* Of a zone that misses an objective which the others keep. */
+#define REASON_MISSES "MissesObjective"
+
 /* Of a zone where others are well. */
 #define REASON_MODEL "ModelBadInZone"
 

@@ -151,13 +151,11 @@ static void relapse(struct step *s, unsigned i)
 	s->zones[i].relapse_ms = s->in->now_ms;
 }
 
-static void leave_zone(struct step *s, unsigned i)
+static void leave_zone(struct step *s, unsigned i, const char *reason, const char *event)
 {
-	bool alone = s->in->zones[i].alone;
-
 	relapse(s, i);
-	zone_enter(s, i, ZONE_EVACUATING, 0, alone ? REASON_MODEL : "ProbesFail");
-	zone_tell(s, i, true, alone ? REASON_MODEL : "ZoneEvacuating");
+	zone_enter(s, i, ZONE_EVACUATING, 0, reason);
+	zone_tell(s, i, true, event);
 }
 
 static void freeze(struct step *s, unsigned i, const char *event, const char *reason)
@@ -209,8 +207,36 @@ static void decide(struct step *s, unsigned i)
 	} else if (have < need) {
 		zone_degrade(s, i, "CapacityShortfall", (need - have) * 100 / need);
 	} else if (!is_held(s, i)) {
-		leave_zone(s, i);
+		bool alone = s->in->zones[i].alone;
+
+		leave_zone(s, i, alone ? REASON_MODEL : "ProbesFail",
+		           alone ? REASON_MODEL : "ZoneEvacuating");
 	}
+}
+
+static bool is_poor(const struct step *s, const struct zone_facts *f)
+{
+	return f->misses && s->in->mdep->failover.mode != FAILOVER_DISABLED;
+}
+
+/* It answers, if badly: nothing is risked to leave it. */
+static void decide_poor(struct step *s, unsigned i)
+{
+	enum zone_say say = s->in->zones[i].say;
+	bool may = s->in->mdep->failover.mode == FAILOVER_AUTOMATIC && !other_is_out(s, i) &&
+	           zone_others_healthy(s, i, 0) &&
+	           zone_ready_elsewhere(s, i) >= zone_ready_needed(s);
+
+	if (may && say == ZONE_GO) {
+		leave_zone(s, i, REASON_MISSES, REASON_MISSES);
+		return;
+	}
+	if (may && say == ZONE_WAIT)
+		return;
+	if (!str_eq(s->zones[i].reason, REASON_MISSES))
+		zone_tell(s, i, true, "ZoneImpaired");
+	zone_enter(s, i, ZONE_IMPAIRED, 100, REASON_MISSES);
+	zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 }
 
 static void veto(struct step *s, unsigned i)
@@ -229,6 +255,8 @@ static void step_calm(struct step *s, unsigned i)
 		decide(s, i);
 	else if (is_vetoed(s, f))
 		veto(s, i);
+	else if (is_poor(s, f))
+		decide_poor(s, i);
 	else if (f->shaky * 2 >= f->pods && f->shaky > 0)
 		zone_enter(s, i, ZONE_SUSPECT, 100, "ProbesFail");
 	else
@@ -318,9 +346,13 @@ static void step_evacuated(struct step *s, unsigned i)
 
 static void fall_back(struct step *s, unsigned i)
 {
-	relapse(s, i);
-	zone_enter(s, i, ZONE_EVACUATING, 0, s->in->zones[i].alone ? REASON_MODEL : "Relapse");
-	zone_tell(s, i, true, "ZoneRelapsed");
+	const struct zone_facts *f = &s->in->zones[i];
+
+	leave_zone(s, i,
+	           !is_bad(s, f) ? REASON_MISSES
+	           : f->alone    ? REASON_MODEL
+	                         : "Relapse",
+	           "ZoneRelapsed");
 }
 
 void zone_start_back(struct step *s, unsigned i, const char *reason)
@@ -362,7 +394,7 @@ static void step_failback(struct step *s, unsigned i)
 	struct mdep_zone_status *z = &s->zones[i];
 	int64_t due = z->since_ms + s->in->mdep->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp);
 
-	if (is_bad(s, f)) {
+	if (is_bad(s, f) || is_poor(s, f)) {
 		if (f->say != ZONE_WAIT)
 			fall_back(s, i);
 	} else if (s->in->now_ms < due) {
@@ -512,13 +544,18 @@ int failover_wish(const struct failover_input *in, const struct failover_plan *p
 	return found;
 }
 
+bool failover_is_own_affair(const struct mdep_zone_status *z)
+{
+	return str_eq(z->reason, REASON_MODEL) || str_eq(z->reason, REASON_MISSES);
+}
+
 const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzones)
 {
 	for (unsigned i = 0; i < nzones; i++) {
 		const struct mdep_zone_status *z = &zones[i];
 
 		if ((z->state == ZONE_EVACUATING || z->state == ZONE_EVACUATED) &&
-		    !failover_is_ordered(z) && !str_eq(z->reason, REASON_MODEL))
+		    !failover_is_ordered(z) && !failover_is_own_affair(z))
 			return z->name;
 	}
 	return NULL;

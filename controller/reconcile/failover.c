@@ -18,7 +18,11 @@
 static const struct {
 	const char *reason, *note;
 } notes[] = {
-	{"ZoneImpaired", "its pods do not answer; spec.failover.mode is Manual"},
+	{"ZoneImpaired", "its pods do not answer and spec.failover.mode is Manual, or it misses an "
+                         "objective that the "
+                         "others keep and cannot be left now"},
+	{"MissesObjective",
+         "it misses an objective that the other zones keep: this model's traffic leaves it"},
 	{"ClientsServed",
          "its pods do not answer the operator, but they answer clients: it is not left"},
 	{"ZoneEvacuating", "its pods do not answer, traffic leaves it"},
@@ -290,6 +294,15 @@ static int64_t earlier(int64_t a, int64_t b)
 	return !a || (b && b < a) ? b : a;
 }
 
+/* Without traffic nothing is counted that could speak for a zone, or against it when it is back. */
+static void forget_left(struct mdep_operator *op, const char *key, const struct failover_plan *plan)
+{
+	for (unsigned i = 0; i < plan->nzones; i++)
+		if (plan->zones[i].state == ZONE_EVACUATED ||
+		    plan->zones[i].state == ZONE_RECOVERING)
+			observer_zone_forget(op->observer, key, plan->zones[i].name);
+}
+
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s)
 {
 	struct zone_facts facts[MDEP_ZONES_MAX];
@@ -316,9 +329,12 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	for (unsigned i = 0; i < in.nzones; i++) {
 		t.zones[i].shift = shift_of_zone(op, s->mdep, facts[i].name, s->now_ms);
 		t.zones[i].vacant = is_vacant(op, s->mdep, facts[i].name);
+		t.zones[i].misses =
+			observer_zone_misses(op->observer, s->mdep->meta.key, facts[i].name);
 	}
 	in.blind = t.blind;
 	turns_plan(op->turns, s, &in, t.zones, plan);
+	forget_left(op, s->mdep->meta.key, plan);
 	failover_describe(plan, text, TEXT_MAX);
 	s->zones = (struct rollout_zones){.known = says_something(s, plan),
 	                                  .evacuate = answer_of(&plan->evacuate),

@@ -396,6 +396,9 @@ void observer_forget(struct observer *o, const char *key);
 /* Fills judgement and the counted share. */
 void observer_read(struct observer *o, const char *key, struct arena *a,
                    const struct policy_view *policy, struct rollout_snapshot *s);
+/* The zone misses an objective that the others keep; and what was counted of it is void. */
+bool observer_zone_misses(const struct observer *o, const char *key, const char *zone);
+void observer_zone_forget(struct observer *o, const char *key, const char *zone);
 /* The route was changed at this wall time: shares are counted anew. */
 void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);
 

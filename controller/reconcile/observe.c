@@ -309,8 +309,8 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 			feed_judge(o, w, r);
 			count_share(o, w, r);
 		}
-		if (o->slo)
-			slo_watch_feed(o->slo, w->canary, r->wall_ms, r->increment);
+		if (o->slo && slo_watch_feed(o->slo, w->canary, w->zone, r->wall_ms, r->increment))
+			operator_enqueue(ob->op, r->group);
 	}
 	w->last_ms = r->wall_ms;
 	wake(ob, r->group, o, r->wall_ms);
@@ -479,6 +479,23 @@ void observer_route_changed(struct observer *ob, const char *key, int64_t wall_m
 	o->since_ms = wall_ms;
 	o->canary_requests = o->total_requests = 0;
 	o->counted = false;
+}
+
+/* --- zones ------------------------------------------------------------------------------- */
+
+bool observer_zone_misses(const struct observer *ob, const char *key, const char *zone)
+{
+	const struct observation *o = map_get(&ob->observations, key);
+
+	return o && o->slo && slo_watch_zone_misses(o->slo, zone);
+}
+
+void observer_zone_forget(struct observer *ob, const char *key, const char *zone)
+{
+	struct observation *o = map_get(&ob->observations, key);
+
+	if (o && o->slo)
+		slo_watch_zone_forget(o->slo, zone);
 }
 
 /* --- what the planner gets --------------------------------------------------------------- */

@@ -9,6 +9,7 @@
 #include "internal.h"
 #include "observe.h"
 #include "tidegate/base/str.h"
+#include "tidegate/failover/miss.h"
 #include "tidegate/judge/burn.h"
 
 /* Figures change with every scrape; status shows them this often, or when a breach begins or ends.
@@ -26,6 +27,7 @@ struct slo_watch {
 	unsigned n;
 	struct mdep_objective objectives[MDEP_OBJECTIVES_MAX]; /* names are our own */
 	struct burn *service[MDEP_OBJECTIVES_MAX];
+	struct miss misses[MDEP_OBJECTIVES_MAX]; /* of the stable revision */
 	struct side stable, target;
 	int64_t excused_ms; /* last time that a zone was dark */
 	char excuse[96];
@@ -116,6 +118,7 @@ struct slo_watch *slo_watch_new(const struct mdep *m, int64_t now_ms)
 		w->objectives[i] = m->slo.objectives[i];
 		w->objectives[i].name = xstrdup(m->slo.objectives[i].name);
 		w->service[i] = burn_new(w->objectives[i].target);
+		miss_init(&w->misses[i], w->objectives[i].target);
 		restore(w, i, &m->status, now_ms);
 	}
 	resume_sides(w, m);
@@ -201,10 +204,12 @@ static bool measure(const struct mdep_objective *o, const struct counts *c, doub
 	return c->known;
 }
 
-void slo_watch_feed(struct slo_watch *w, bool target, int64_t wall_ms, const struct counts *c)
+bool slo_watch_feed(struct slo_watch *w, bool target, const char *zone, int64_t wall_ms,
+                    const struct counts *c)
 {
 	const struct side *s = target ? &w->target : &w->stable;
 	double t = (double)wall_ms / 1000, all, bad;
+	bool changed = false;
 
 	for (unsigned i = 0; i < w->n; i++) {
 		if (!measure(&w->objectives[i], c, &all, &bad))
@@ -212,7 +217,25 @@ void slo_watch_feed(struct slo_watch *w, bool target, int64_t wall_ms, const str
 		burn_add(w->service[i], t, all, bad);
 		if (s->burns[i])
 			burn_add(s->burns[i], t, all, bad);
+		/* A version that is bad where it is tried is no fault of the zone. */
+		if (!target)
+			changed |= miss_add(&w->misses[i], zone, wall_ms, all, bad);
 	}
+	return changed;
+}
+
+bool slo_watch_zone_misses(const struct slo_watch *w, const char *zone)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		if (miss_is(&w->misses[i], zone))
+			return true;
+	return false;
+}
+
+void slo_watch_zone_forget(struct slo_watch *w, const char *zone)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		miss_forget(&w->misses[i], zone);
 }
 
 void slo_watch_excuse(struct slo_watch *w, int64_t now_ms, const char *zone)

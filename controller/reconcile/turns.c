@@ -152,6 +152,14 @@ static void take_answer(const struct failover_input *in, struct zone_facts *f,
 		plan->wake_ms = wake_ms;
 }
 
+static bool is_own_affair(const struct failover_plan *plan, const char *zone)
+{
+	for (unsigned i = 0; i < plan->nzones; i++)
+		if (str_eq(plan->zones[i].name, zone))
+			return failover_is_own_affair(&plan->zones[i]);
+	return false;
+}
+
 void turns_plan(struct turns *t, const struct rollout_snapshot *s, const struct failover_input *in,
                 struct zone_facts *facts, struct failover_plan *plan)
 {
@@ -167,6 +175,7 @@ void turns_plan(struct turns *t, const struct rollout_snapshot *s, const struct 
 		group_rest(t->group, key);
 	} else {
 		q.zone = facts[zone].name;
+		q.own_affair = is_own_affair(plan, q.zone);
 		if (q.lane == ZONE_LANE_LEAVE)
 			fill_counts(t, &q);
 		group_ask(t->group, &q, &answer);

@@ -94,6 +94,28 @@ void world_zone_set(struct world *w, const char *zone, bool dark)
 	world_wake(w, clock_mono_ms());
 }
 
+void world_zone_spoil(struct world *w, const char *zone, double errors, double slower)
+{
+	struct world_zone *z = world_zone(w, zone);
+
+	users_count(w);
+	if (!z)
+		return;
+	z->errors = errors;
+	z->slower = slower;
+}
+
+const struct world_zone *world_zone_spoils(struct world *w, const struct sim_object *pod)
+{
+	for (unsigned i = 0; i < w->nzones; i++) {
+		const struct world_zone *z = &w->zones[i];
+
+		if ((z->errors > 0 || z->slower > 1) && str_eq(z->name, world_zone_of(w, pod)))
+			return z;
+	}
+	return NULL;
+}
+
 bool world_lose_node(struct world *w, const char *node)
 {
 	struct sim_object *o = sim_get(w->api, SIM_NODE, NULL, node);

@@ -68,14 +68,14 @@ static double share_below(const struct world_behaviour *b, double t)
 	return 0.5 * erfc(-log(t / b->p50_s) / (sigma * 1.4142135623730951));
 }
 
-static void count_latency(struct world *w, struct sim_object *pod, double n)
+static void count_latency(struct world *w, struct sim_object *pod, double slower, double n)
 {
 	double below = 0, left = n, next;
 
 	for (int i = 0; i < SIM_BUCKETS && left > 0; i++) {
 		double hits;
 
-		next = share_below(pod->world.behaviour, users_bounds[i]);
+		next = share_below(pod->world.behaviour, users_bounds[i] / slower);
 		hits = below < 1 ? draw_binomial(w, left, (next - below) / (1 - below)) : 0;
 		pod->world.counts.buckets[i] += hits;
 		left -= hits;
@@ -87,21 +87,24 @@ static void count_latency(struct world *w, struct sim_object *pod, double n)
 void users_count_pod(struct world *w, struct sim_object *pod)
 {
 	struct sim_counts *c = &pod->world.counts;
+	const struct world_zone *zone;
 	int64_t now = clock_mono_ms();
-	double n, errors, copies;
+	double n, errors, copies, share;
 	double s = (double)(now - c->since_ms) / 1000;
 
 	c->since_ms = now;
 	if (s <= 0 || c->rate + c->copies <= 0)
 		return;
 	n = draw_poisson(w, c->rate * s);
-	errors = draw_binomial(w, n, pod->world.behaviour->errors);
+	zone = world_zone_spoils(w, pod);
+	share = pod->world.behaviour->errors + (zone ? zone->errors : 0);
+	errors = draw_binomial(w, n, share);
 	pod->world.app->tally.requests += n;
 	pod->world.app->tally.errors += errors;
 	copies = draw_poisson(w, c->copies * s);
 	c->requests += n + copies;
-	c->errors += errors + draw_binomial(w, copies, pod->world.behaviour->errors);
-	count_latency(w, pod, n + copies);
+	c->errors += errors + draw_binomial(w, copies, share);
+	count_latency(w, pod, zone && zone->slower > 1 ? zone->slower : 1, n + copies);
 }
 
 static void count_lost(struct world *w, struct world_app *a)

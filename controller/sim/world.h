@@ -72,6 +72,9 @@ struct world_app {
 struct world_zone {
 	char name[64];
 	bool dark;
+	/* What it adds to its pods' versions: share of errors; answers take so many times as long.
+	 */
+	double errors, slower;
 };
 
 struct world {
@@ -126,6 +129,10 @@ void pods_set_ready(struct world *w, struct sim_object *pod, bool ready);
 struct world_zone *world_zone(struct world *w, const char *name);
 bool world_zone_is_dark(const struct world *w, const char *zone);
 void world_zone_set(struct world *w, const char *zone, bool dark);
+/* slower: 1 = not at all. */
+void world_zone_spoil(struct world *w, const char *zone, double errors, double slower);
+/* Of a pod that is worse for its zone; NULL = it is not. */
+const struct world_zone *world_zone_spoils(struct world *w, const struct sim_object *pod);
 /* It and its pods fall silent for good. False: there is none of that name. */
 bool world_lose_node(struct world *w, const char *node);
 /* "" when it is not bound, or its node has no zone. */

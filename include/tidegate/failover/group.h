@@ -41,6 +41,7 @@ struct group_question {
 	int64_t now_ms;
 	/* Models with pods in the zone, this one included; those of them that fail or are out. */
 	unsigned models, bad;
+	bool own_affair; /* whatever others do there */
 	/* Models that fail in the zone that is worst apart from this one. */
 	unsigned bad_elsewhere;
 };

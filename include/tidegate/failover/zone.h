@@ -37,6 +37,11 @@
  * own counters (a long queue, a status path that hangs), do not count as failing. The zone is
  * Suspect, reason ClientsServed, and no capacity for others.
  *
+ * A zone that answers probes and misses an objective which the others keep (slow, or errors) is
+ * left too, reason MissesObjective, but only where nothing speaks against it: it is Impaired as
+ * long as the mode is Manual, capacity is short or another zone is out. On its way back it relapses
+ * when it misses again. That is always this model's own affair, no other one's.
+ *
  * Guards: one zone is out at a time, not counting those that people want out, beside which another
  * is left where the rest carries minCapacity; never the last healthy one; a zone without pods in
  * service proves nothing, neither good nor bad; an observer that sees no zone at all suspects
@@ -85,6 +90,7 @@ struct zone_facts {
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */
 	bool vacant;           /* no pod is wanted there, and a node of it is Ready */
+	bool misses;           /* an objective that the others keep (failover/miss.h) */
 	struct zone_shift shift;
 	enum zone_say say;
 	bool alone; /* other models are well there */
@@ -135,6 +141,9 @@ void failover_step(const struct failover_input *in, struct failover_plan *out);
  */
 int failover_wish(const struct failover_input *in, const struct failover_plan *plan,
                   enum zone_lane *lane);
+/* It leaves the zone, or left it, for what this model does there: nothing is said of other models.
+ */
+bool failover_is_own_affair(const struct mdep_zone_status *z);
 /* The zone that the plan is out of because it is bad for all models; NULL = none. */
 const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzones);
 

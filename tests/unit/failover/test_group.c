@@ -214,6 +214,29 @@ static void test_a_zone_that_all_are_back_in_holds_up_nobody(void **st)
 	assert_int_equal(w.decisions, 2);
 }
 
+/* What a model does in a zone is no case of the zone's, though no other model is there to compare
+ * with. */
+static void test_an_own_affair_decides_nothing(void **st)
+{
+	struct group_question q = {.model = "shop/x",
+	                           .zone = "a",
+	                           .now_ms = w.now,
+	                           .models = 1,
+	                           .bad = 1,
+	                           .own_affair = true};
+	struct group_answer a;
+
+	(void)st;
+	group_ask(w.g, &q, &a);
+	assert_int_equal(a.say, ZONE_WAIT);
+	q.now_ms = w.now += GROUP_ALONE_MS;
+	group_ask(w.g, &q, &a);
+	assert_int_equal(a.say, ZONE_GO);
+	assert_true(a.alone);
+	assert_false(a.decided);
+	assert_int_equal(ask(0, "b", MODELS, MODELS), ZONE_GO);
+}
+
 static void test_a_new_leader_knows_what_is_out(void **st)
 {
 	(void)st;
@@ -389,6 +412,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_second_zone_waits_for_the_first, world, end),
 		cmocka_unit_test_setup_teardown(test_a_zone_that_all_are_back_in_holds_up_nobody,
 	                                        world, end),
+		cmocka_unit_test_setup_teardown(test_an_own_affair_decides_nothing, world, end),
 		cmocka_unit_test_setup_teardown(test_a_new_leader_knows_what_is_out, world, end),
 		cmocka_unit_test_setup_teardown(test_one_bad_model_leaves_alone, world, end),
 		cmocka_unit_test_setup_teardown(test_who_comes_first_waits_for_the_others, world,

@@ -130,6 +130,64 @@ static void test_a9_clients_who_are_answered_are_a_veto(void **st)
 	assert_true(until_out(1, 1000) <= 1000);
 }
 
+static void test_a_zone_that_misses_an_objective_is_left(void **st)
+{
+	(void)st;
+	world(3, 4);
+	run(3000);
+	w.misses[1] = true;
+	assert_true(until_out(1, 2000) <= 1000);
+	run(2000);
+	assert_string_equal(mdep_zone_find(&w.m.status, "b")->reason, "MissesObjective");
+	assert_null(failover_zone_out(w.m.status.zones, w.m.status.nzones));
+	/* Without traffic nothing is counted; on its way back it is judged anew. */
+	w.misses[1] = false;
+	while (state(1) != ZONE_FAILBACK)
+		run(TICK_MS);
+	run(15000);
+	assert_int_equal(percent(1), 25);
+	w.misses[1] = true;
+	run(TICK_MS);
+	assert_int_equal(percent(1), 0);
+	assert_string_equal(mdep_zone_find(&w.m.status, "b")->reason, "MissesObjective");
+	w.misses[1] = false;
+	/* Twice as long before it is tried again, then it is well. */
+	run(115000);
+	assert_int_equal(percent(1), 0);
+	run(60000);
+	assert_int_equal(state(1), ZONE_HEALTHY);
+	assert_int_equal(w.evacuations, 2);
+}
+
+/* It answers: where something speaks against leaving it, it is only said. */
+static void test_a_zone_that_misses_an_objective_waits(void **st)
+{
+	enum { MANUAL, DISABLED, SHORT, ANOTHER, ROWS };
+
+	(void)st;
+	for (int row = 0; row < ROWS; row++) {
+		world(3, 4);
+		run(3000);
+		if (row == MANUAL)
+			w.m.failover.mode = FAILOVER_MANUAL;
+		if (row == DISABLED)
+			w.m.failover.mode = FAILOVER_DISABLED;
+		if (row == SHORT)
+			w.m.failover.min_capacity = 90;
+		if (row == ANOTHER) {
+			dark(0, true);
+			run(8000);
+		}
+		w.misses[1] = true;
+		run(20000);
+		assert_int_equal(percent(1), 100);
+		assert_int_equal(state(1), row == DISABLED ? ZONE_HEALTHY : ZONE_IMPAIRED);
+		w.misses[1] = false;
+		run(1000);
+		assert_int_equal(state(1), ZONE_HEALTHY);
+	}
+}
+
 /* What serves clients without answering us is no place to send others to. */
 static void test_a_zone_that_only_clients_see_is_no_capacity(void **st)
 {
@@ -309,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_a8_all_zones_dark_freezes),
 		cmocka_unit_test(test_a9_clients_who_are_answered_are_a_veto),
 		cmocka_unit_test(test_a_zone_that_only_clients_see_is_no_capacity),
+		cmocka_unit_test(test_a_zone_that_misses_an_objective_is_left),
+		cmocka_unit_test(test_a_zone_that_misses_an_objective_waits),
 		cmocka_unit_test(test_a14_a15_a_second_zone_waits),
 		cmocka_unit_test(test_a16_without_capacity_only_a_part_is_shifted),
 		cmocka_unit_test(test_a22_a_relapse_waits_longer),

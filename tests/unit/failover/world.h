@@ -43,6 +43,7 @@ static struct world {
 	char events[2048];
 	const char *evacuate, *give_back; /* orders that stand there, until they are settled */
 	struct zone_shift shifts[3];
+	bool misses[3];
 	bool shifts_unread;
 	char reason[FAILOVER_TEXT_MAX];
 	struct failover_answer answer; /* to the last order */
@@ -106,7 +107,10 @@ static inline void probe_pod(struct pod *p)
 
 static inline struct zone_facts facts_of(int z)
 {
-	struct zone_facts f = {.name = names[z], .in_route = w.route[z], .shift = w.shifts[z]};
+	struct zone_facts f = {.name = names[z],
+	                       .in_route = w.route[z],
+	                       .shift = w.shifts[z],
+	                       .misses = w.misses[z]};
 
 	for (int i = 0; i < w.per_zone && i < w.pods_of[z]; i++) {
 		const struct pod *p = &w.pods[z][i];
@@ -142,6 +146,7 @@ static inline void note_events(const struct failover_plan *plan)
 
 	for (unsigned i = 0; i < plan->nevents; i++) {
 		w.evacuations += str_eq(plan->events[i].reason, "ZoneEvacuating") ||
+		                 str_eq(plan->events[i].reason, "MissesObjective") ||
 		                 str_eq(plan->events[i].reason, "ZoneRelapsed");
 		used += (size_t)snprintf(w.events + used, sizeof(w.events) - used, "%s:%s ",
 		                         plan->events[i].zone, plan->events[i].reason);

@@ -36,7 +36,7 @@ static struct counts reading(double errors, double over_50ms, double over_100ms)
 static int64_t feed(struct slo_watch *w, bool target, int64_t t, int seconds, struct counts c)
 {
 	for (int i = 0; i < seconds; i++, t += 1000)
-		slo_watch_feed(w, target, t, &c);
+		slo_watch_feed(w, target, "a", t, &c);
 	return t;
 }
 

@@ -22,6 +22,7 @@ static struct stage {
 	struct cluster cluster;
 	struct world world;
 	unsigned models;
+	const char *preset; /* NULL = triton */
 	/* Whether a process gets an answer from a pod; NULL = as the world has it. */
 	bool (*reaches)(const char *agent, const char *model, const char *zone, const char *url);
 	bool (*connected)(void *arg, const char *agent);
@@ -111,14 +112,14 @@ static inline void stage_model(const char *name, const char *version, const char
 {
 	cleanup_free char *text = xasprintf(
 		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":3,\"model\":{\"name\":"
-		"\"ranker\",\"version\":\"%s\"},\"runtime\":{\"preset\":\"triton\"},\"gpu\":"
+		"\"ranker\",\"version\":\"%s\"},\"runtime\":{\"preset\":\"%s\"},\"gpu\":"
 		"{\"count\":1},\"zones\":[{\"name\":\"z0\"},{\"name\":\"z1\"},{\"name\":\"z2\"}],"
 		"\"strategy\":{\"maxSurge\":1,\"steps\":[{\"weight\":20,\"hold\":\"10m\"},"
 		"{\"weight\":100}]},\"failover\":{\"minCapacity\":\"60%%\",\"recoverAfter\":"
 		"\"30s\","
 		"\"ramp\":\"8s\"},\"traffic\":{\"httpRoute\":{\"name\":\"%s\",\"parentRefs\":"
 		"[{\"name\":\"gw\"}]}}%s}}",
-		name, version, name, more);
+		name, version, str_or(stage.preset, "triton"), name, more);
 
 	assert_non_null(sim_put(stage.cluster.api, SIM_MDEP, text, NULL));
 }
