@@ -9,7 +9,12 @@
 #define POLL_MS        20
 #define HURRY_AFTER_MS 200
 #define HURRY_AGAIN_MS 4000
-#define RELIST_MS      60000
+/*
+ * A watch that was hurried tells its place within 3 s; one of a resource that was made just now may
+ * never, as nothing has been written to it. A list is the last word, and no load when it is rare.
+ */
+#define RELIST_AFTER_MS 5000
+#define RELIST_AGAIN_MS 60000
 
 #define RV_MAX 24
 
@@ -37,7 +42,7 @@ static void wait_on(struct reflector_newest *n)
 	int64_t now = loop_now(n->reflector->loop);
 
 	if (now >= n->relist_ms) {
-		n->relist_ms = now + RELIST_MS;
+		n->relist_ms = now + RELIST_AGAIN_MS;
 		n->hurry_ms = now + HURRY_AGAIN_MS;
 		reflector_relist(n->reflector);
 	} else if (now >= n->hurry_ms) {
@@ -82,7 +87,7 @@ static void answered(void *arg, const struct kube_response *r)
 		return;
 	}
 	n->hurry_ms = now + HURRY_AFTER_MS;
-	n->relist_ms = now + RELIST_MS;
+	n->relist_ms = now + RELIST_AFTER_MS;
 	timer_start(&n->timer, 0);
 }
 

@@ -93,7 +93,7 @@ setup() {
 	world_start_operator
 	users_objects >"$BED_DIR/users.yaml"
 	kubectl apply -f "$BED_DIR/users.yaml" >/dev/null || give_up "the user's objects were not accepted"
-	wait_until 60 "the Deployment serves" kubectl wait deployment/ranker -n shop \
+	wait_until 90 "the Deployment serves" kubectl wait deployment/ranker -n shop \
 		--for=jsonpath='{.status.availableReplicas}'=6 --timeout=0 || give_up "the Deployment does not serve"
 	wait_until 20 "an answer" answered || give_up "the gateway does not answer"
 	world_start_load $RATE

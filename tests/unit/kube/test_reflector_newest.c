@@ -178,6 +178,21 @@ static void test_relist(void **state)
 	assert_true(str_ends(path(g, 2), "resourceVersion="));
 }
 
+/* Every watch is silent: in the end a list tells. */
+static void test_silence_is_ended_by_a_list(void **state)
+{
+	struct rig *g = *state;
+	struct wait w;
+
+	SCRIPT(g, WATCH, QUIET_STREAM, QUIET_STREAM, QUIET_STREAM, QUIET_STREAM);
+	SCRIPT(g, ASK, {.body = LIST("20", "")});
+	start_listed(g, (struct reflector_options){0});
+	SCRIPT(g, PAGED, {.body = LIST("20", TWO_ITEMS)});
+	begin_wait(&w, g);
+	assert_true(fake_api_run(g->bed->loop, &w.done, 10000));
+	assert_int_equal(asked(g, PAGED), 2);
+}
+
 static void test_free_while_waiting(void **state)
 {
 	struct rig *g = *state;
@@ -208,6 +223,7 @@ int main(void)
 		R(test_list_not_in_yet),
 		R(test_hurry_ends_the_wait),
 		R(test_relist),
+		R(test_silence_is_ended_by_a_list),
 		R(test_free_while_waiting),
 	};
 
