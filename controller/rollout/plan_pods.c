@@ -96,14 +96,16 @@ void plan_arithmetic(struct planner *p)
 /* --- where ------------------------------------------------------------------------------- */
 
 /*
- * Pods that take the cards of others go where those leave: what both have together is spread, and
- * as a split only grows with its number, what stable has of it leaves nothing negative.
+ * Pods that take the cards of others go where those leave: all replicas are spread, and the target
+ * gets what the rest of them would leave. As a split only grows with its number, nothing of it is
+ * negative. What stable has at the moment does not count: pods would follow it back and forth.
  */
 static void split_goal(struct planner *p, enum track_id track, const int *weights, unsigned n,
                        int *share)
 {
 	int *taken = arena_array(p->arena, n, sizeof(int));
-	int others = track == TRACK_TARGET && !p->surge ? p->goal[TRACK_STABLE] : 0;
+	int rest = p->m->replicas - p->goal[track];
+	int others = track == TRACK_TARGET && !p->surge && rest > 0 ? rest : 0;
 
 	replicas_split(others + p->goal[track], weights, n, share);
 	replicas_split(others, weights, n, taken);
