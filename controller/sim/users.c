@@ -158,19 +158,27 @@ static bool pods_are_dark(struct world *w, const struct sim_object *service)
 	return false;
 }
 
+/* Also when they were given up meanwhile, and their successors are on their way. */
+static bool is_bereft(struct world *w, struct sim_object *service)
+{
+	service->world.bereft |= pods_are_dark(w, service);
+	return service->world.bereft;
+}
+
 static void send_to(struct world *w, struct world_app *a, const char *name, double rate)
 {
-	const struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name);
+	struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name);
 	unsigned endpoints = service ? world_endpoints(w, service) : 0;
 
 	if (rate <= 0)
 		return;
 	a->open |= endpoints > 0;
 	if (!endpoints) {
-		*(service && pods_are_dark(w, service) ? &a->rates.lost_dark
-		                                       : &a->rates.lost_release) += rate;
+		*(service && is_bereft(w, service) ? &a->rates.lost_dark
+		                                   : &a->rates.lost_release) += rate;
 		return;
 	}
+	service->world.bereft = false;
 	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
 	     p = sim_next(w->api, SIM_POD, p)) {
 		if (!world_is_behind(service, p))

@@ -68,6 +68,8 @@ struct sim_attached {
 	bool dark; /* only its own zone reaches it, or nobody */
 	/* Of a node. */
 	bool lost, unready;
+	/* Of a Service: its last endpoint was lost in the dark, and none came since. */
+	bool bereft;
 	/* Of a route: generations, as the gateway has them. */
 	unsigned seen, in_force;
 };

@@ -344,6 +344,27 @@ static void test_node_is_lost(void **state)
 	release(&o);
 }
 
+/* All pods are on it: nobody answers until their successors do, however long ago they were given
+ * up. */
+static void test_loss_by_a_lost_node_is_no_fault_of_the_release(void **state)
+{
+	cleanup_arena struct arena a;
+	const char *yaml[1];
+	struct outcome o;
+	char *json;
+
+	(void)state;
+	arena_init(&a, 16384);
+	json = arena_strdup(&a, ranker(&a, "1", BY_ROUTE "  zones: [{name: b}]\n"));
+	memcpy(strstr(json, "\"replicas\":6"), "\"replicas\":2", 12);
+	yaml[0] = json;
+	run_seed(&o, 1, "events:\n- {at: 10m, nodeLost: b-1}\n", yaml, 1);
+	assert_true(o.sum.all.dark > 10000);
+	assert_true(o.sum.all.release == 0);
+	assert_int_equal(o.sum.all.min_ready, 0);
+	release(&o);
+}
+
 static void test_killed_operator_does_no_harm(void **state)
 {
 	struct outcome o;
@@ -517,6 +538,7 @@ int main(void)
 		cmocka_unit_test(test_an_audience_is_taken_back_without_loss),
 		cmocka_unit_test(test_another_runtime_is_released),
 		cmocka_unit_test(test_node_is_lost),
+		cmocka_unit_test(test_loss_by_a_lost_node_is_no_fault_of_the_release),
 		cmocka_unit_test(test_killed_operator_does_no_harm),
 		cmocka_unit_test(test_approval_by_annotation),
 		cmocka_unit_test(test_manifest_applied_in_mid_release),
