@@ -56,6 +56,7 @@ struct observation {
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
 	int64_t since_ms, began_ms;
+	int64_t began_mono_ms; /* began_ms, monotonic */
 	enum judge_verdict verdict;
 	int64_t woken_ms, text_ms, looked_ms;
 	int score;
@@ -410,6 +411,7 @@ static void set_judge(struct observer *ob, struct observation *o, const struct r
 		return;
 	xstr_replace(&o->policy, tag);
 	o->began_ms = s->now_ms;
+	o->began_mono_ms = clock_mono_ms();
 	judge_start(ob, o, s->mdep, policy, plan->status.weight_set_ms);
 }
 
@@ -586,6 +588,7 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->text = arena_strdup(a, o->text);
 	j->since_data_ms = llround(res.since_data_s * 1000.0);
 	j->began_ms = o->began_ms;
+	j->age_ms = clock_mono_ms() - o->began_mono_ms;
 	j->compared = v.compares;
 	j->disagree = arena_strdup(a, v.disagree);
 	if (!j->held)

@@ -206,12 +206,14 @@ static bool arrive(struct planner *p)
 	return true;
 }
 
+#define ONE_LOOK_MS 1000 /* both ages are read one after the other */
+
 /* Of a judge that began in mid-hold: another leader's silence may be as old as the step. */
 static bool has_heard_nothing(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return j->began_ms > p->st->step_reached_ms && p->now - j->since_data_ms <= j->began_ms;
+	return j->began_ms > p->st->step_reached_ms && j->since_data_ms + ONE_LOOK_MS >= j->age_ms;
 }
 
 /* Real users are on the step, and without data it is not to end. */

@@ -644,6 +644,7 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.ngroups = w->ngroups,
 		.since_data_ms = w->no_data_ms,
 		.began_ms = w->judge_began_ms,
+		.age_ms = w->now - w->judge_began_ms,
 		.held = w->policy_held,
 		.compared = w->disagree != NULL,
 		.disagree = w->disagree && *w->disagree ? w->disagree : NULL};
