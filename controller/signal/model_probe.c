@@ -199,9 +199,10 @@ static void finish(struct probe *p, bool ready, const char *why)
 
 static void start_golden(struct probe *p);
 
+/* The spec may have lost its golden request while this one was under way. */
 static void golden_passed(struct probe *p)
 {
-	if (p->warmup) {
+	if (p->warmup && p->golden) {
 		p->warmup--;
 		start_golden(p);
 	} else {
@@ -401,7 +402,7 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	p->version = xstrdup(t->version);
 	p->model = xstrdup_null(t->model);
 	set_golden(p, t);
-	p->warmup = t->golden_json ? t->warmup : 0;
+	p->warmup = t->warmup;
 	p->preset = t->preset;
 	p->status_url = expand(t, str_or(probe_path(t->preset), "/"));
 	p->golden_url = golden_url(t);

@@ -123,17 +123,25 @@ static void make_prober(unsigned concurrency, int64_t period_ms)
 		fail_msg("%s", err.msg);
 }
 
+/* The site itself, as pod shop/p. */
+static struct model_probe_target target(enum mdep_runtime runtime)
+{
+	return (struct model_probe_target){.pod = "shop/p",
+	                                   .uid = "u",
+	                                   .ip = "127.0.0.1",
+	                                   .port = port_of(server_address(w.site.server)),
+	                                   .preset = preset_get(runtime),
+	                                   .model = "rec",
+	                                   .version = "4"};
+}
+
 static void probe(enum mdep_runtime runtime, const char *pod, const char *uid, const char *golden)
 {
-	struct model_probe_target t = {.pod = pod,
-	                               .uid = uid,
-	                               .ip = "127.0.0.1",
-	                               .port = port_of(server_address(w.site.server)),
-	                               .preset = preset_get(runtime),
-	                               .model = "rec",
-	                               .version = "4",
-	                               .golden_json = golden};
+	struct model_probe_target t = target(runtime);
 
+	t.pod = pod;
+	t.uid = uid;
+	t.golden_json = golden;
 	model_prober_set(w.prober, &t);
 }
 
@@ -246,18 +254,12 @@ static void test_golden_request(void **state)
 /* So many, and one that counts; never again, nor for a pod that is set anew as one that serves. */
 static void test_warmup_requests(void **state)
 {
-	struct model_probe_target t = {.pod = "shop/p",
-	                               .uid = "u",
-	                               .ip = "127.0.0.1",
-	                               .preset = preset_get(RUNTIME_V2),
-	                               .model = "rec",
-	                               .version = "4",
-	                               .golden_json = "{}",
-	                               .warmup = 5};
+	struct model_probe_target t = target(RUNTIME_V2);
 
 	(void)state;
+	t.golden_json = "{}";
+	t.warmup = 5;
 	make_prober(4, 20);
-	t.port = port_of(server_address(w.site.server));
 	model_prober_set(w.prober, &t);
 	next_report();
 	assert_true(w.ready);
@@ -268,6 +270,27 @@ static void test_warmup_requests(void **state)
 	assert_int_equal(w.reports, 1);
 	assert_true(w.site.requests > 7);
 	assert_string_equal(w.site.last_method, "GET");
+}
+
+/* Taken out of the spec while one is under way: there is nothing more to send. */
+static void test_a_golden_request_that_is_taken_away_ends_the_warmup(void **state)
+{
+	struct model_probe_target t = target(RUNTIME_V2);
+
+	(void)state;
+	t.golden_json = "{}";
+	t.warmup = 5;
+	w.site.hold = "/v2/models/rec/infer";
+	make_prober(4, 600000);
+	model_prober_set(w.prober, &t);
+	for (int i = 0; i < 200 && !w.site.nheld; i++)
+		run_for(w.site.loop, 5);
+	assert_int_equal(w.site.nheld, 1);
+	t.golden_json = NULL;
+	model_prober_set(w.prober, &t);
+	site_release(&w.site);
+	next_report();
+	assert_true(w.ready);
 }
 
 static const char *fail_post(struct site *s, const struct server_request *r)
@@ -329,20 +352,14 @@ static void test_golden_answers(void **state)
 /* HTTP 200 is not enough where an answer is expected. */
 static void test_golden_request_with_another_answer(void **state)
 {
-	struct model_probe_target t = {.pod = "shop/p",
-	                               .uid = "u",
-	                               .ip = "127.0.0.1",
-	                               .preset = preset_get(RUNTIME_V2),
-	                               .model = "rec",
-	                               .version = "4",
-	                               .golden_json = "{}",
-	                               .golden_answer_json = "{\"score\":0.5}",
-	                               .golden_tolerance = 0.1};
+	struct model_probe_target t = target(RUNTIME_V2);
 
 	(void)state;
+	t.golden_json = "{}";
+	t.golden_answer_json = "{\"score\":0.5}";
+	t.golden_tolerance = 0.1;
 	w.site.body = "{\"score\":0.7}";
 	make_prober(4, 600000);
-	t.port = port_of(server_address(w.site.server));
 	model_prober_set(w.prober, &t);
 	next_report();
 	assert_false(w.ready);
@@ -356,18 +373,12 @@ static void test_golden_request_with_another_answer(void **state)
 /* A newer version's spec tells no answer for this one: that must not hide that it is failing. */
 static void test_a_failing_server_stays_so_whatever_answer_is_expected(void **state)
 {
-	struct model_probe_target t = {.pod = "shop/p",
-	                               .uid = "u",
-	                               .ip = "127.0.0.1",
-	                               .preset = preset_get(RUNTIME_V2),
-	                               .model = "rec",
-	                               .version = "4",
-	                               .golden_tolerance = 0.1};
+	struct model_probe_target t = target(RUNTIME_V2);
 	struct model_probe_state before, after;
 
 	(void)state;
+	t.golden_tolerance = 0.1;
 	make_prober(4, 10);
-	t.port = port_of(server_address(w.site.server));
 	model_prober_set(w.prober, &t);
 	next_report();
 	assert_true(w.ready);
@@ -383,15 +394,10 @@ static void test_a_failing_server_stays_so_whatever_answer_is_expected(void **st
 
 static void test_nobody_answers(void **state)
 {
-	struct model_probe_target t = {.pod = "shop/p",
-	                               .uid = "u",
-	                               .ip = "127.0.0.1",
-	                               .port = 1,
-	                               .preset = preset_get(RUNTIME_V2),
-	                               .model = "rec",
-	                               .version = "4"};
+	struct model_probe_target t = target(RUNTIME_V2);
 
 	(void)state;
+	t.port = 1;
 	make_prober(4, 600000);
 	model_prober_set(w.prober, &t);
 	next_report();
@@ -482,6 +488,7 @@ int main(void)
 		T(test_the_same_target_goes_on),
 		T(test_golden_request),
 		T(test_warmup_requests),
+		T(test_a_golden_request_that_is_taken_away_ends_the_warmup),
 		T(test_golden_request_fails),
 		T(test_golden_answers),
 		T(test_golden_request_with_another_answer),
