@@ -158,7 +158,8 @@ static void merge_members(struct json_writer *w, const struct cJSON *old, const 
 		    (!json_has(over, json_key(it)) || !writes_key(json_key(it), status_only)))
 			jw_value(w, json_key(it), it);
 	json_for_each (it, over)
-		if (!is_head(json_key(it)) && (!old || writes_key(json_key(it), status_only)))
+		if (!is_head(json_key(it)) && json_has(over, json_key(it)) &&
+		    (!old || writes_key(json_key(it), status_only)))
 			merge_member(w, old, it, how);
 }
 
