@@ -88,6 +88,13 @@ struct cluster_replica *cluster_replica_of(struct cluster *c, const char *agent)
 	return NULL;
 }
 
+const char *cluster_zone_of(struct cluster *c, const char *agent)
+{
+	const struct cluster_replica *p = cluster_replica_of(c, agent);
+
+	return p ? c->zones[p - c->replica] : NULL;
+}
+
 void cluster_kill(struct cluster *c, const char *agent)
 {
 	struct cluster_replica *p = cluster_replica_of(c, agent);

@@ -58,6 +58,8 @@ void cluster_end(struct cluster *c);
 
 /* NULL when that process is no more. */
 struct cluster_replica *cluster_replica_of(struct cluster *c, const char *agent);
+/* The zone that the replica goes dark with; NULL: none. */
+const char *cluster_zone_of(struct cluster *c, const char *agent);
 /* The process dies as soon as it is off the stack; nothing happens when it is no more. */
 void cluster_kill(struct cluster *c, const char *agent);
 

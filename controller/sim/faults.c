@@ -87,18 +87,11 @@ static void changed(void *arg, const struct sim_object *o)
 
 /* --- zones --------------------------------------------------------------------------------- */
 
-static const char *zone_of_agent(struct run *r, const char *agent)
-{
-	const struct cluster_replica *p = cluster_replica_of(&r->cluster, agent);
-
-	return p ? r->cluster.zones[p - r->cluster.replica] : NULL;
-}
-
 static bool connected(void *arg, const char *agent)
 {
 	struct run *r = arg;
 
-	return !world_zone_is_dark(&r->world, zone_of_agent(r, agent));
+	return !world_zone_is_dark(&r->world, cluster_zone_of(&r->cluster, agent));
 }
 
 static enum sim_reach pod_request(void *arg, const char *agent, const char *url, struct buf *out)
@@ -107,7 +100,7 @@ static enum sim_reach pod_request(void *arg, const char *agent, const char *url,
 
 	if (str_ends(url, "/metrics") && user_metrics_are_silent(r))
 		return SIM_REFUSES;
-	return world_answer(&r->world, url, zone_of_agent(r, agent), out);
+	return world_answer(&r->world, url, cluster_zone_of(&r->cluster, agent), out);
 }
 
 void faults_hooks(struct run *r, struct sim_hooks *h)

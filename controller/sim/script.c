@@ -71,26 +71,18 @@ static void changed(void *arg, const struct sim_object *o)
 	s->dirty |= o->resource != SIM_LEASE && o->resource != SIM_EVENT;
 }
 
-/* NULL: in none that goes dark. */
-static const char *zone_of_agent(struct script *s, const char *agent)
-{
-	const struct cluster_replica *p = cluster_replica_of(&s->cluster, agent);
-
-	return p ? s->cluster.zones[p - s->cluster.replica] : NULL;
-}
-
 static bool connected(void *arg, const char *agent)
 {
 	struct script *s = arg;
 
-	return !world_zone_is_dark(&s->world, zone_of_agent(s, agent));
+	return !world_zone_is_dark(&s->world, cluster_zone_of(&s->cluster, agent));
 }
 
 static enum sim_reach pod_request(void *arg, const char *agent, const char *url, struct buf *out)
 {
 	struct script *s = arg;
 
-	return world_answer(&s->world, url, zone_of_agent(s, agent), out);
+	return world_answer(&s->world, url, cluster_zone_of(&s->cluster, agent), out);
 }
 
 /* --- objects ------------------------------------------------------------------------------- */
