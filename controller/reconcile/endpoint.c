@@ -155,12 +155,13 @@ static void watch_pod(struct map *pods, const struct pod *p)
 		*l = (struct leaving){.since_ms = p->leaving_since_ms};
 }
 
-static unsigned count_pods(const struct rollout_snapshot *s)
+static unsigned count_leaving(const struct rollout_snapshot *s)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < s->ncells; i++)
-		n += s->cells[i].npods;
+		for (unsigned j = 0; j < s->cells[i].npods; j++)
+			n += is_leaving(s->cells[i].pods[j]);
 	return n;
 }
 
@@ -198,12 +199,13 @@ void endpoints_watch(struct endpoints *e, const char *key, const struct rollout_
 {
 	cleanup_arena struct arena a;
 	struct scrape_target *targets;
-	unsigned n = 0;
+	unsigned n = s->traffic.managed ? count_leaving(s) : 0;
 
 	arena_init(&a, 4096);
-	targets = arena_array(&a, count_pods(s), sizeof(*targets));
-	if (s->traffic.managed)
+	if (n) {
+		targets = arena_array(&a, n, sizeof(*targets));
 		n = leaving_targets(e, key, s, &a, targets);
+	}
 	if (n)
 		scraper_set(e->scraper, key, SCRAPE_EVERY_MS, targets, n);
 	else

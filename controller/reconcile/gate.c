@@ -37,14 +37,6 @@ static const struct mdep *mdep_of_pod(struct mdep_operator *op, const struct pod
 	return name ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name)) : NULL;
 }
 
-static const struct replicaset *set_of_pod(struct mdep_operator *op, const struct pod *p)
-{
-	if (!p->meta.owner_name)
-		return NULL;
-	return (const struct replicaset *)store_get(&op->stores[CACHE_REPLICASET],
-	                                            p->meta.namespace, p->meta.owner_name);
-}
-
 static void write_free(struct gate_write *w)
 {
 	list_remove(&w->link);
@@ -134,7 +126,7 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 static void watch_pod(struct gate *g, const struct pod *p)
 {
 	const struct mdep *m = mdep_of_pod(g->op, p);
-	const struct replicaset *rs = set_of_pod(g->op, p);
+	const struct replicaset *rs = serving_set(g->op, p);
 	struct model_probe_target t;
 	struct serving s;
 
@@ -170,11 +162,14 @@ static void forget_pod(struct gate *g, const struct pod *p)
 /* Without a gate of ours the kubelet says who is Ready; whether a zone is dark has to be asked. */
 static bool is_asked(struct gate *g, const struct pod *p)
 {
-	const struct mdep *m = mdep_of_pod(g->op, p);
+	const struct mdep *m;
 
 	if (!p->containers_ready || !p->ip || p->meta.deleted_ms)
 		return false;
-	return p->gate_model_ready_set || (m && failover_watches(m));
+	if (p->gate_model_ready_set)
+		return true;
+	m = mdep_of_pod(g->op, p);
+	return m && failover_watches(m);
 }
 
 static void look_at_pod(struct gate *g, const struct pod *p)

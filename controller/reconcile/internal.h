@@ -367,9 +367,10 @@ struct serving {
 	const char *model, *metrics_path; /* metrics_path NULL = the preset's */
 	int port;
 };
+/* rs NULL: as the spec has it. */
 void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct serving *out);
-void serving_of_pod(struct mdep_operator *op, const struct mdep *m, const struct pod *p,
-                    struct serving *out);
+/* The ReplicaSet that owns the pod; NULL while it is not seen. */
+const struct replicaset *serving_set(struct mdep_operator *op, const struct pod *p);
 /* Where its counters are read; false when it has none. Strings live in the arena and in p. */
 bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep *m,
                     const struct pod *p, struct scrape_target *out);

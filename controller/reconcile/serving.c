@@ -15,15 +15,12 @@ void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct se
 		                        child_port(m)};
 }
 
-void serving_of_pod(struct mdep_operator *op, const struct mdep *m, const struct pod *p,
-                    struct serving *out)
+const struct replicaset *serving_set(struct mdep_operator *op, const struct pod *p)
 {
-	const struct object *rs = NULL;
-
-	if (p->meta.owner_name)
-		rs = store_get(&op->stores[CACHE_REPLICASET], p->meta.namespace,
-		               p->meta.owner_name);
-	serving_of_set(m, (const struct replicaset *)rs, out);
+	if (!p->meta.owner_name)
+		return NULL;
+	return (const struct replicaset *)store_get(&op->stores[CACHE_REPLICASET],
+	                                            p->meta.namespace, p->meta.owner_name);
 }
 
 bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep *m,
@@ -33,7 +30,7 @@ bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep
 	const char *path;
 	int port;
 
-	serving_of_pod(op, m, p, &s);
+	serving_of_set(m, serving_set(op, p), &s);
 	path = s.metrics_path ? s.metrics_path : s.preset->metrics_path;
 	port = s.preset->metrics_port ? s.preset->metrics_port : s.port;
 	if (!p->ip || !path || !s.preset->requests_metric)
