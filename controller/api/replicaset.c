@@ -28,29 +28,13 @@ static void read_status(const struct cJSON *status, struct arena *a, struct repl
 			FAILURE_MAX);
 }
 
-/* A number that starts at 1; 0 when it is not there. */
-static int64_t annotated_number(const struct cJSON *json, const char *annotation)
+static int64_t annotated(const struct cJSON *json, const char *annotation, int64_t low,
+                         int64_t high, int64_t fallback)
 {
 	const char *s = json_annotation(json, annotation);
 	int64_t n;
 
-	return s && str_to_i64(s, &n) && n > 0 ? n : 0;
-}
-
-static int port_number(const struct cJSON *json)
-{
-	const char *s = json_annotation(json, TG_ANN_PORT);
-	int64_t n;
-
-	return s && str_to_i64(s, &n) && n > 0 && n < 65536 ? (int)n : 0;
-}
-
-static int asked_replicas(const struct cJSON *json)
-{
-	const char *s = json_annotation(json, TG_ANN_ASKED);
-	int64_t n;
-
-	return s && str_to_i64(s, &n) && n >= 0 && n <= INT_MAX ? (int)n : -1;
+	return s && str_to_i64(s, &n) && n >= low && n <= high ? n : fallback;
 }
 
 static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
@@ -84,12 +68,12 @@ static struct object *replicaset_decode(const struct cJSON *json, struct arena *
 	d.rs.model_name = json_annotation(json, TG_ANN_MODEL_NAME);
 	d.rs.runtime = json_annotation(json, TG_ANN_RUNTIME);
 	d.rs.metrics_path = json_annotation(json, TG_ANN_METRICS_PATH);
-	d.rs.port = port_number(json);
-	d.rs.revision_no = annotated_number(json, TG_ANN_REVISION_NO);
-	d.rs.spec_writes = annotated_number(json, TG_ANN_SPEC_WRITES);
+	d.rs.port = (int)annotated(json, TG_ANN_PORT, 1, 65535, 0);
+	d.rs.revision_no = annotated(json, TG_ANN_REVISION_NO, 1, INT64_MAX, 0);
+	d.rs.spec_writes = annotated(json, TG_ANN_SPEC_WRITES, 1, INT64_MAX, 0);
 	d.rs.apply_hash = json_apply_hash(json);
 	d.rs.replicas = json_int(json_get(json, "spec"), "replicas", 1);
-	d.rs.asked = asked_replicas(json);
+	d.rs.asked = (int)annotated(json, TG_ANN_ASKED, 0, INT_MAX, -1);
 	read_status(json_get(json, "status"), scratch, &d.rs);
 	return object_pack(sizeof(d.rs), replicaset_fill, &d);
 }

@@ -180,7 +180,6 @@ char *str_from_double(double v, char *buf)
 
 	if (fabs(v) < WHOLE_MAX && v == trunc(v) && (v != 0 || !signbit(v)))
 		return str_from_i64((int64_t)v, buf);
-
 	if (isnan(v) || isinf(v)) {
 		str_copy(buf, STR_DOUBLE_MAX, isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
 		return buf;

@@ -107,18 +107,20 @@ static uint64_t hash_of(const char *zone)
 	return h ? h : 1;
 }
 
-static struct miss_zone *zone_named(struct miss *m, uint64_t name)
+/* -1: nothing is known of it. */
+static int find(const struct miss *m, uint64_t name)
 {
 	for (int i = 0; i < MDEP_ZONES_MAX; i++)
 		if (m->zones[i].name == name)
-			return &m->zones[i];
-	return NULL;
+			return i;
+	return -1;
 }
 
 /* Zones come and go with spec: the room of one that tells nothing any more is taken. */
 static struct miss_zone *zone_made(struct miss *m, uint64_t name)
 {
-	struct miss_zone *z = zone_named(m, name);
+	int at = find(m, name);
+	struct miss_zone *z = at < 0 ? NULL : &m->zones[at];
 
 	for (int i = 0; i < MDEP_ZONES_MAX && !z; i++)
 		if (!m->zones[i].name || sum_of(&m->zones[i]).all <= 0) {
@@ -147,18 +149,15 @@ bool miss_add(struct miss *m, const char *zone, int64_t now_ms, double all, doub
 
 bool miss_is(const struct miss *m, const char *zone)
 {
-	uint64_t name = hash_of(zone);
+	int at = find(m, hash_of(zone));
 
-	for (int i = 0; i < MDEP_ZONES_MAX; i++)
-		if (m->zones[i].name == name)
-			return m->zones[i].misses;
-	return false;
+	return at >= 0 && m->zones[at].misses;
 }
 
 void miss_forget(struct miss *m, const char *zone)
 {
-	struct miss_zone *z = zone_named(m, hash_of(zone));
+	int at = find(m, hash_of(zone));
 
-	if (z)
-		*z = (struct miss_zone){.name = z->name};
+	if (at >= 0)
+		m->zones[at] = (struct miss_zone){.name = m->zones[at].name};
 }

@@ -161,10 +161,14 @@ static double since(const struct sequential *s, double now, double last)
 	return s->started && now > last ? now - last : 0;
 }
 
-static bool is_silent(const struct sequential *s, double now)
+static bool canary_is_silent(const struct sequential *s, double now)
 {
-	return since(s, now, s->last_canary_t) >= s->o.no_data_s ||
-	       since(s, now, s->last_stable_t) >= s->o.no_stable_s;
+	return since(s, now, s->last_canary_t) >= s->o.no_data_s;
+}
+
+static bool stable_is_silent(const struct sequential *s, double now)
+{
+	return since(s, now, s->last_stable_t) >= s->o.no_stable_s;
 }
 
 /* Evidence of old days is no PASS of today. */
@@ -172,13 +176,14 @@ enum judge_verdict sequential_verdict(const struct sequential *s, double now)
 {
 	enum judge_verdict v = combined(s);
 
-	return v != JUDGE_FAIL && is_silent(s, now) ? JUDGE_NONE : v;
+	if (v != JUDGE_FAIL && (canary_is_silent(s, now) || stable_is_silent(s, now)))
+		return JUDGE_NONE;
+	return v;
 }
 
-static void tell_silence(const struct sequential *s, struct sequential_result *r)
+static void tell_silence(const struct sequential *s, double now, struct sequential_result *r)
 {
-	bool no_canary = r->since_data_s >= s->o.no_data_s;
-	bool no_stable = r->since_stable_s >= s->o.no_stable_s;
+	bool no_canary = canary_is_silent(s, now), no_stable = stable_is_silent(s, now);
 
 	if (r->verdict == JUDGE_FAIL || (!no_canary && !no_stable))
 		return;
@@ -215,5 +220,5 @@ void sequential_result(const struct sequential *s, double now, struct sequential
 	r->verdict = sequential_verdict(s, now);
 	r->decided_at = combined_at(r);
 	choose_text(r);
-	tell_silence(s, r);
+	tell_silence(s, now, r);
 }

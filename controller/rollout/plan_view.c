@@ -141,23 +141,17 @@ static int zone_weight(const struct planner *p, int order)
 	return m->zones[order].weight > 0 ? m->zones[order].weight : 1;
 }
 
-static int route_weight(const struct rollout_traffic *t, const char *revision, const char *zone)
+static void view_route(const struct planner *p, struct cell_view *c)
 {
-	int sum = 0;
+	const struct rollout_traffic *t = &p->s->traffic;
 
-	for (unsigned i = 0; i < t->nweights; i++)
-		if (str_eq(t->revisions[i], revision) && str_eq(str_or(t->zones[i], ""), zone))
-			sum += t->weights[i];
-	return sum;
-}
-
-static bool route_chooses(const struct rollout_traffic *t, const char *revision, const char *zone)
-{
-	for (unsigned i = 0; i < t->nweights; i++)
-		if (t->chosen[i] && str_eq(t->revisions[i], revision) &&
-		    str_eq(str_or(t->zones[i], ""), zone))
-			return true;
-	return false;
+	for (unsigned i = 0; i < t->nweights; i++) {
+		if (!str_eq(t->revisions[i], c->revision) ||
+		    !str_eq(str_or(t->zones[i], ""), c->zone))
+			continue;
+		c->route_weight += t->weights[i];
+		c->chosen |= t->chosen[i];
+	}
 }
 
 static void view_zone(const struct planner *p, struct cell_view *c)
@@ -180,8 +174,7 @@ static void add_cell(struct planner *p, const struct rollout_cell *cell, const c
 	c->zone = zone;
 	c->order = zone_order(p->m, zone);
 	c->zone_weight = zone_weight(p, c->order);
-	c->route_weight = route_weight(&p->s->traffic, revision, zone);
-	c->chosen = route_chooses(&p->s->traffic, revision, zone);
+	view_route(p, c);
 	view_zone(p, c);
 	c->known = c->route_weight > 0;
 	if (cell)
