@@ -79,11 +79,10 @@ static const char *path_of(struct intents *t, enum cache cache, const char *ns, 
 
 static int64_t status_every_ms(const struct mdep *m, const struct mdep_status *next)
 {
-	int64_t every = (clock_wall_ms() - next->progress_ms) / STATUS_LAZY_PART;
-
-	if (status_counts_changed(&m->status, next) || every < STATUS_LAZY_MS)
+	if (status_counts_changed(&m->status, next))
 		return STATUS_LAZY_MS;
-	return every < STATUS_LAZY_MAX_MS ? every : STATUS_LAZY_MAX_MS;
+	return easing_ms(clock_wall_ms() - next->progress_ms, STATUS_LAZY_PART, STATUS_LAZY_MS,
+	                 STATUS_LAZY_MAX_MS);
 }
 
 static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *next,

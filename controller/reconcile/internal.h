@@ -230,6 +230,15 @@ struct zone_shift shift_of_zone(const struct mdep_operator *op, const struct mde
 void shift_count_soon(struct mdep_operator *op);
 void shift_count(void *arg);
 
+/* --- what can wait the longer, the longer nothing has changed ------------------------------ */
+/* A part of the time since then, within bounds. */
+static inline int64_t easing_ms(int64_t age_ms, int part, int64_t least, int64_t most)
+{
+	int64_t ms = age_ms / part;
+
+	return ms < least ? least : ms < most ? ms : most;
+}
+
 /* --- what cannot wait (status_change.c) -------------------------------------------------- */
 /*
  * True when the next status differs in what decisions are made from or people wait for; counts and

@@ -261,11 +261,8 @@ static const char *dark_zone(const struct mdep_operator *op, const struct observ
 static int64_t wake_every_ms(const struct observation *o, int64_t now_ms)
 {
 	int64_t since = o->since_ms > o->began_ms ? o->since_ms : o->began_ms;
-	int64_t every = (now_ms - since) / WAKE_EVERY_PART;
 
-	if (every < WAKE_EVERY_MS)
-		return WAKE_EVERY_MS;
-	return every < WAKE_EVERY_MAX_MS ? every : WAKE_EVERY_MAX_MS;
+	return easing_ms(now_ms - since, WAKE_EVERY_PART, WAKE_EVERY_MS, WAKE_EVERY_MAX_MS);
 }
 
 static bool judge_news(struct observation *o, int64_t now_ms)

@@ -41,7 +41,19 @@ static bool revisions_changed(const struct mdep_status *a, const struct mdep_sta
 	return false;
 }
 
-static bool conditions_changed(const struct mdep_status *a, const struct mdep_status *b)
+static bool says_other(const struct mdep_condition *a, const struct mdep_condition *b)
+{
+	return !str_eq(a->status, b->status) || a->observed_generation != b->observed_generation;
+}
+
+static bool gives_other_reason(const struct mdep_condition *a, const struct mdep_condition *b)
+{
+	return !str_eq(str_or(a->reason, ""), str_or(b->reason, ""));
+}
+
+static bool conditions_changed(const struct mdep_status *a, const struct mdep_status *b,
+                               bool (*differs)(const struct mdep_condition *a,
+                                               const struct mdep_condition *b))
 {
 	const struct mdep_condition *c;
 
@@ -49,8 +61,7 @@ static bool conditions_changed(const struct mdep_status *a, const struct mdep_st
 		return true;
 	for (unsigned i = 0; i < b->nconditions; i++) {
 		c = mdep_condition_get(a, b->conditions[i].type);
-		if (!c || !str_eq(c->status, b->conditions[i].status) ||
-		    c->observed_generation != b->conditions[i].observed_generation)
+		if (!c || differs(c, &b->conditions[i]))
 			return true;
 	}
 	return false;
@@ -72,22 +83,10 @@ static bool zones_changed(const struct mdep_status *a, const struct mdep_status 
 	return false;
 }
 
-static bool reasons_changed(const struct mdep_status *a, const struct mdep_status *b)
-{
-	const struct mdep_condition *c;
-
-	for (unsigned i = 0; i < b->nconditions; i++) {
-		c = mdep_condition_get(a, b->conditions[i].type);
-		if (!c || !str_eq(str_or(c->reason, ""), str_or(b->conditions[i].reason, "")))
-			return true;
-	}
-	return false;
-}
-
 bool status_counts_changed(const struct mdep_status *now, const struct mdep_status *next)
 {
-	return reasons_changed(now, next) || now->replicas != next->replicas ||
-	       now->ready_replicas != next->ready_replicas ||
+	return conditions_changed(now, next, gives_other_reason) ||
+	       now->replicas != next->replicas || now->ready_replicas != next->ready_replicas ||
 	       now->updated_replicas != next->updated_replicas ||
 	       now->stable_replicas != next->stable_replicas || now->nweights != next->nweights;
 }
@@ -96,7 +95,7 @@ bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_st
 {
 	return now->observed_generation != next->observed_generation || machine_moved(now, next) ||
 	       traffic_moved(now, next) || orders_changed(now, next) ||
-	       revisions_changed(now, next) || conditions_changed(now, next) ||
+	       revisions_changed(now, next) || conditions_changed(now, next, says_other) ||
 	       zones_changed(now, next) ||
 	       !str_eq(str_or(now->verdict, ""), str_or(next->verdict, ""));
 }
