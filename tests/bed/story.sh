@@ -104,7 +104,7 @@ story() {
 	wait_until 90 "version 2 waits for approval" mdep_is .status.rollout.phase AwaitingApproval ||
 		fail "version 2 did not reach the approval step"
 	tell "kubectl annotate mdep ranker serving.tidegate.io/promote=next"
-	kubectl annotate mdep ranker -n shop --overwrite serving.tidegate.io/promote=next >/dev/null
+	mdep_order promote next
 	wait_until 90 "version 2 is promoted" mdep_serves 2 || fail "version 2 was not promoted"
 	tell "version 2 serves everything"
 

@@ -18,10 +18,7 @@ failover_story() {
 	world_start_nodes || give_up "the nodes did not become Ready"
 	world_install || give_up "manifests/install.yaml could not be applied"
 	record_start
-	replicas_start
-	wait_until 20 "one leads" leader || give_up "nobody leads"
-	world_mdep 1 | kubectl apply -f - >/dev/null || give_up "version 1 was not accepted"
-	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
+	replicas_serve
 	world_start_load 300
 	sleep 3
 	leading=$(leader)

@@ -55,10 +55,6 @@ release_is() {
 	equal "$1" "$(mdep .status.rollout.phase) $(mdep .status.rollout.step)" "$2"
 }
 
-order() {
-	kubectl annotate mdep ranker -n shop --overwrite "serving.tidegate.io/$1=$2" >/dev/null
-}
-
 outcome_is() {
 	[ "$(mdep ".status.orders[?(@.order==\"$1\")].outcome")" = "$2" ]
 }
@@ -82,7 +78,7 @@ during_an_approval_hold() {
 }
 
 during_an_abort() {
-	order abort now
+	mdep_order abort now
 	wait_until 5 "the order is heard" outcome_is abort Done || give_up "abort: $(mdep .status.orders)"
 	zone_fails "$1"
 	wait_until 30 "aborted" mdep_is .status.rollout.phase Aborted || give_up "version 2 is not aborted"
@@ -97,10 +93,7 @@ during_story() {
 	local others
 	world_start_nodes || give_up "the nodes did not become Ready"
 	world_install || give_up "manifests/install.yaml could not be applied"
-	replicas_start
-	wait_until 20 "one leads" leader || give_up "nobody leads"
-	world_mdep 1 | kubectl apply -f - >/dev/null || give_up "version 1 was not accepted"
-	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
+	replicas_serve
 	wait_until 10 "all three vote" replicas_voting 3 || give_up "the replicas do not vote"
 	mapfile -t others < <(leading=$(leader) && other_than "${leading##*-}")
 	world_start_load 300

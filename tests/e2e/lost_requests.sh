@@ -18,7 +18,7 @@ RATE=500
 orders=0
 order() {
 	orders=$((orders + 1))
-	kubectl annotate mdep ranker -n shop --overwrite "serving.tidegate.io/$1=$2#$orders" >/dev/null
+	mdep_order "$1" "$2#$orders"
 }
 
 # waits_at STEP: for approval at the step of this number, counted from 1.

@@ -45,10 +45,7 @@ votes_story() {
 	local leading n others
 	world_start_nodes || give_up "the nodes did not become Ready"
 	world_install || give_up "manifests/install.yaml could not be applied"
-	replicas_start
-	wait_until 20 "one leads" leader || give_up "nobody leads"
-	world_mdep 1 | kubectl apply -f - >/dev/null || give_up "version 1 was not accepted"
-	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
+	replicas_serve
 	wait_until 10 "all three vote" replicas_voting 3 || give_up "the replicas do not vote"
 	equal "a Lease a replica" "$(votes_leases)" 3
 	world_start_load 300

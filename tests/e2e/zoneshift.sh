@@ -12,10 +12,6 @@ for shift_lib in e2e replica; do
 	. "$BED_TREE/tests/e2e/lib/$shift_lib.sh"
 done
 
-order() {
-	kubectl annotate mdep ranker -n shop --overwrite "serving.tidegate.io/$1=$2" >/dev/null
-}
-
 # order_outcome VERB VALUE: of this very order; empty until it was heard.
 order_outcome() {
 	mdep ".status.orders[?(@.value==\"$2\")].outcome"
@@ -65,17 +61,17 @@ phase_lost() {
 
 orders_story() {
 	phase_begins "order evacuate"
-	order evacuate hz-b,1h,rack-work
+	mdep_order evacuate hz-b,1h,rack-work
 	wait_until 15 "hz-b is left" zone_is hz-b Evacuated || give_up "hz-b was not left"
 	equal "outcome of evacuate" "$(order_outcome evacuate hz-b,1h,rack-work)" Done
 	equal "reason of the zone" "$(mdep '.status.zones[?(@.name=="hz-b")].reason')" Ordered
 	wait_until 40 "its pods are replaced" zone_replaced hz-b 6 || give_up "the pods of hz-b were not replaced"
-	order evacuate hz-x
+	mdep_order evacuate hz-x
 	wait_until 10 "an unknown zone is ignored" order_is evacuate hz-x Ignored || fail "evacuate=hz-x: $(mdep .status.orders)"
 	phase_lost "hz-b is left"
 
 	phase_begins "order return"
-	order return hz-b
+	mdep_order return hz-b
 	wait_until 10 "return is heard" order_is return hz-b Done || fail "return: $(mdep .status.orders)"
 	wait_until 40 "hz-b is healthy" zone_well hz-b || give_up "hz-b did not come back"
 	wait_until 60 "the extra pods have left" world_pods 6 || give_up "pods did not settle"
@@ -89,7 +85,7 @@ shifts_story() {
 	wait_until 10 "the ZoneShift says so" ready_is rack Shifted || fail "its status: $(zshift rack .status)"
 	equal "matched, evacuated, refused" \
 		"$(zshift rack .status.matched) $(zshift rack .status.evacuated) $(zshift rack .status.refused)" "1 1 0"
-	order return 'hz-a#1'
+	mdep_order return 'hz-a#1'
 	wait_until 10 "return is ignored" order_is return 'hz-a#1' Ignored || fail "return: $(mdep .status.orders)"
 
 	# Another zone beside it: what is left could not carry the load, until it has grown.
@@ -126,10 +122,10 @@ standby_story() {
 	kubectl patch mdep ranker -n shop --type=merge \
 		-p '{"spec":{"zones":[{"name":"hz-a"},{"name":"hz-b"},{"name":"hz-c","role":"Standby"}]}}' >/dev/null
 	wait_until 60 "hz-c is empty" pods_in hz-c 0 || give_up "hz-c keeps pods"
-	order evacuate hz-a,1h
+	mdep_order evacuate hz-a,1h
 	wait_until 60 "hz-c has taken its part" pods_in hz-c 3 || give_up "hz-c was not brought in"
 	wait_until 20 "hz-a is left" zone_is hz-a Evacuated || give_up "hz-a was not left"
-	order return 'hz-a#2'
+	mdep_order return 'hz-a#2'
 	wait_until 60 "hz-a is healthy" zone_well hz-a || give_up "hz-a did not come back"
 	wait_until 60 "hz-c is empty again" pods_in hz-c 0 || give_up "hz-c was not stood down"
 	phase_lost "brought in and stood down"

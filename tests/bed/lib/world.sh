@@ -180,6 +180,11 @@ mdep() {
 	kubectl get mdep ranker -n shop -o "jsonpath={$1}"
 }
 
+# mdep_order VERB VALUE
+mdep_order() {
+	kubectl annotate mdep ranker -n shop --overwrite "serving.tidegate.io/$1=$2" >/dev/null
+}
+
 mdep_is() {
 	[ "$(mdep "$1")" = "$2" ]
 }

@@ -77,6 +77,14 @@ replicas_start() {
 	done
 }
 
+# replicas_serve: they are started, one of them leads, and version 1 of the model serves.
+replicas_serve() {
+	replicas_start
+	wait_until 20 "one leads" leader || give_up "nobody leads"
+	world_mdep 1 | kubectl apply -f - >/dev/null || give_up "version 1 was not accepted"
+	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
+}
+
 # replicas_voting N: the leader counts so many votes.
 replicas_voting() {
 	local name
