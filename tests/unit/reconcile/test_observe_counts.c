@@ -40,7 +40,8 @@ static void test_a_canary_that_was_never_measured_is_silent(void **state)
 	assert_true(fabs(r.since_data_s - 40) < 1e-6);
 }
 
-static void test_silence_ends_with_a_sample(void **state)
+/* What is said at now_ms, silent_ms after a sample of second 30. */
+static double silence_after_a_sample(int64_t silent_ms, int64_t now_ms)
 {
 	struct scoreplan plan = builtin();
 	struct sequential *judge = sequential_new(&plan.sequential);
@@ -48,27 +49,23 @@ static void test_silence_ends_with_a_sample(void **state)
 		.t = BEGAN / 1000 + 30, .stratum = "z", .pod = "p", .canary = true, .requests = 5};
 	struct sequential_result r;
 
-	(void)state;
 	sequential_observe(judge, &x);
-	observe_counts(judge, NULL, 2000, BEGAN + 32000, &r);
-	assert_true(fabs(r.since_data_s - 2) < 1e-6);
+	observe_counts(judge, NULL, silent_ms, now_ms, &r);
 	sequential_free(judge);
+	return r.since_data_s;
+}
+
+static void test_silence_ends_with_a_sample(void **state)
+{
+	(void)state;
+	assert_true(fabs(silence_after_a_sample(2000, BEGAN + 32000) - 2) < 1e-6);
 }
 
 /* Set back to before the last sample: the silence goes on all the same. */
 static void test_a_wall_clock_that_is_set_back_ends_no_silence(void **state)
 {
-	struct scoreplan plan = builtin();
-	struct sequential *judge = sequential_new(&plan.sequential);
-	struct sequential_sample x = {
-		.t = BEGAN / 1000 + 30, .stratum = "z", .pod = "p", .canary = true, .requests = 5};
-	struct sequential_result r;
-
 	(void)state;
-	sequential_observe(judge, &x);
-	observe_counts(judge, NULL, 40000, BEGAN, &r);
-	assert_true(fabs(r.since_data_s - 40) < 1e-6);
-	sequential_free(judge);
+	assert_true(fabs(silence_after_a_sample(40000, BEGAN) - 40) < 1e-6);
 }
 
 static void test_without_a_judge_of_counts_nothing_is_silent(void **state)

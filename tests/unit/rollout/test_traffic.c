@@ -450,25 +450,33 @@ static void test_a_standby_zone_serves_while_another_is_out(void **state)
 	world_release(&w);
 }
 
+/* From its first release in z0 on, into the next one, when z0 is left. */
+static void leave_z0_in_mid_release(struct world *w)
+{
+	static const struct mdep_step steps[] = {{.weight = 20, .approval = true}, {.weight = 100}};
+	struct mdep_zone_status out = {.name = "z0", .reason = ""};
+
+	w->requests_per_s = 100;
+	world_first_release(w);
+	assert_int_equal(pods_in(w, "z0"), w->m.replicas);
+	assert_int_equal(pods_in(w, "z1"), 0);
+	world_steps(w, steps, 2);
+	world_spec(w, NEW, "v2");
+	scene_until(w, ROLLOUT_APPROVAL);
+	zone_becomes(w, &out, ZONE_EVACUATED, 0);
+	assert_true(cell_share(w, OLD, "z1") >= 7900);
+}
+
 /* In mid-release the stable revision's template is known no more, but its ReplicaSet is there. */
 static void test_a_standby_zone_serves_the_stable_revision_in_mid_release(void **state)
 {
-	struct mdep_zone_status out = {.name = "z0", .reason = ""};
-	static const struct mdep_step steps[] = {{.weight = 20, .approval = true}, {.weight = 100}};
 	struct world w;
 
 	(void)state;
 	world_init(&w, 1);
 	world_zones(&w, 2);
 	w.m.zones[1].role = ZONE_STANDBY;
-	w.requests_per_s = 100;
-	world_first_release(&w);
-	assert_int_equal(pods_in(&w, "z1"), 0);
-	world_steps(&w, steps, 2);
-	world_spec(&w, NEW, "v2");
-	scene_until(&w, ROLLOUT_APPROVAL);
-	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
-	assert_true(cell_share(&w, OLD, "z1") >= 7900);
+	leave_z0_in_mid_release(&w);
 	assert_true(cell_share(&w, NEW, "z1") > 0);
 	world_release(&w);
 }
@@ -476,23 +484,13 @@ static void test_a_standby_zone_serves_the_stable_revision_in_mid_release(void *
 /* So it is with an Active zone for which there were too few replicas. */
 static void test_a_zone_without_pods_can_be_gone_to_in_mid_release(void **state)
 {
-	struct mdep_zone_status out = {.name = "z0", .reason = ""};
-	static const struct mdep_step steps[] = {{.weight = 20, .approval = true}, {.weight = 100}};
 	struct world w;
 
 	(void)state;
 	world_init(&w, 1);
 	world_zones(&w, 2);
 	w.m.replicas = 1;
-	w.requests_per_s = 100;
-	world_first_release(&w);
-	assert_int_equal(pods_in(&w, "z0"), 1);
-	assert_int_equal(pods_in(&w, "z1"), 0);
-	world_steps(&w, steps, 2);
-	world_spec(&w, NEW, "v2");
-	scene_until(&w, ROLLOUT_APPROVAL);
-	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
-	assert_true(cell_share(&w, OLD, "z1") >= 7900);
+	leave_z0_in_mid_release(&w);
 	world_release(&w);
 }
 
