@@ -32,9 +32,14 @@ story_follow() {
 	kubectl get mdep ranker -n shop -w --output-watch-events=false -o \
 		'jsonpath={.status.summary.phase}|{.status.summary.step}|{.status.traffic.verifiedWeight}|{.status.traffic.observedPermille}|{.status.rollout.message}{"\n"}' 2>/dev/null |
 		while IFS='|' read -r phase step weight seen message; do
-			line="$phase step ${step:--}, weight in force ${weight:-0} %"
+			line="$phase step $step, weight in force ${weight:-0} %"
 			[ "$line" != "$last" ] || continue
 			last=$line
+			# Nothing is said yet, or nothing is being released: no step, and no weight to tell.
+			[ -n "$step" ] || {
+				[ -z "$phase" ] || tell "    $phase"
+				continue
+			}
 			[ -z "$seen" ] || line="$line (counted at the pods: $(awk -v p="$seen" 'BEGIN {printf "%.1f", p / 10}') %)"
 			tell "    $line: $message"
 		done
