@@ -45,7 +45,7 @@ failures_after_promotion() {
 	equal "result of the revision" "$(mdep '.status.revisions[?(@.modelVersion=="3")].result')" RolledBack
 	check "the budget has the failures" [ "$(mdep '.status.slo.objectives[0].bad')" -gt 50 ]
 	sleep 2
-	equal "requests lost by anybody else" "$(world_lost 3)" 0
+	lost_none "requests lost by anybody else" 3
 }
 
 failures_in_the_dark() {

@@ -40,14 +40,20 @@ status_now() {
 	grep ' status ' "$RECORD" | tail -n 1 | sed -E 's/ \|/ -|/g; s/\|//g' | cut -d' ' -f4-
 }
 
-# requests_lost_none [VERSION...]: ends the load; errors that a version named here answered are its own.
-requests_lost_none() {
-	local lost others
-	sleep 1
-	world_stop_load
+# lost_none NAME [VERSION...]: no request is lost until now; errors that a version named here answered are its own.
+lost_none() {
+	local name=$1 lost others
+	shift
 	lost=$(world_lost "$@")
-	equal "requests lost of $(world_sent)" "$lost" 0
+	equal "$name" "$lost" 0
 	[ "$lost" -ne 0 ] || return 0
 	others=$(printf '%s\n' '"status":200[,}]' "${@/#/\"version\":\"}")
 	grep -v "$others" "$WORLD_RECORDS" | head -n 5 | cut -c1-300 | sed 's/^/    /'
+}
+
+# requests_lost_none [VERSION...]: the same at the end of the load.
+requests_lost_none() {
+	sleep 1
+	world_stop_load
+	lost_none "requests lost of $(world_sent)" "$@"
 }
