@@ -28,6 +28,22 @@ static void read_status(const struct cJSON *status, struct arena *a, struct repl
 			FAILURE_MAX);
 }
 
+/* The container of the model server has its name from the pod template (spec.template). */
+static void read_grpc_probe(const struct cJSON *spec, struct replicaset *rs)
+{
+	const struct cJSON *it, *grpc;
+	int port;
+
+	json_for_each (it, json_path(spec, "template", "spec", "containers", NULL)) {
+		grpc = json_path(it, "readinessProbe", "grpc", NULL);
+		port = json_int(grpc, "port", 0);
+		if (!str_eq(json_str(it, "name"), "model") || port < 1 || port > 65535)
+			continue;
+		rs->grpc_port = port;
+		rs->grpc_service = json_str(grpc, "service");
+	}
+}
+
 static int64_t annotated(const struct cJSON *json, const char *annotation, int64_t low,
                          int64_t high, int64_t fallback)
 {
@@ -51,6 +67,7 @@ static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
 	rs->model_name = pack_name(p, d->rs.model_name);
 	rs->runtime = pack_name(p, d->rs.runtime);
 	rs->metrics_path = pack_str(p, d->rs.metrics_path);
+	rs->grpc_service = pack_str(p, d->rs.grpc_service);
 	rs->failure = pack_str(p, d->rs.failure);
 }
 
@@ -73,6 +90,7 @@ static struct object *replicaset_decode(const struct cJSON *json, struct arena *
 	d.rs.spec_writes = annotated(json, TG_ANN_SPEC_WRITES, 1, INT64_MAX, 0);
 	d.rs.apply_hash = json_apply_hash(json);
 	d.rs.replicas = json_int(json_get(json, "spec"), "replicas", 1);
+	read_grpc_probe(json_get(json, "spec"), &d.rs);
 	d.rs.asked = (int)annotated(json, TG_ANN_ASKED, 0, INT_MAX, -1);
 	read_status(json_get(json, "status"), scratch, &d.rs);
 	return object_pack(sizeof(d.rs), replicaset_fill, &d);

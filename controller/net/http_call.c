@@ -96,7 +96,7 @@ static int parse_retry_after(const char *v, size_t n)
 	return ms < 0 ? 0 : (int)ms;
 }
 
-static void take_header(struct http_call *call, const char *line, size_t n)
+void http_call_take_header(struct http_call *call, const char *line, size_t n)
 {
 	const char *colon = memchr(line, ':', n), *v, *end = line + n;
 	size_t name;
@@ -145,7 +145,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 	if (n > 5 && !memcmp(data, "HTTP/", 5))
 		forget_head(call);
 	else
-		take_header(call, data, n);
+		http_call_take_header(call, data, n);
 	return n;
 }
 
@@ -189,7 +189,9 @@ static void set_connection(struct http_call *call)
 	CURL *e = call->easy;
 
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(
+		e, CURLOPT_HTTP_VERSION,
+		(long)(call->http2 ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_1_1));
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
@@ -201,7 +203,8 @@ static void set_connection(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, tune_socket);
 	curl_easy_setopt(e, CURLOPT_MAXLIFETIME_CONN, CONNECTION_LIFETIME_S);
-	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->fresh_connection ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, call->fresh_connection || call->http2 ? 1L : 0L);
+	curl_easy_setopt(e, CURLOPT_FORBID_REUSE, call->http2 ? 1L : 0L);
 	curl_easy_setopt(e, CURLOPT_CONNECT_ONLY, call->connect_only ? 1L : 0L);
 	/* libcurl walks all the names that it knows at each new connection; addresses are no names.
 	 */
@@ -354,6 +357,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	call->accept_gzip = r->accept_gzip;
 	call->fresh_connection = r->fresh_connection;
 	call->connect_only = r->connect_only;
+	call->http2 = r->http2;
 	call->keep_header = r->keep_header;
 	call->on_data = r->on_data;
 	call->on_done = r->on_done;

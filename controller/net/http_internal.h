@@ -69,7 +69,7 @@ struct http_call {
 	char *body;
 	size_t body_len;
 	int timeout_ms, connect_timeout_ms, stall_ms;
-	bool accept_gzip, fresh_connection, connect_only;
+	bool accept_gzip, fresh_connection, connect_only, http2;
 	const char *keep_header;
 	unsigned sent; /* how often libcurl began to send a write */
 	int (*on_data)(void *arg, int status, const char *data, size_t len);
@@ -99,6 +99,8 @@ void http_client_give_easy(struct http_client *c, CURL *easy);
 void http_client_kick(struct http_client *c);
 
 /* http_call.c */
+/* A line of the answer's head or trailers, not its status line. */
+void http_call_take_header(struct http_call *call, const char *line, size_t n);
 /* Hands a waiting call to libcurl, or ends it when that is impossible. */
 void http_call_launch(struct http_call *call);
 /* Takes the call out of libcurl, tells on_done and frees it. */

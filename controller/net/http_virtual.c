@@ -73,6 +73,11 @@ void http_answer_head(struct http_call *call, int status, int retry_after_ms)
 	call->last_byte_ms = loop_now(call->client->loop);
 }
 
+void http_answer_header(struct http_call *call, const char *line)
+{
+	http_call_take_header(call, line, strlen(line));
+}
+
 /* As on_body() of libcurl's calls; *err says what is wrong with it. */
 static int take(struct http_call *call, const char *data, size_t len, struct err *err)
 {

@@ -133,7 +133,7 @@ static void watch_pod(struct gate *g, const struct pod *p)
 	if (!m || !rs || !rs->model_version)
 		return;
 	serving_of_set(m, rs, &s);
-	if (!s.port)
+	if (!s.port && !s.grpc_port)
 		return;
 	t = (struct model_probe_target){
 		.pod = p->meta.key,
@@ -143,6 +143,8 @@ static void watch_pod(struct gate *g, const struct pod *p)
 		.preset = s.preset,
 		.model = s.model,
 		.version = rs->model_version,
+		.grpc_port = s.grpc_port,
+		.grpc_service = s.grpc_service,
 		.golden_json = s.preset->model_path ? m->golden_json : NULL,
 		.warmup = p->gate_model_ready ? 0 : (unsigned)m->warmup_requests};
 	/* Another revision's model may well answer otherwise. */

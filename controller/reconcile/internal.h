@@ -375,6 +375,8 @@ struct serving {
 	const struct preset *preset;
 	const char *model, *metrics_path; /* metrics_path NULL = the preset's */
 	int port;
+	int grpc_port; /* of its pods' gRPC readiness probe; 0 = they have none */
+	const char *grpc_service;
 };
 /* rs NULL: as the spec has it. */
 void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct serving *out);

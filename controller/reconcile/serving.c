@@ -9,10 +9,19 @@ void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct se
 	const struct preset *preset = rs && rs->runtime ? preset_find(rs->runtime) : NULL;
 
 	if (preset)
-		*out = (struct serving){preset, rs->model_name, rs->metrics_path, rs->port};
+		*out = (struct serving){.preset = preset,
+		                        .model = rs->model_name,
+		                        .metrics_path = rs->metrics_path,
+		                        .port = rs->port};
 	else
-		*out = (struct serving){preset_get(m->runtime), m->model.name, m->metrics_path,
-		                        child_port(m)};
+		*out = (struct serving){.preset = preset_get(m->runtime),
+		                        .model = m->model.name,
+		                        .metrics_path = m->metrics_path,
+		                        .port = child_port(m)};
+	if (rs) {
+		out->grpc_port = rs->grpc_port;
+		out->grpc_service = rs->grpc_service;
+	}
 }
 
 const struct replicaset *serving_set(struct mdep_operator *op, const struct pod *p)

@@ -13,6 +13,7 @@
 #include "tidegate/base/map.h"
 #include "tidegate/base/str.h"
 #include "tidegate/net/http.h"
+#include "tidegate/signal/grpc_health.h"
 
 #define RETRY_MS   1000
 #define FIRST_MS   50
@@ -89,6 +90,7 @@ struct probe {
 	char *pod, *uid, *ip, *version, *golden, *answer, *model;
 	double tolerance;
 	char *status_url, *golden_url;
+	char *grpc_service; /* its health is asked for, at status_url; NULL = that is plain HTTP */
 	uint64_t good_answer; /* hash of the last that passed: a server repeats itself every second
 	                       */
 	const struct preset *preset;
@@ -143,6 +145,7 @@ static void probe_free(void *arg)
 	free(p->answer);
 	free(p->model);
 	free(p->status_url);
+	free(p->grpc_service);
 	free(p->golden_url);
 	free(p);
 }
@@ -254,10 +257,16 @@ static bool golden_due(const struct probe *p)
 	                     loop_now(p->prober->loop) >= p->golden_ms);
 }
 
-/* The best that a server can be asked; NULL = whether it takes connections. */
+/* The best that a server can be asked by HTTP; NULL = whether it takes connections. */
 static const char *probe_path(const struct preset *p)
 {
 	return p->model_path ? p->model_path : p->live_path;
+}
+
+/* A version check tells more, a preset's path less than what the pod was given as its own probe. */
+static bool asks_grpc(const struct model_probe_target *t)
+{
+	return t->grpc_port && !t->preset->model_path;
 }
 
 /* As model_probe_answer(), without reading again what has been read before. */
@@ -265,6 +274,8 @@ static bool serves(struct probe *p, const struct http_result *r, char *why, size
 {
 	uint64_t hash = str_hash(STR_HASH_SEED, r->body, r->body_len);
 
+	if (p->grpc_service)
+		return grpc_health_answer(r, why, size) != GRPC_NOT_SERVING;
 	if (!probe_path(p->preset))
 		return true;
 	if (r->status == 200 && p->good_answer == hash)
@@ -295,15 +306,33 @@ static void on_status(void *arg, const struct http_result *r)
 		finish(p, true, "serves the wanted version");
 }
 
+static void ask_grpc(struct http_request *req, const struct buf *body)
+{
+	req->method = "POST";
+	req->http2 = true;
+	req->headers = grpc_health_headers;
+	req->body = body->data;
+	req->body_len = body->len;
+	req->max_body = GRPC_HEALTH_ANSWER_MAX;
+	req->keep_header = GRPC_STATUS_HEADER;
+}
+
 static void probe_start(struct probe *p)
 {
 	struct http_request req = {.url = p->status_url,
-	                           .connect_only = !probe_path(p->preset),
 	                           .timeout_ms = in_doubt(p) ? DOUBT_TIMEOUT_MS : TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
 	                           .on_done = on_status,
 	                           .arg = p};
+	cleanup_buf struct buf grpc;
 
+	buf_init(&grpc, GRPC_HEALTH_REQUEST_MAX);
+	if (p->grpc_service) {
+		grpc_health_request(p->grpc_service, &grpc);
+		ask_grpc(&req, &grpc);
+	} else {
+		req.connect_only = !probe_path(p->preset);
+	}
 	p->prober->running++;
 	p->started_ms = loop_now(p->prober->loop);
 	p->call = http_start(p->prober->http, &req);
@@ -340,12 +369,12 @@ static void rearm(struct model_prober *m)
 
 /* --- targets ----------------------------------------------------------------------------- */
 
-static char *expand(const struct model_probe_target *t, const char *path)
+static char *expand(const struct model_probe_target *t, int port, const char *path)
 {
 	cleanup_buf struct buf b;
 
 	buf_init(&b, 2048);
-	buf_addf(&b, strchr(t->ip, ':') ? "http://[%s]:%d" : "http://%s:%d", t->ip, t->port);
+	buf_addf(&b, strchr(t->ip, ':') ? "http://[%s]:%d" : "http://%s:%d", t->ip, port);
 	for (const char *c = path; *c; c++) {
 		if (c[0] == '$' && c[1] == 'N')
 			buf_addstr(&b, str_or(t->model, "model"));
@@ -361,9 +390,21 @@ static char *expand(const struct model_probe_target *t, const char *path)
 /* Where a prediction is asked for: it stands beside the status path. */
 static char *golden_url(const struct model_probe_target *t)
 {
-	return expand(t, t->preset->runtime == RUNTIME_TENSORFLOW_SERVING
-	                         ? "/v1/models/$N/versions/$V:predict"
-	                         : "/v2/models/$N/infer");
+	return expand(t, t->port,
+	              t->preset->runtime == RUNTIME_TENSORFLOW_SERVING
+	                      ? "/v1/models/$N/versions/$V:predict"
+	                      : "/v2/models/$N/infer");
+}
+
+static void set_question(struct probe *p, const struct model_probe_target *t)
+{
+	if (asks_grpc(t)) {
+		p->status_url = expand(t, t->grpc_port, GRPC_HEALTH_PATH);
+		p->grpc_service = xstrdup(str_or(t->grpc_service, ""));
+	} else {
+		p->status_url = expand(t, t->port, str_or(probe_path(t->preset), "/"));
+	}
+	p->golden_url = golden_url(t);
 }
 
 static bool same_server(const struct probe *p, const struct model_probe_target *t)
@@ -404,8 +445,7 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	set_golden(p, t);
 	p->warmup = t->warmup;
 	p->preset = t->preset;
-	p->status_url = expand(t, str_or(probe_path(t->preset), "/"));
-	p->golden_url = golden_url(t);
+	set_question(p, t);
 	list_init(&p->ready);
 	map_set(&m->probes, t->pod, p);
 	heap_set(&m->due, &p->due, loop_now(m->loop) + (int64_t)jitter);

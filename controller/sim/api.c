@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tidegate/base/clock.h"
+#include "tidegate/signal/grpc_health.h"
 
 #define LATENCY_MS 3
 
@@ -288,6 +289,19 @@ static void write_request(struct sim_call *c, const struct target *t)
 
 /* --- requests ------------------------------------------------------------------------------ */
 
+/* A frame of two bytes: status SERVING. */
+static void answer_grpc_health(struct sim_call *c)
+{
+	static const char serving[] = {0, 0, 0, 0, 2, 1 << 3, 1};
+
+	http_answer_head(c->http, 200, 0);
+	http_answer_header(c->http, "content-type: application/grpc");
+	if (!http_answer_data(c->http, serving, sizeof(serving)))
+		return;
+	http_answer_header(c->http, GRPC_STATUS_HEADER ": 0");
+	http_answer_end(c->http, NULL);
+}
+
 static void ask_pod(struct sim_call *c)
 {
 	cleanup_buf struct buf b;
@@ -295,7 +309,10 @@ static void ask_pod(struct sim_call *c)
 	buf_init(&b, SIM_TEXT_MAX);
 	switch (c->api->hooks.pod_request(c->api->hooks.arg, c->agent, c->sent.url, &b)) {
 	case SIM_ANSWERS:
-		answer(c, 200, b.data);
+		if (str_ends(c->sent.url, GRPC_HEALTH_PATH))
+			answer_grpc_health(c);
+		else
+			answer(c, 200, b.data);
 		break;
 	case SIM_REFUSES:
 		cut(c);

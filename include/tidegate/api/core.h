@@ -129,6 +129,10 @@ struct replicaset {
 	const char *model_version;                       /* annotation, as are the next: */
 	const char *model_name, *runtime, *metrics_path; /* runtime NULL = nothing is on record */
 	int port;                                        /* 0 = none */
+	/* Of its pods: the model container's readiness probe when that is gRPC; port 0 = it is not.
+	 */
+	int grpc_port;
+	const char *grpc_service;
 	int64_t revision_no;
 	int replicas; /* spec */
 	int asked;    /* annotation: replicas as we last wrote them, -1 = unknown */

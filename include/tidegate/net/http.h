@@ -5,8 +5,8 @@
  * before 8.14 ignores key and certificate blobs when it matches a connection, so
  * a change of credentials means a new client: http_client_retire() lets running
  * transfers end and then frees it.
- * HTTP/1.1 only: libcurl never verifies HTTP/2 PING acks, and a dead HTTP/2
- * connection takes every watch with it.
+ * HTTP/1.1 unless a request says otherwise: libcurl never verifies HTTP/2 PING acks, and a dead
+ * HTTP/2 connection takes every watch with it.
  *
  * Ownership: http_start() copies the request's strings and body. The call object belongs
  * to the client and is gone after on_done returns. Exactly one on_done per call,
@@ -82,7 +82,12 @@ struct http_request {
 	bool accept_gzip;
 	bool fresh_connection;
 	bool connect_only; /* done, with status 0, once the connection stands: nothing is sent */
-	const char *keep_header; /* name of one more header to hand on; a literal */
+	/*
+	 * HTTP/2 from the first byte, without TLS (prior knowledge), on a connection of its own:
+	 * after a time-out libcurl ends the stream only, and would use the dead connection again.
+	 */
+	bool http2;
+	const char *keep_header; /* name of one more header or trailer to hand on; a literal */
 
 	/* Given: body bytes go here as they come (status already known), nothing is collected.
 	 * Returning -1 ends the transfer with ERR_PROTOCOL. */

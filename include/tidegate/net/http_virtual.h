@@ -31,6 +31,8 @@ struct http_transport {
 void http_transport_use(const struct http_transport *t);
 
 void http_answer_head(struct http_call *call, int status, int retry_after_ms);
+/* "Name: value", of the head or of the trailers. */
+void http_answer_header(struct http_call *call, const char *line);
 /* Body bytes. False when that ended the call: it is gone. */
 bool http_answer_data(struct http_call *call, const char *data, size_t len);
 /* The end: of a whole answer (NULL), or of the connection (`err` says how). The call is gone. */

@@ -28,7 +28,10 @@ struct model_probe_target {
 	int port;
 	const struct preset *preset;
 	const char *model, *version;
-	const char *golden_json; /* request body for the runtime's predict path; NULL = none */
+	/* Port of the gRPC health check, for a preset without a version check; 0 = none. */
+	int grpc_port;
+	const char *grpc_service; /* that it asks about; "" = the server as a whole */
+	const char *golden_json;  /* request body for the runtime's predict path; NULL = none */
 	const char *golden_answer_json; /* what it must be answered; NULL = anything */
 	double golden_tolerance;
 	/* Golden requests in a row before it first passes: a pod that serves already gets none. */

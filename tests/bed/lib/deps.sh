@@ -27,6 +27,7 @@ deps_list_develop='clang clang
 clang-format clang-format
 clang-tidy clang-tidy
 python3 python3
+/usr/lib/python3/dist-packages/grpc/__init__.py python3-grpcio
 libclang_rt.asan-'$(uname -m)'.a clang-runtime
 valgrind valgrind'
 

@@ -41,6 +41,39 @@ static void test_ours(void **state)
 	free(rs);
 }
 
+/* That of the model's container, if it has one that can be used. */
+static void test_grpc_probe(void **state)
+{
+	static const struct {
+		const char *containers;
+		int port;
+		const char *service;
+	} rows[] = {
+		{"{'name':'model','readinessProbe':{'grpc':{'port':9000,'service':'rank'}}}", 9000,
+	         "rank"},
+		{"{'name':'side','readinessProbe':{'grpc':{'port':1}}},"
+	         "{'name':'model','readinessProbe':{'grpc':{'port':65535}}}",
+	         65535, NULL},
+		{"{'name':'side','readinessProbe':{'grpc':{'port':9000}}},{'name':'model'}", 0,
+	         NULL},
+		{"{'name':'model','readinessProbe':{'httpGet':{'port':9000}}}", 0, NULL},
+		{"{'name':'model','readinessProbe':{'grpc':{'port':0,'service':'x'}}}", 0, NULL},
+		{"{'name':'model','readinessProbe':{'grpc':{'port':65536}}}", 0, NULL},
+		{"{'name':'model','readinessProbe':{'grpc':'9000'}},7", 0, NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_free char *spec = xasprintf(
+			"'spec':{'template':{'spec':{'containers':[%s]}}}", rows[i].containers);
+		struct replicaset *rs = decode_members(&replicaset_kind, "", spec);
+
+		assert_int_equal(rs->grpc_port, rows[i].port);
+		assert_true(str_eq(rs->grpc_service, rows[i].service));
+		free(rs);
+	}
+}
+
 static void test_not_ours(void **state)
 {
 	struct replicaset *rs = decode_members(
@@ -107,9 +140,8 @@ static void test_same(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_ours),
-		cmocka_unit_test(test_not_ours),
-		cmocka_unit_test(test_apply_hash),
+		cmocka_unit_test(test_ours),     cmocka_unit_test(test_grpc_probe),
+		cmocka_unit_test(test_not_ours), cmocka_unit_test(test_apply_hash),
 		cmocka_unit_test(test_same),
 	};
 

@@ -257,7 +257,9 @@ static void test_zone_goes_dark(void **state)
 static void test_zone_of_any_runtime_goes_dark(void **state)
 {
 	static const char *const runtimes[] = {"torchserve", "vllm", "sglang, image: x",
-	                                       "custom, image: x, port: 9000"};
+	                                       "custom, image: x, port: 9000",
+	                                       "custom, image: x, port: 9000, probes: "
+	                                       "{readiness: {grpc: {port: 9001}}}"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(runtimes); i++) {
