@@ -18,6 +18,8 @@
  * has it too. Shorter than PLAN_SETTLE_MS: a weight is never taken for in force before.
  */
 #define PLAN_ENDPOINT_MS 500
+/* Longest wait for a gateway that lags to say that it has read a route which names the cell. */
+#define PLAN_ENDPOINT_NAMED_MS 10000
 /* The same from Ready on, where slices are not watched; Ready is told in whole seconds. */
 #define PLAN_ENDPOINT_BLIND_MS 1500
 /* Longest wait, beyond the drain, for the endpoint of a pod that was taken out of service to go. */
@@ -76,6 +78,8 @@ struct cell_view {
 	int spec, count, unseen, terminating, ready, in_service;
 	int warming;      /* of in_service: not warm yet */
 	int route_weight; /* what the route object carries for it */
+	bool listed;      /* a pod of it stands in its Service's slices */
+	bool named;       /* the route names it, with a weight or without */
 	bool known;       /* the gateway has had time to hear of a pod of it */
 	bool out;         /* its zone was left: its pods stay, and count for nothing */
 	bool chosen;      /* the route sends it an audience */

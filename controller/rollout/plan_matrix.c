@@ -109,6 +109,24 @@ static void divide(struct planner *p, enum track_id track, int share, bool keep)
 	}
 }
 
+/*
+ * Cells that will get a weight as soon as the gateway has heard of them: it is asked by naming
+ * them. Not beside an audience that has the target's only share: it would be sent there.
+ */
+static void announce(struct planner *p, int share, bool keep)
+{
+	bool audience = share == 0 && plan_audience(p);
+
+	for (unsigned i = 0; p->s->traffic.answers && i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+
+		if (c->track == TRACK_STRAY || !c->listed || carriers(p, c, keep) ||
+		    !standing(c, keep) || (audience && c->track == TRACK_TARGET))
+			continue;
+		add_weight(p, c, 0);
+	}
+}
+
 static int sum_of(const struct mdep_weight *w, unsigned n, const char *revision)
 {
 	int sum = 0;
@@ -182,6 +200,7 @@ void plan_matrix(struct planner *p)
 		divide(p, TRACK_TARGET, share, keep);
 	if (!p->out->nweights)
 		return;
+	announce(p, share, keep);
 	if (still_good(p))
 		keep_last(p);
 	p->st->nweights = p->out->nweights;

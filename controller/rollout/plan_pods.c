@@ -578,8 +578,8 @@ static void forget_history(struct planner *p)
 		const struct cell_view *c = &p->cells[i];
 
 		if (c->track != TRACK_STRAY || !c->cell || !c->cell->exists ||
-		    str_eq(c->revision, p->m->revision) || !is_empty(p, c->revision) ||
-		    c->route_weight > 0 || newer_strays(p, c) < p->m->revision_history_limit)
+		    str_eq(c->revision, p->m->revision) || !is_empty(p, c->revision) || c->named ||
+		    newer_strays(p, c) < p->m->revision_history_limit)
 			continue;
 		p->out->cells[p->out->ncells++] = (struct rollout_cell_wish){
 			.revision = c->revision, .zone = c->zone, .remove = true};

@@ -60,8 +60,29 @@ static bool warm(struct planner *p, const struct pod *pod, int64_t warmup)
 	return false;
 }
 
+static bool has_audience(const struct rollout_traffic *t, const char *revision)
+{
+	for (unsigned i = 0; i < t->nweights; i++)
+		if (t->chosen[i] && str_eq(t->revisions[i], revision))
+			return true;
+	return false;
+}
+
+/*
+ * A gateway may lag by more than its moment. Where it answers, the route names a cell without a
+ * weight as soon as that has an endpoint (plan_matrix.c): a gateway that has read this has been
+ * through what happened before. An audience's rule gives a share to every cell that it names, so
+ * none is named first.
+ */
+static bool is_read(const struct planner *p, const struct cell_view *c)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+
+	return !t->answers || (c->named && t->in_force) || has_audience(t, c->revision);
+}
+
 /* A Ready time that lies ahead is another clock's and says nothing. */
-static bool endpoint_known(struct planner *p, const struct pod *pod,
+static bool endpoint_known(struct planner *p, const struct cell_view *c, const struct pod *pod,
                            const struct rollout_pod_fact *fact)
 {
 	int64_t since = fact ? fact->listed_ms : pod->ready_since_ms;
@@ -69,11 +90,22 @@ static bool endpoint_known(struct planner *p, const struct pod *pod,
 
 	if (fact && !fact->listed_ms)
 		return false;
+	if (!is_read(p, c))
+		known_ms = since + PLAN_ENDPOINT_NAMED_MS;
 	if (since > p->now || p->now >= known_ms)
 		return true;
 	if (p->s->traffic.managed)
 		plan_wake(p, known_ms);
 	return false;
+}
+
+static void view_endpoint(struct planner *p, struct cell_view *c, const struct pod_view *v,
+                          const struct rollout_pod_fact *fact)
+{
+	if (v->class != CLASS_READY)
+		return;
+	c->listed |= !fact || fact->listed_ms;
+	c->known |= endpoint_known(p, c, v->pod, fact);
 }
 
 /* The ReplicaSet controller counts neither ended nor terminating pods. */
@@ -102,7 +134,7 @@ static void view_pods(struct planner *p, struct cell_view *c)
 		if (v->class == CLASS_READY && !warm(p, pod, warmup))
 			c->warming++;
 		else
-			c->known |= v->class == CLASS_READY && endpoint_known(p, pod, fact);
+			view_endpoint(p, c, v, fact);
 		c->npods++;
 	}
 	c->spec = cell->exists ? cell->spec : 0;
@@ -149,6 +181,7 @@ static void view_route(const struct planner *p, struct cell_view *c)
 		if (!str_eq(t->revisions[i], c->revision) ||
 		    !str_eq(str_or(t->zones[i], ""), c->zone))
 			continue;
+		c->named = true;
 		c->route_weight += t->weights[i];
 		c->chosen |= t->chosen[i];
 	}

@@ -167,6 +167,7 @@ static void observe(const struct rules_form *form, const struct object_kind *kin
 	const struct route *r = v->route;
 
 	rules_observe(form, kind, m, r, cells, ncells, a, out);
+	out->answers = true;
 	out->in_force = r && r->nparents > 0 && r->nanswered >= r->nparents && !r->problem;
 }
 

@@ -148,6 +148,7 @@ struct rollout_traffic {
 	bool managed;        /* a driver sets weights; false = replica ratio through one Service */
 	bool exists;         /* the route object is there */
 	bool in_force;       /* its status accepts our last written generation */
+	bool answers;        /* the gateway itself writes that status, having read the object */
 	const char *problem; /* why not; NULL */
 	/* Shares that the route object carries right now, by revision, 1/10000; sum 10000. */
 	const char *revisions[2 * MDEP_ZONES_MAX];

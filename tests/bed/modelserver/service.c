@@ -17,7 +17,8 @@
 #define DRAIN_QUIET_MS  200
 #define CONNECTIONS_MAX 4096
 /* Longer than a gateway keeps an idle connection (90 s is common): the side that sends should be
- * the one that closes, or its next request is lost. */
+ * the one that closes, or its next request is lost. So for one that was opened ahead and never
+ * used: Go's Transport dials for a request that another connection takes in the end. */
 #define IDLE_MS 600000
 
 /* A prediction that is answered later. */
@@ -402,6 +403,7 @@ int service_open(struct service *s, struct err *err)
 	                           .handler = handle,
 	                           .arg = s,
 	                           .max_connections = CONNECTIONS_MAX,
+	                           .request_ms = IDLE_MS,
 	                           .idle_ms = IDLE_MS};
 
 	s->server = server_new(s->loop, &o, err);

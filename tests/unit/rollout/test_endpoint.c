@@ -62,6 +62,41 @@ static void test_no_step_is_reached_before_a_slice_names_its_pod(void **state)
 	world_release(&w);
 }
 
+/*
+ * A gateway that stood still goes on with what it finds, and that may be the route before the
+ * endpoint: no share for a cell before a route that names it was read.
+ */
+static void test_a_gateway_that_lags_is_not_sent_to_an_endpoint_it_does_not_have(void **state)
+{
+	struct world w;
+
+	(void)state;
+	sliced(&w, 200, -1);
+	w.accept_ms = 2000;
+	w.follow_ms = 1000;
+	w.hear_ms = 2900;
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_int_equal(world_share(&w, NEW), 10000);
+	world_release(&w);
+}
+
+/* One that never answers is not waited for for ever: what it does with the weight is seen then. */
+static void test_a_cell_gets_weight_though_the_gateway_says_nothing(void **state)
+{
+	struct world w;
+
+	(void)state;
+	sliced(&w, 200, -1);
+	w.accept_ms = 3600000;
+	while (world_ready(&w, NEW) == 0)
+		world_run(&w, 100);
+	world_run(&w, 9000);
+	assert_int_equal(world_share(&w, NEW), 0);
+	world_run(&w, 3000);
+	assert_int_equal(world_share(&w, NEW), 2500);
+	world_release(&w);
+}
+
 static void test_an_idle_pod_leaves_before_its_drain_is_over(void **state)
 {
 	struct world w;
@@ -122,6 +157,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_cell_gets_weight_once_a_slice_names_its_pod),
 		cmocka_unit_test(test_no_step_is_reached_before_a_slice_names_its_pod),
+		cmocka_unit_test(
+			test_a_gateway_that_lags_is_not_sent_to_an_endpoint_it_does_not_have),
+		cmocka_unit_test(test_a_cell_gets_weight_though_the_gateway_says_nothing),
 		cmocka_unit_test(test_an_idle_pod_leaves_before_its_drain_is_over),
 		cmocka_unit_test(test_a_busy_pod_has_the_whole_drain),
 		cmocka_unit_test(test_a_pod_does_not_leave_while_a_slice_names_it),

@@ -513,11 +513,33 @@ static double plane_share(const struct world *w, const char *revision)
 	return sum ? (double)own / sum : 0;
 }
 
+static bool gateway_has(const struct world_pod *p, const struct world *w)
+{
+	if (!pod_serves(p))
+		return false;
+	return !w->slices || !w->hear_ms || (p->listed_ms && w->now >= p->listed_ms + w->hear_ms);
+}
+
+/* While it has none at all nobody could be asked instead. */
+static bool gateway_has_endpoint(const struct world *w, int cell)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++) {
+		bool has = gateway_has(&w->pods[i], w);
+
+		if (has && w->pods[i].cell == cell)
+			return true;
+		any |= has;
+	}
+	return !any && cell_pods(w, cell, pod_serves);
+}
+
 static const struct world_cell *lost_cell(const struct world *w)
 {
 	for (unsigned i = 0; i < w->nplane; i++)
 		if ((w->plane[i].weight || w->plane[i].chosen) &&
-		    !cell_pods(w, w->plane[i].cell, pod_serves))
+		    !gateway_has_endpoint(w, w->plane[i].cell))
 			return &w->cells[w->plane[i].cell];
 	return NULL;
 }
@@ -567,6 +589,7 @@ static void observe_route(const struct world *w, struct rollout_traffic *t)
 {
 	t->managed = w->m.traffic == TRAFFIC_HTTPROUTE;
 	t->exists = w->route_exists;
+	t->answers = t->managed;
 	t->in_force = w->route_exists && !w->route_dead && w->now >= w->accepted_ms;
 	t->written_ms = w->written_ms;
 	t->canary_requests = t->total_requests = -1;

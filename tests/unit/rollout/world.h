@@ -74,6 +74,7 @@ struct world {
 	const char *broken; /* revision whose pods never become ready */
 	bool slices;        /* endpoints are watched */
 	int64_t list_ms;    /* from in or out of service until the slices tell */
+	int64_t hear_ms;    /* and from then on until the gateway has the endpoint */
 	int64_t quiet_ms;   /* from the slices on until no request is under way; -1 = never seen */
 	double requests_per_s; /* 0: no counters */
 	int forced_permille;   /* share the pods count whatever the route says; -1 = honest */
