@@ -208,6 +208,16 @@ void binder_node(struct binder *b, const struct store_event *ev)
 	capacity_freed(b);
 }
 
+int binder_room(struct binder *b, const struct pod *p, int most)
+{
+	return schedule_room(b->schedule, p, most);
+}
+
+bool binder_has_assumed(const struct binder *b, const char *key)
+{
+	return schedule_assumed(b->schedule, key);
+}
+
 struct binder *binder_new(struct mdep_operator *op)
 {
 	struct binder *b = xcalloc(1, sizeof(*b));

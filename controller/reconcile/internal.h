@@ -57,7 +57,8 @@ struct key_state {
 	int64_t pass_ms;          /* monotonic, when the present pass began */
 	bool again;               /* it has asked for another one later */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
-	struct taken *taken; /* names that others hold; NULL mostly */
+	struct room_pods *room;          /* what room is asked for with; NULL = nothing is */
+	struct taken *taken;             /* names that others hold; NULL mostly */
 	struct observation *observation; /* NULL when nothing is judged */
 };
 
@@ -297,6 +298,15 @@ void binder_start(struct binder *b);
 void binder_stop(struct binder *b);
 void binder_pod(struct binder *b, const struct store_event *ev);
 void binder_node(struct binder *b, const struct store_event *ev);
+/* schedule_room() and schedule_assumed(), of the cluster as it is now. */
+int binder_room(struct binder *b, const struct pod *p, int most);
+bool binder_has_assumed(const struct binder *b, const char *key);
+
+/* --- room for pods of a release (room.c) -------------------------------------------------- */
+/* Fills s->rooms while it matters; s->cells have been read. */
+void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
+               struct rollout_snapshot *s);
+void room_forget(struct key_state *ks);
 
 /* --- readiness gate (gate.c) ------------------------------------------------------------- */
 struct gate *gate_new(struct mdep_operator *op, struct err *err);

@@ -36,8 +36,10 @@ void key_state_free(void *state)
 {
 	struct key_state *ks = state;
 
-	if (ks)
-		taken_free(ks);
+	if (!ks)
+		return;
+	taken_free(ks);
+	room_forget(ks);
 	free(ks);
 }
 

@@ -84,6 +84,7 @@ void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_s
 	out->taken = taken_text(op, m, ks, a);
 	takeover_read(op, m, a, &out->takeover);
 	collect_cells(op, m, a, out);
+	room_read(op, ks, a, out);
 	if (driver) {
 		route_view(op, m, ks, now_ms, &view);
 		driver->observe(m, &view, out->cells, out->ncells, a, &out->traffic);

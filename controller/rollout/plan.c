@@ -62,7 +62,8 @@ static void planner_init(struct planner *p, const struct rollout_snapshot *s, st
 		p->st->stable = NULL;
 	if (str_empty(p->st->target))
 		p->st->target = NULL;
-	mdep_resolve_bounds(s->mdep, &p->surge, &p->unavailable);
+	mdep_resolve_bounds(s->mdep, &p->max_surge, &p->unavailable);
+	p->surge = p->max_surge;
 }
 
 static const struct mdep_finding *fatal_finding(const struct mdep *m)

@@ -37,6 +37,13 @@ static const char *where(struct planner *p)
 	                    plan_step_weight(p->m, p->st->step));
 }
 
+static const char *room_text(struct planner *p)
+{
+	if (p->surge == p->max_surge)
+		return "";
+	return arena_printf(p->arena, ", room for %d of maxSurge %d", p->surge, p->max_surge);
+}
+
 static const char *pods_text(struct planner *p)
 {
 	const struct track_view *t = &p->tracks[TRACK_TARGET];
@@ -45,12 +52,13 @@ static const char *pods_text(struct planner *p)
 		return arena_printf(p->arena,
 		                    "%d of %d new pods ready (capacity %d is more than maxSurge %d "
 		                    "and maxUnavailable %d have room for)",
-		                    t->in_service, p->goals.new_goal, p->in.capacity, p->surge,
+		                    t->in_service, p->goals.new_goal, p->in.capacity, p->max_surge,
 		                    p->unavailable);
 	if (t->warming)
-		return arena_printf(p->arena, "%d of %d new pods ready, %d warming up",
-		                    t->in_service, p->goals.new_goal, t->warming);
-	return arena_printf(p->arena, "%d of %d new pods ready", t->in_service, p->goals.new_goal);
+		return arena_printf(p->arena, "%d of %d new pods ready, %d warming up%s",
+		                    t->in_service, p->goals.new_goal, t->warming, room_text(p));
+	return arena_printf(p->arena, "%d of %d new pods ready%s", t->in_service, p->goals.new_goal,
+	                    room_text(p));
 }
 
 static const char *waiting_text(struct planner *p)

@@ -76,6 +76,7 @@ struct cell_view {
 	struct pod_view *pods; /* live ones */
 	unsigned npods;
 	int spec, count, unseen, terminating, ready, in_service;
+	int placed;       /* pods that hold a place on a node, terminating ones too */
 	int warming;      /* of in_service: not warm yet */
 	int route_weight; /* what the route object carries for it */
 	bool listed;      /* a pod of it stands in its Service's slices */
@@ -105,7 +106,8 @@ struct planner {
 	struct rollout_plan *out;
 	struct mdep_status *st; /* &out->status */
 	int64_t now;
-	int surge, unavailable;
+	int max_surge, unavailable;
+	int surge; /* what of max_surge there is room for */
 	struct cell_view *cells;
 	unsigned ncells;
 	struct track_view tracks[TRACKS];
@@ -209,8 +211,12 @@ int64_t plan_route_changed_ms(const struct planner *p);
 int plan_matrix_share(const struct planner *p);
 void plan_matrix(struct planner *p);
 
-/* plan_pods.c */
+/* plan_goal.c */
 void plan_arithmetic(struct planner *p);
+void plan_spread(struct planner *p, enum track_id track);
+int plan_zone_room(const struct planner *p, const char *zone);
+
+/* plan_pods.c */
 void plan_pods(struct planner *p);
 /* Somebody changed more of its ReplicaSet than the number of pods. */
 bool plan_template_edited(const struct cell_view *c);

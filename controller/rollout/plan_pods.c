@@ -1,5 +1,5 @@
 /*
- * Pods: how many each cell shall have, and which ones leave. A pod leaves in three acts: its label
+ * Pods: where new ones are made, and which ones leave. A pod leaves in three acts: its label
  * takes it out of the endpoints, it drains, and only then its ReplicaSet is made smaller, by no
  * more than the pods that nobody would miss (the ReplicaSet controller picks those that are not
  * ready first, then the lowest deletion cost, which leaving pods have).
@@ -14,149 +14,20 @@ struct budget {
 	int all;  /* ready pods, strays too */
 };
 
-/* --- how many ---------------------------------------------------------------------------- */
-
-static struct replicas_track track_input(const struct track_view *t)
-{
-	return (struct replicas_track){.spec = t->count,
-	                               .pods = t->live,
-	                               .ready = t->ready,
-	                               .terminating = t->terminating};
-}
-
-static void widen_by_route(const struct planner *p, int *low, int *high)
-{
-	const struct rollout_traffic *t = &p->s->traffic;
-	int64_t sum = 0, own = 0;
-
-	for (unsigned i = 0; i < t->nweights; i++) {
-		sum += t->weights[i];
-		if (str_eq(t->revisions[i], p->st->target))
-			own += t->weights[i];
-	}
-	if (!sum)
-		return;
-	if ((int)(own * 100 / sum) < *low)
-		*low = (int)(own * 100 / sum);
-	if ((int)((own * 100 + sum - 1) / sum) > *high)
-		*high = (int)((own * 100 + sum - 1) / sum);
-}
-
-/* The greatest share that either side may still get: asked for, seen, or standing in the route. */
-static void held_shares(struct planner *p)
-{
-	int low = p->st->weight, high = p->st->weight;
-
-	p->in.held_new = p->in.held_old = 0;
-	if (!p->s->traffic.managed || plan_first(p))
-		return; /* a pod that leaves takes its share along */
-	if (p->st->verified_weight < low)
-		low = p->st->verified_weight;
-	if (p->st->verified_weight > high)
-		high = p->st->verified_weight;
-	if (p->tracks[TRACK_TARGET].revision)
-		widen_by_route(p, &low, &high);
-	p->in.held_new = high;
-	p->in.held_old = 100 - low;
-}
-
-/* Until the end a foothold of stable stays where surge has room for it: the way back. */
-static int foothold(const struct planner *p)
-{
-	int n = p->surge < p->m->replicas ? p->surge : p->m->replicas;
-
-	if (!p->s->traffic.managed || p->in.target_weight < 100 || plan_first(p) ||
-	    p->st->phase == ROLLOUT_COMPLETING)
-		return 0;
-	return n < p->tracks[TRACK_STABLE].count ? n : p->tracks[TRACK_STABLE].count;
-}
-
-void plan_arithmetic(struct planner *p)
-{
-	struct track_view *stray = &p->tracks[TRACK_STRAY];
-
-	p->in.replicas = p->m->replicas;
-	p->in.surge = p->surge;
-	p->in.unavailable = p->unavailable;
-	p->in.target_weight = plan_target_weight(p);
-	p->in.capacity = plan_capacity(p);
-	p->in.new_track = track_input(&p->tracks[TRACK_TARGET]);
-	p->in.old_track = track_input(&p->tracks[TRACK_STABLE]);
-	/* Strays hold cards until they are gone, and count for nothing else. */
-	p->in.new_track.terminating += stray->count + stray->terminating;
-	held_shares(p);
-	replicas_plan(&p->in, &p->goals);
-	p->goal[TRACK_TARGET] = p->goals.new_goal;
-	p->goal[TRACK_STABLE] = p->goals.old_goal;
-	p->goal[TRACK_STRAY] = 0;
-	if (p->goal[TRACK_STABLE] < foothold(p))
-		p->goal[TRACK_STABLE] = foothold(p);
-}
-
-/* --- where ------------------------------------------------------------------------------- */
-
-/*
- * Pods that take the cards of others go where those leave: all replicas are spread, and the target
- * gets what the rest of them would leave. As a split only grows with its number, nothing of it is
- * negative. What stable has at the moment does not count: pods would follow it back and forth.
- */
-static void split_goal(struct planner *p, enum track_id track, const int *weights, unsigned n,
-                       int *share)
-{
-	int *taken = arena_array(p->arena, n, sizeof(int));
-	int rest = p->m->replicas - p->goal[track];
-	int others = track == TRACK_TARGET && !p->surge && rest > 0 ? rest : 0;
-
-	replicas_split(others + p->goal[track], weights, n, share);
-	replicas_split(others, weights, n, taken);
-	for (unsigned i = 0; i < n; i++)
-		share[i] -= taken[i];
-}
-
-static void spread(struct planner *p, enum track_id track)
-{
-	int *weights = arena_array(p->arena, p->ncells, sizeof(int));
-	int *share = arena_array(p->arena, p->ncells, sizeof(int));
-	struct cell_view **cells = arena_array(p->arena, p->ncells, sizeof(void *));
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < p->ncells; i++) {
-		struct cell_view *c = &p->cells[i];
-
-		if (c->track != track)
-			continue;
-		c->goal = c->out ? c->count : 0;
-		if (c->zone_weight > 0) {
-			weights[n] = c->zone_weight;
-			cells[n++] = c;
-		}
-	}
-	split_goal(p, track, weights, n, share);
-	for (unsigned i = 0; i < n; i++)
-		cells[i]->goal = share[i];
-	replicas_split(p->m->replicas, weights, n, share);
-	for (unsigned i = 0; i < n; i++)
-		cells[i]->places = share[i];
-	for (unsigned i = 0; i < p->ncells; i++) {
-		struct cell_view *c = &p->cells[i];
-
-		if (c->track == track)
-			c->surplus = !c->out && c->count > c->goal ? c->count - c->goal : 0;
-	}
-}
-
-/* Without surge a card is free where somebody left, and hardly anywhere else. */
+/* Where room is not known, a card is free where somebody left, and hardly anywhere else. */
 static int free_places(const struct planner *p, const struct cell_view *c)
 {
-	int n = c->places;
+	int n = plan_zone_room(p, c->zone);
 
-	for (unsigned i = 0; i < p->ncells && !p->surge; i++) {
+	if (n < c->places)
+		n = c->places;
+	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *x = &p->cells[i];
 
 		if (str_eq(x->zone, c->zone))
 			n -= x->count + x->terminating + x->grow;
 	}
-	return p->surge ? 0 : n;
+	return n;
 }
 
 static int lack(const struct cell_view *c)
@@ -259,12 +130,12 @@ static struct pod_view *youngest(struct cell_view *c)
 	return best;
 }
 
-/* Without surge: pods that wait in the zone for a card of this cell's. */
+/* Pods that may wait in the zone for a card of this cell's. */
 static int waiting_for(const struct planner *p, const struct cell_view *c)
 {
 	int n = 0;
 
-	for (unsigned i = 0; i < p->ncells && !p->surge; i++) {
+	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *x = &p->cells[i];
 
 		if (x->track != c->track && str_eq(x->zone, c->zone) && x->goal > x->ready)
@@ -599,7 +470,7 @@ void plan_pods(struct planner *p)
 	p->out->cells = arena_array(p->arena, 2 * p->ncells, sizeof(*p->out->cells));
 	replicas_limits(&p->in, &lim);
 	for (int t = 0; t < TRACKS; t++)
-		spread(p, (enum track_id)t);
+		plan_spread(p, (enum track_id)t);
 	grow(p, TRACK_STABLE, &lim.room);
 	grow(p, TRACK_TARGET, &lim.room);
 	choose_victims(p, &lim);

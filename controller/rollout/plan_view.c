@@ -122,8 +122,11 @@ static void view_pods(struct planner *p, struct cell_view *c)
 
 		if (pod_ended(pod))
 			continue;
+		if (pod->meta.deleted_ms && p->now >= pod->meta.deleted_ms + PLAN_DEAD_MS)
+			continue;
+		c->placed += pod->node || pod->scheduled;
 		if (pod->meta.deleted_ms) {
-			c->terminating += p->now < pod->meta.deleted_ms + PLAN_DEAD_MS;
+			c->terminating++;
 			continue;
 		}
 		view_pod(p, pod, fact, v);

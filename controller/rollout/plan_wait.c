@@ -42,8 +42,12 @@ static int places_taken(const struct planner *p)
 
 static const char *places_text(struct planner *p)
 {
-	return arena_printf(p->arena, "%d of %d places (replicas %d + maxSurge %d) are taken",
-	                    places_taken(p), p->m->replicas + p->surge, p->m->replicas, p->surge);
+	const char *room =
+		p->surge < p->max_surge ? arena_printf(p->arena, ", room for %d", p->surge) : "";
+
+	return arena_printf(p->arena, "%d of %d places (replicas %d + maxSurge %d%s) are taken",
+	                    places_taken(p), p->m->replicas + p->surge, p->m->replicas,
+	                    p->max_surge, room);
 }
 
 static bool waits_for_node(struct planner *p)

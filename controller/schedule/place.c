@@ -286,6 +286,52 @@ void schedule_place(struct schedule *s, const struct pod *p, struct schedule_dec
 	free(r.owner);
 }
 
+/* --- room -------------------------------------------------------------------------------- */
+
+static void cap(int64_t *room, int64_t free, int64_t each)
+{
+	if (each > 0 && free / each < *room)
+		*room = free > 0 ? free / each : 0;
+}
+
+/* On a node that has room for one. */
+static int64_t node_room(const struct sched_node *n, const struct request *r, int64_t most)
+{
+	const struct pod *p = r->pod;
+	int64_t room = p->nhost_ports ? 1 : most;
+
+	cap(&room, n->pods - n->used_pods, 1);
+	cap(&room, n->cpu - n->used_cpu, p->cpu_milli);
+	cap(&room, n->memory - n->used_memory, p->memory);
+	cap(&room, n->ephemeral - n->used_ephemeral, p->ephemeral);
+	for (unsigned i = 0; i < r->n; i++) {
+		int x = r->extended[i].index;
+
+		cap(&room, n->extended[x] - n->used_extended[x], r->extended[i].amount);
+	}
+	if (p->max_per_node)
+		cap(&room, p->max_per_node - (int64_t)owned_here(n, r->owner), 1);
+	return room;
+}
+
+int schedule_room(struct schedule *s, const struct pod *p, int most)
+{
+	const struct shape *shape;
+	struct tally t = {.taint = NULL};
+	struct request r;
+	int64_t room = 0;
+
+	if (p->unsupported)
+		return -1;
+	request_fill(s, p, &r);
+	shape = shape_get(s, p);
+	for (unsigned i = 0; i < s->nnodes && room < most; i++)
+		if (node_fits(s->nodes[i], &r, shape->why[i], &t))
+			room += node_room(s->nodes[i], &r, most - room);
+	free(r.owner);
+	return (int)room;
+}
+
 const char *schedule_why_not(struct schedule *s, const struct pod *p, const char *node)
 {
 	static char text[256];

@@ -39,7 +39,9 @@ void user_draw(struct run *r, struct random *random)
 	int64_t span = r->scene.long_holds ? LONG_SPAN_MS : SHORT_SPAN_MS;
 
 	u->replicas = 2 + (int64_t)random_below(random, 4);
-	u->surge = r->scene.scarce ? 0 : 1 + (int64_t)random_below(random, 2);
+	/* Without a card for it surge is asked for in vain, and must do no harm. */
+	u->surge =
+		r->scene.scarce ? (int64_t)(r->o.seed % 3) : 1 + (int64_t)random_below(random, 2);
 	u->unavailable = r->scene.scarce ? 1 : (int64_t)random_below(random, 2);
 	u->steps = r->scene.long_holds ? 2 : 0;
 	if (!r->scene.lively)

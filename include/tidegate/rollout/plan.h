@@ -75,6 +75,9 @@
  * are deleted, because the ReplicaSet controller chooses among the marked ones as it likes. Only
  * the spec's own revision can get cells that do not exist yet.
  *
+ * Surge is what of maxSurge the zones have room for, held places and free ones; the rest is swapped
+ * in place within maxUnavailable, and where that is 0 one place more is waited for.
+ *
  * Zones. A Standby zone has an empty ReplicaSet of each revision, and pods by its weight while an
  * Active zone is out; they leave as any surplus when that one is Healthy again.
  *
@@ -225,11 +228,19 @@ struct rollout_zones {
 	struct rollout_answer evacuate, give_back; /* of the orders `evacuate` and `return` */
 };
 
+/* A zone's places for pods of the spec's own revision. */
+struct rollout_room {
+	const char *zone; /* "" = there are no zones */
+	int free;         /* that could be bound now, or are being bound */
+};
+
 struct rollout_snapshot {
 	int64_t now_ms; /* wall */
 	const struct mdep *mdep;
 	const struct rollout_cell *cells;
 	unsigned ncells;
+	const struct rollout_room *rooms; /* of a zone that is not named nothing is known */
+	unsigned nrooms;
 	struct rollout_traffic traffic;
 	struct rollout_judgement judgement;
 	struct rollout_slo slo;

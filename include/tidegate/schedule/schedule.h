@@ -53,6 +53,9 @@ struct schedule_decision {
 /* Decides; changes nothing. */
 void schedule_place(struct schedule *s, const struct pod *p, struct schedule_decision *out);
 
+/* How many pods like p could be placed now, `most` at most; -1: waiting for it will not help. */
+int schedule_room(struct schedule *s, const struct pod *p, int most);
+
 /* Why `p` does not fit on `node`; NULL when it does. For tests and explanations. */
 const char *schedule_why_not(struct schedule *s, const struct pod *p, const char *node);
 size_t schedule_nodes(const struct schedule *s);

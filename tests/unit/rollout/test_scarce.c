@@ -57,6 +57,73 @@ static void test_surge_without_a_spare_card_says_what_it_waits_for(void **state)
 	world_release(&w);
 }
 
+/* Surge that there is no card for is neither waited for nor asked for. */
+static void test_surge_without_a_spare_card_swaps_in_place_within_maxUnavailable(void **state)
+{
+	static const struct {
+		int replicas, cards, surge, unavailable, most, least;
+	} rows[] = {
+		{2, 2, 1, 1, 2, 1},    {6, 6, 1, 1, 6, 5}, {6, 6, 3, 1, 6, 5},
+		{6, 6, 2, 2, 6, 4},    {6, 7, 3, 1, 7, 5}, {6, 7, 3, 0, 7, 6},
+		{10, 11, 5, 1, 11, 9}, {2, 3, 1, 1, 3, 1}, {6, 100, 3, 0, 9, 6},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world w;
+
+		world_init(&w, 11);
+		w.m.replicas = rows[i].replicas;
+		w.cards = rows[i].cards;
+		w.m.max_surge.value = rows[i].surge;
+		w.m.max_unavailable.value = rows[i].unavailable;
+		w.requests_per_s = 100;
+		world_first_release(&w);
+		world_steps(&w, straight, 3);
+		world_spec(&w, NEW, "v2");
+		world_settle(&w);
+		for (int t = 0; t < 1200 && w.m.status.phase != ROLLOUT_IDLE; t++) {
+			world_run(&w, 500);
+			assert_null(world_condition(&w, "Waiting"));
+		}
+		assert_string_equal(w.m.status.stable, NEW);
+		assert_true(w.max_pods <= rows[i].most);
+		assert_true(w.min_ready >= rows[i].least);
+		world_release(&w);
+	}
+}
+
+/* A card that others take in between is not counted on, and one that they leave is used. */
+static void test_cards_that_others_take_and_leave_hold_nothing_up(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct world w;
+		int all;
+
+		world_init(&w, seed);
+		w.m.replicas = 2 + (int)world_random(&w, 8);
+		all = w.cards = w.m.replicas + 2;
+		w.m.max_surge.value = 2;
+		w.m.max_unavailable.value = 1;
+		w.requests_per_s = 50;
+		world_zones(&w, (unsigned)world_random(&w, 3));
+		w.cards_tied = true;
+		world_first_release(&w);
+		world_steps(&w, straight, 3);
+		world_spec(&w, NEW, "v2");
+		world_settle(&w);
+		for (int t = 0; t < 300 && w.m.status.phase != ROLLOUT_IDLE; t++) {
+			world_run(&w, 2000);
+			w.cards = all - (int)world_random(&w, 3);
+			w.dirty = true;
+		}
+		assert_string_equal(w.m.status.stable, NEW);
+		assert_true(w.min_ready >= w.m.replicas - 1);
+		world_release(&w);
+	}
+}
+
 static void test_without_a_card_the_deadline_ends_it_and_stable_is_untouched(void **state)
 {
 	struct world w;
@@ -100,7 +167,8 @@ static void test_nothing_is_said_while_things_move(void **state)
 	world_release(&w);
 }
 
-/* As many cards as pods, of any number, in any zones, over any steps: it always gets there. */
+/* As many cards as pods or some more, of any number, in any zones, over any steps: it always gets
+ * there. */
 static void test_any_release_on_just_enough_cards_completes(void **state)
 {
 	(void)state;
@@ -112,21 +180,22 @@ static void test_any_release_on_just_enough_cards_completes(void **state)
 
 		world_init(&w, seed);
 		w.m.replicas = w.cards = 1 + (int)world_random(&w, 16);
-		w.m.max_surge.value = 0;
-		w.m.max_unavailable.value = (int)world_random(&w, 4);
+		w.m.max_surge.value = w.m.replicas > 1 ? (int)world_random(&w, 3) : 0;
+		w.m.max_unavailable.value = (w.m.max_surge.value > 0) + (int)world_random(&w, 3);
+		w.cards += (int)world_random(&w, (uint64_t)w.m.max_surge.value + 1);
 		w.load_jitter_ms = (int64_t)world_random(&w, 5000);
 		w.end_ms = 500 + (int64_t)world_random(&w, 8000);
 		w.requests_per_s = world_random(&w, 2) ? 50 : 0;
 		steps[0].capacity.value = (int)world_random(&w, 6);
 		world_zones(&w, (unsigned)world_random(&w, 4));
-		w.cards_tied = seed % 2;
+		w.cards_tied = seed % 2 || w.m.max_surge.value > 0;
 		world_first_release(&w);
 		world_steps(&w, steps, 3);
 		world_spec(&w, NEW, "v2");
 		world_settle(&w);
 		scene_until(&w, ROLLOUT_IDLE);
 		assert_string_equal(w.m.status.stable, NEW);
-		assert_true(w.max_pods <= w.m.replicas);
+		assert_true(w.max_pods <= w.m.replicas + w.m.max_surge.value);
 		world_release(&w);
 	}
 }
@@ -246,6 +315,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maxSurge_0_swaps_in_place_on_the_cards_that_are_there),
 		cmocka_unit_test(test_surge_without_a_spare_card_says_what_it_waits_for),
+		cmocka_unit_test(
+			test_surge_without_a_spare_card_swaps_in_place_within_maxUnavailable),
+		cmocka_unit_test(test_cards_that_others_take_and_leave_hold_nothing_up),
 		cmocka_unit_test(test_without_a_card_the_deadline_ends_it_and_stable_is_untouched),
 		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
 		cmocka_unit_test(test_nothing_is_said_while_things_move),

@@ -413,15 +413,19 @@ static int cards_in(const struct world *w, const char *zone)
 	return w->cards;
 }
 
-static bool has_card(const struct world *w, const struct world_pod *p)
+static int free_cards(const struct world *w, const char *zone)
 {
-	const char *zone = w->cells[p->cell].zone;
-	int bound = 0;
+	int n = w->cards_tied ? cards_in(w, zone) : w->cards;
 
 	for (unsigned i = 0; i < WORLD_PODS; i++)
-		bound += w->pods[i].used && w->pods[i].pod.scheduled &&
-		         (!w->cards_tied || str_eq(w->cells[w->pods[i].cell].zone, zone));
-	return !w->cards || bound < (w->cards_tied ? cards_in(w, zone) : w->cards);
+		n -= w->pods[i].used && w->pods[i].pod.scheduled &&
+		     (!w->cards_tied || str_eq(w->cells[w->pods[i].cell].zone, zone));
+	return n;
+}
+
+static bool has_card(const struct world *w, const struct world_pod *p)
+{
+	return !w->cards || free_cards(w, w->cells[p->cell].zone) > 0;
 }
 
 static void run_pod(struct world *w, struct world_pod *p)
@@ -651,11 +655,30 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 	s->cells = cells;
 }
 
+/* Cards that any zone may take are no zone's room. */
+static void observe_rooms(const struct world *w, struct arena *a, struct rollout_snapshot *s)
+{
+	struct rollout_room *rooms = arena_array(a, MDEP_ZONES_MAX, sizeof(*rooms));
+	unsigned n = w->m.nzones ? w->m.nzones : 1;
+
+	if (!w->cards || (w->m.nzones && !w->cards_tied))
+		return;
+	for (unsigned i = 0; i < n; i++) {
+		const char *zone = w->m.nzones ? w->m.zones[i].name : "";
+		int free = free_cards(w, zone);
+
+		rooms[i] = (struct rollout_room){.zone = zone, .free = free > 0 ? free : 0};
+	}
+	s->rooms = rooms;
+	s->nrooms = n;
+}
+
 static void snapshot(const struct world *w, struct arena *a, struct rollout_snapshot *s)
 {
 	*s = (struct rollout_snapshot){
 		.now_ms = w->now, .mdep = &w->m, .taken = w->taken, .takeover = w->takeover};
 	observe_cells(w, a, s);
+	observe_rooms(w, a, s);
 	observe_route(w, &s->traffic);
 	s->judgement = (struct rollout_judgement){
 		.can_judge = w->requests_per_s > 0 && !w->judge_gone,

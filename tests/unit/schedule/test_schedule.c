@@ -298,6 +298,63 @@ static void test_preferred_affinity_decides(void **state)
 	schedule_free(s);
 }
 
+/* --- room -------------------------------------------------------------------------------- */
+
+static void test_room_is_what_one_after_the_other_would_find(void **state)
+{
+	static const struct extended odd = {"huawei.com/Ascend910", 1};
+	struct schedule *s = schedule_new();
+	struct node a = make_node("a", zone_a, 2, &eight), b = make_node("b", zone_b, 2, &four);
+	struct pod taken = make_pod("taken", &two), p = make_pod("p", &one);
+	struct pod_port port = {.port = 8000, .protocol = 'T'};
+
+	(void)state;
+	schedule_set_node(s, &a);
+	schedule_set_node(s, &b);
+	p.memory = 0;
+	schedule_assume(s, &taken, "a");
+	/* Node a has 6 cards and 7 CPUs left, b has 4 cards. */
+	assert_int_equal(schedule_room(s, &p, 100), 6 + 4);
+	assert_int_equal(schedule_room(s, &p, 7), 7);
+	p.cpu_milli = 3000;
+	assert_int_equal(schedule_room(s, &p, 100), 2 + 2);
+	p.cpu_milli = 0;
+	p.extended = &four;
+	assert_int_equal(schedule_room(s, &p, 100), 1 + 1);
+	p.extended = &one;
+	p.node_selector = zone_b;
+	p.nnode_selector = 1;
+	assert_int_equal(schedule_room(s, &p, 100), 4);
+	p.host_ports = &port;
+	p.nhost_ports = 1;
+	assert_int_equal(schedule_room(s, &p, 100), 1);
+	p.nhost_ports = 0;
+	p.extended = &odd;
+	assert_int_equal(schedule_room(s, &p, 100), 0);
+	p.unsupported = "spec.topologySpreadConstraints";
+	assert_int_equal(schedule_room(s, &p, 100), -1);
+	schedule_free(s);
+}
+
+static void test_room_keeps_to_maxPerNode(void **state)
+{
+	static const struct label owner[] = {{TG_LABEL_NAME, "ranker"}};
+	struct schedule *s = schedule_new();
+	struct node a = make_node("a", NULL, 0, &eight), b = make_node("b", NULL, 0, &eight);
+	struct pod p = make_pod("p", &one);
+
+	(void)state;
+	schedule_set_node(s, &a);
+	schedule_set_node(s, &b);
+	p.labels = owner;
+	p.nlabels = 1;
+	p.max_per_node = 2;
+	assert_int_equal(schedule_room(s, &p, 100), 4);
+	schedule_assume(s, &p, "a");
+	assert_int_equal(schedule_room(s, &p, 100), 3);
+	schedule_free(s);
+}
+
 /* --- accounting -------------------------------------------------------------------------- */
 
 static void test_assumption_lives_until_confirmed_or_forgotten(void **state)
@@ -417,6 +474,8 @@ int main(void)
 		cmocka_unit_test(test_pack_fills_the_fullest_node),
 		cmocka_unit_test(test_card_hosts_are_kept_for_card_pods),
 		cmocka_unit_test(test_preferred_affinity_decides),
+		cmocka_unit_test(test_room_is_what_one_after_the_other_would_find),
+		cmocka_unit_test(test_room_keeps_to_maxPerNode),
 		cmocka_unit_test(test_assumption_lives_until_confirmed_or_forgotten),
 		cmocka_unit_test(test_pods_before_their_node),
 		cmocka_unit_test(test_never_above_capacity),

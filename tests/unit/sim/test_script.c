@@ -172,6 +172,37 @@ static void test_good_version_is_promoted(void **state)
 	release(&o);
 }
 
+/* Six pods on six cards, which maxSurge has no room for: they are swapped, and none is asked for in
+ * vain. */
+static void test_surge_without_a_spare_card_is_not_waited_for(void **state)
+{
+	static const char *const rows[][2] = {
+		{"  zones: [{name: d}]\n", "nodes: [{name: d1, zone: d, gpus: 6}]\n"},
+		{"  zones: [{name: d}, {name: e}]\n",
+	         "nodes: [{name: d1, zone: d, gpus: 3}, {name: e1, zone: e, gpus: 3}]\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_arena struct arena a;
+		struct outcome o;
+
+		arena_init(&a, 4096);
+		run_release(&o, 1, "2",
+		            arena_printf(&a,
+		                         "%s  strategy: {maxSurge: 2, maxUnavailable: 1, steps: "
+		                         "[{weight: 10, hold: 2m}, {weight: 50}]}\n" BY_ROUTE,
+		                         rows[i][0]),
+		            rows[i][1]);
+		tells(&o, "model version 2, is stable");
+		never_tells(&o, "FailedScheduling");
+		assert_int_equal(o.sum.all.release, 0);
+		assert_int_equal(o.sum.all.min_ready, 5);
+		assert_int_equal(o.sum.all.max_pods, 6);
+		release(&o);
+	}
+}
+
 /* Hours without news are no reason to end: the step says how long they last. */
 static void test_long_hold_is_waited_for(void **state)
 {
@@ -530,6 +561,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_good_version_is_promoted),
+		cmocka_unit_test(test_surge_without_a_spare_card_is_not_waited_for),
 		cmocka_unit_test(test_long_hold_is_waited_for),
 		cmocka_unit_test(test_bad_version_is_rolled_back),
 		cmocka_unit_test(test_slow_version_is_rolled_back),

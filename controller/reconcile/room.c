@@ -1,0 +1,126 @@
+/*
+ * What room the zones have for pods of a ModelDeployment that is being released, as far as its
+ * bounds leave a choice between more pods and pods in place. Nodes are asked with a pod as spec's
+ * template makes it: pods that are bound tell no more where else they could run, and those of an
+ * older revision that is released again are taken to need the same.
+ */
+#include <string.h>
+
+#include "internal.h"
+#include "merge.h"
+#include "tidegate/base/str.h"
+#include "tidegate/reconcile/children.h"
+
+/* One pod a zone, of one generation of the spec; NULL = none could be made. */
+struct room_pods {
+	int64_t generation;
+	unsigned n;
+	struct object *v[MDEP_ZONES_MAX];
+};
+
+void room_forget(struct key_state *ks)
+{
+	for (unsigned i = 0; ks->room && i < ks->room->n; i++)
+		free(ks->room->v[i]);
+	free(ks->room);
+	ks->room = NULL;
+}
+
+static unsigned zone_count(const struct mdep *m)
+{
+	return m->nzones ? m->nzones : 1;
+}
+
+static const char *zone_name(const struct mdep *m, unsigned i)
+{
+	return m->nzones ? m->zones[i].name : "";
+}
+
+/* The template with a name, as an API server would give it back. */
+static struct object *make_pod(const struct mdep *m, const char *zone)
+{
+	cleanup_arena struct arena a;
+	cleanup_buf struct buf template, whole;
+	struct err err = ERR_INIT;
+	const struct cJSON *json, *name;
+	const char *meta;
+
+	arena_init(&a, 16384);
+	buf_init(&template, CHILD_BODY_MAX);
+	buf_init(&whole, CHILD_BODY_MAX);
+	if (child_template(m, zone, &template, &err))
+		return NULL;
+	meta = arena_printf(&a,
+	                    "{\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\",\"uid\":\"%s\"}}",
+	                    m->meta.namespace, m->meta.name, m->meta.uid);
+	json = json_parse(&a, template.data, template.len, &err);
+	name = json_parse(&a, meta, strlen(meta), &err);
+	if (!json || !name || json_merge(json, name, &whole))
+		return NULL;
+	json = json_parse(&a, whole.data, whole.len, &err);
+	return json ? pod_kind.decode(json, &a, &err) : NULL;
+}
+
+static void make_pods(const struct mdep *m, struct key_state *ks)
+{
+	if (ks->room && ks->room->generation == m->meta.generation)
+		return;
+	room_forget(ks);
+	ks->room = xcalloc(1, sizeof(*ks->room));
+	ks->room->generation = m->meta.generation;
+	ks->room->n = zone_count(m);
+	for (unsigned i = 0; i < ks->room->n; i++)
+		ks->room->v[i] = make_pod(m, zone_name(m, i));
+}
+
+/* A release is on its way, or will be in this pass, and surge may be less than spec allows. */
+static bool is_wanted(const struct mdep *m, int *surge)
+{
+	int unavailable;
+
+	mdep_resolve_bounds(m, surge, &unavailable);
+	return *surge > (unavailable > 0 && m->replicas > 1 ? 0 : 1) &&
+	       !str_empty(m->status.stable) &&
+	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable));
+}
+
+/* Of the zone's pods, those whose binding is under way: their places are taken already. */
+static int being_bound(const struct mdep_operator *op, const struct rollout_snapshot *s,
+                       const char *zone)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < s->ncells; i++) {
+		const struct rollout_cell *c = &s->cells[i];
+
+		for (unsigned j = 0; str_eq(c->zone, zone) && j < c->npods; j++)
+			n += !c->pods[j]->node &&
+			     binder_has_assumed(op->binder, c->pods[j]->meta.key);
+	}
+	return n;
+}
+
+void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
+               struct rollout_snapshot *s)
+{
+	const struct mdep *m = s->mdep;
+	struct rollout_room *rooms;
+	int surge;
+
+	if (!is_wanted(m, &surge)) {
+		room_forget(ks);
+		return;
+	}
+	make_pods(m, ks);
+	rooms = arena_array(a, ks->room->n, sizeof(*rooms));
+	for (unsigned i = 0; i < ks->room->n; i++) {
+		const struct pod *p = (const struct pod *)ks->room->v[i];
+		int room = p ? binder_room(op->binder, p, m->replicas + surge) : -1;
+		const char *zone = zone_name(m, i);
+
+		if (room >= 0)
+			rooms[s->nrooms++] = (struct rollout_room){
+				.zone = zone, .free = room + being_bound(op, s, zone)};
+	}
+	s->rooms = rooms;
+}
