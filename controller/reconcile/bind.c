@@ -3,8 +3,10 @@
  *
  * Decisions are made by schedule/ against what the caches show plus what has been assumed; a
  * bind is POST pods/binding with the pod's uid. A pod that fits nowhere waits until
- * something frees capacity (a node or pod event), or a minute has passed.
+ * something frees capacity (a node or pod event), or a minute has passed; the highest
+ * priority is looked at first. Others may have to make way for it (preempt.c).
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
@@ -22,6 +24,7 @@ struct binder {
 	struct mdep_operator *op;
 	struct schedule *schedule;
 	struct queue *queue;
+	struct preemptor *preemptor;
 	struct map waiting; /* key of an unschedulable pod -> its last message */
 	struct timer wake, flush;
 	struct list binds;
@@ -82,6 +85,16 @@ static void report_unschedulable(struct binder *b, const struct pod *p, const ch
 
 /* --- bind -------------------------------------------------------------------------------- */
 
+/* Its nomination, if it has one, stands again. */
+static void unassume(struct binder *b, const char *key)
+{
+	const struct object *p = store_get_key(&b->op->stores[CACHE_POD], key);
+
+	schedule_forget(b->schedule, key);
+	if (p)
+		schedule_set_pod(b->schedule, (const struct pod *)p);
+}
+
 static void bind_done(void *arg, const struct kube_response *r)
 {
 	struct bind *i = arg;
@@ -93,7 +106,7 @@ static void bind_done(void *arg, const struct kube_response *r)
 		event_emit_once(b->op->events, &i->about, "Scheduled", "Binding", note);
 		queue_forget(b->queue, i->key);
 	} else {
-		schedule_forget(b->schedule, i->key);
+		unassume(b, i->key);
 		if (r->err.class != ERR_NOT_FOUND && r->err.class != ERR_CANCELED)
 			queue_add_rate_limited(b->queue, i->key);
 		log_info("bind failed", LS("key", i->key), LS("node", i->node), LE(&r->err));
@@ -131,11 +144,22 @@ static void bind_start(struct binder *b, const struct pod *p, const char *node)
 	i->call = kube_call(b->op->client, &req);
 }
 
+/* again_ms: not later than that; 0 = when something is freed. */
+static void wait_for_room(void *arg, const char *key, int64_t again_ms)
+{
+	struct binder *b = arg;
+
+	if (again_ms)
+		queue_add_after(b->queue, key, again_ms);
+	queue_done(b->queue, key);
+}
+
 static void place_pod(void *arg, const char *key)
 {
 	struct binder *b = arg;
 	const struct pod *p = (const struct pod *)store_get_key(&b->op->stores[CACHE_POD], key);
 	struct schedule_decision d;
+	int64_t again_ms;
 
 	if (!is_ours(p) || schedule_assumed(b->schedule, key)) {
 		queue_forget(b->queue, key);
@@ -145,7 +169,9 @@ static void place_pod(void *arg, const char *key)
 	schedule_place(b->schedule, p, &d);
 	if (!d.node) {
 		report_unschedulable(b, p, d.message);
-		queue_done(b->queue, key);
+		again_ms = preempt(b->preemptor, p);
+		if (again_ms != PREEMPT_UNDER_WAY)
+			wait_for_room(b, key, again_ms);
 		return;
 	}
 	stop_waiting(b, key);
@@ -155,15 +181,33 @@ static void place_pod(void *arg, const char *key)
 
 /* --- what changes wake waiting pods ------------------------------------------------------ */
 
+static int by_priority(const void *a, const void *b)
+{
+	const struct pod *x = *(const struct pod *const *)a, *y = *(const struct pod *const *)b;
+
+	if (x->priority != y->priority)
+		return x->priority > y->priority ? -1 : 1;
+	if (x->meta.created_ms != y->meta.created_ms)
+		return x->meta.created_ms < y->meta.created_ms ? -1 : 1;
+	return strcmp(x->meta.key, y->meta.key);
+}
+
 static void wake_all(void *arg)
 {
 	struct binder *b = arg;
+	const struct pod **pods = xcalloc(b->waiting.len + 1, sizeof(*pods));
 	const char *key;
 	void *message;
-	size_t it = 0;
+	size_t it = 0, n = 0;
 
-	while (map_next(&b->waiting, &it, &key, &message))
-		queue_add(b->queue, key, QUEUE_LIVE);
+	while (map_next(&b->waiting, &it, &key, &message)) {
+		pods[n] = (const struct pod *)store_get_key(&b->op->stores[CACHE_POD], key);
+		n += pods[n] != NULL;
+	}
+	qsort(pods, n, sizeof(*pods), by_priority);
+	for (size_t i = 0; i < n; i++)
+		queue_add(b->queue, pods[i]->meta.key, QUEUE_LIVE);
+	free(pods);
 }
 
 static void flush_all(void *arg)
@@ -180,6 +224,16 @@ static void capacity_freed(struct binder *b)
 		timer_start(&b->wake, WAKE_DELAY_MS);
 }
 
+/* The room that was kept for it on a node is not needed there any more. */
+static bool frees_nomination(const struct store_event *ev)
+{
+	const struct pod *p = (const struct pod *)ev->object;
+	const struct pod *before = (const struct pod *)ev->previous;
+
+	return before && !before->node && before->nominated_node &&
+	       !str_eq(before->nominated_node, p->node ? p->node : p->nominated_node);
+}
+
 void binder_pod(struct binder *b, const struct store_event *ev)
 {
 	const struct pod *p = (const struct pod *)ev->object;
@@ -191,6 +245,8 @@ void binder_pod(struct binder *b, const struct store_event *ev)
 		return;
 	}
 	schedule_set_pod(b->schedule, p);
+	if (frees_nomination(ev))
+		capacity_freed(b);
 	if (is_ours(p))
 		queue_add(b->queue, p->meta.key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 	else
@@ -218,6 +274,11 @@ bool binder_has_assumed(const struct binder *b, const char *key)
 	return schedule_assumed(b->schedule, key);
 }
 
+bool binder_calls(const struct binder *b, const char *pod)
+{
+	return preempt_calls(b->preemptor, pod);
+}
+
 struct binder *binder_new(struct mdep_operator *op)
 {
 	struct binder *b = xcalloc(1, sizeof(*b));
@@ -226,6 +287,7 @@ struct binder *binder_new(struct mdep_operator *op)
 
 	b->op = op;
 	b->schedule = schedule_new();
+	b->preemptor = preemptor_new(op, b->schedule, wait_for_room, b);
 	map_init(&b->waiting);
 	list_init(&b->binds);
 	b->queue = queue_new(op->loop, &o, place_pod, b);
@@ -259,6 +321,7 @@ void binder_free(struct binder *b)
 		kube_cancel(i->call);
 		bind_free(i);
 	}
+	preemptor_free(b->preemptor);
 	timer_release(&b->wake);
 	timer_release(&b->flush);
 	queue_free(b->queue);

@@ -308,6 +308,26 @@ void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
                struct rollout_snapshot *s);
 void room_forget(struct key_state *ks);
 
+/* The pod has to make way for another, and is about to be evicted. */
+bool binder_calls(const struct binder *b, const char *pod);
+
+/* --- pods of lower priority that make way (preempt.c) -------------------------------------- */
+struct preemptor;
+struct schedule;
+#define PREEMPT_UNDER_WAY (-1)
+/* done: a preemption has ended; its pod is to be looked at again after so long, 0 = when room is
+ * freed. */
+struct preemptor *preemptor_new(struct mdep_operator *op, struct schedule *s,
+                                void (*done)(void *arg, const char *key, int64_t again_ms),
+                                void *arg);
+void preemptor_free(struct preemptor *x);
+/*
+ * p fits nowhere: makes room for it if it may and if that helps. PREEMPT_UNDER_WAY: done follows;
+ * else when to look again, as there.
+ */
+int64_t preempt(struct preemptor *x, const struct pod *p);
+bool preempt_calls(const struct preemptor *x, const char *pod);
+
 /* --- readiness gate (gate.c) ------------------------------------------------------------- */
 struct gate *gate_new(struct mdep_operator *op, struct err *err);
 void gate_free(struct gate *g);

@@ -33,6 +33,22 @@ static void collect_pods(const struct store *pods, const char *owner_uid, struct
 	cell->npods = n;
 }
 
+/* Traffic goes before a pod does that has to make way. */
+static void collect_called(const struct mdep_operator *op, struct arena *a,
+                           struct rollout_cell *cell)
+{
+	bool *called = NULL;
+
+	for (unsigned i = 0; i < cell->npods; i++) {
+		if (!binder_calls(op->binder, cell->pods[i]->meta.key))
+			continue;
+		if (!called)
+			called = arena_array(a, cell->npods, sizeof(*called));
+		called[i] = true;
+	}
+	cell->called = called;
+}
+
 static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, struct arena *a,
                          struct rollout_cell *cell)
 {
@@ -49,6 +65,7 @@ static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, 
 		.failure = rs->failure,
 	};
 	collect_pods(&op->stores[CACHE_POD], rs->meta.uid, a, cell);
+	collect_called(op, a, cell);
 	/* A cell's Service has the name of its ReplicaSet. */
 	if (store_get(&op->stores[CACHE_SERVICE], rs->meta.namespace, rs->meta.name))
 		endpoints_read(op->endpoints, a, cell);

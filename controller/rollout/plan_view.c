@@ -129,6 +129,10 @@ static void view_pods(struct planner *p, struct cell_view *c)
 			c->terminating++;
 			continue;
 		}
+		if (cell->called && cell->called[i]) {
+			c->terminating++;
+			continue;
+		}
 		view_pod(p, pod, fact, v);
 		if (v->gone_ms > p->drain_ms)
 			p->drain_ms = v->gone_ms;

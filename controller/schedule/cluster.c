@@ -1,5 +1,6 @@
 #include "cluster.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,15 +106,14 @@ void schedule_set_node(struct schedule *s, const struct node *from)
 	copy_labels(n, from);
 	copy_taints(n, from);
 	n->unschedulable = from->unschedulable;
-	n->cpu = from->cpu_milli;
-	n->memory = from->memory;
-	n->ephemeral = from->ephemeral;
-	n->pods = from->pods;
-	memset(n->extended, 0, sizeof(n->extended));
+	n->has = (struct load){.cpu = from->cpu_milli,
+	                       .memory = from->memory,
+	                       .ephemeral = from->ephemeral,
+	                       .pods = from->pods};
 	for (unsigned i = 0; i < from->nextended; i++) {
 		x = extended_index(s, from->extended[i].name);
 		if (x >= 0)
-			n->extended[x] = from->extended[i].amount;
+			n->has.extended[x] = from->extended[i].amount;
 	}
 	if (n->present)
 		s->generation++;
@@ -141,16 +141,14 @@ size_t schedule_nodes(const struct schedule *s)
 
 /* --- pods -------------------------------------------------------------------------------- */
 
-static void account(struct sched_pod *p, int sign)
+void load_count(struct load *l, const struct sched_pod *p, int sign)
 {
-	struct sched_node *n = p->node;
-
-	n->used_cpu += sign * p->cpu;
-	n->used_memory += sign * p->memory;
-	n->used_ephemeral += sign * p->ephemeral;
-	n->used_pods += sign;
+	l->cpu += sign * p->cpu;
+	l->memory += sign * p->memory;
+	l->ephemeral += sign * p->ephemeral;
+	l->pods += sign;
 	for (unsigned i = 0; i < p->nextended; i++)
-		n->used_extended[p->extended[i].resource] += sign * p->extended[i].amount;
+		l->extended[p->extended[i].resource] += sign * p->extended[i].amount;
 }
 
 static void pod_drop(struct schedule *s, const char *key)
@@ -159,7 +157,8 @@ static void pod_drop(struct schedule *s, const char *key)
 
 	if (!p)
 		return;
-	account(p, -1);
+	load_count(&p->node->used, p, -1);
+	p->node->nominated -= p->nominated;
 	list_remove(&p->link);
 	for (unsigned i = 0; i < p->nports; i++)
 		free((char *)p->ports[i].ip);
@@ -204,36 +203,70 @@ static struct sched_pod *pod_new(struct schedule *s, const struct pod *from)
 	return p;
 }
 
-static void pod_count(struct schedule *s, const struct pod *from, const char *node, bool assumed)
+/* A mirror pod is the picture of one that its kubelet keeps; a DaemonSet's comes back to its node.
+ */
+static bool is_pinned(const struct pod *p)
+{
+	return str_eq(p->meta.owner_kind, "Node") || str_eq(p->meta.owner_kind, "DaemonSet");
+}
+
+/* That a pod is being taken away cannot be undone, so an older picture of it changes nothing. */
+static int64_t gone_ms(const struct schedule *s, const struct pod *from)
+{
+	const struct sched_pod *have = map_get(&s->pods, from->meta.key);
+
+	return from->meta.deleted_ms || !have ? from->meta.deleted_ms : have->gone_ms;
+}
+
+static struct sched_pod *pod_count(struct schedule *s, const struct pod *from, const char *node)
 {
 	struct sched_pod *p = pod_new(s, from);
 
+	p->gone_ms = gone_ms(s, from);
 	pod_drop(s, from->meta.key);
 	p->node = node_get(s, node);
-	p->assumed = assumed;
 	p->cpu = from->cpu_milli;
 	p->memory = from->memory;
 	p->ephemeral = from->ephemeral;
+	p->priority = from->priority;
+	p->created_ms = from->meta.created_ms;
+	p->pinned = is_pinned(from);
 	copy_ports(p, from);
-	account(p, 1);
+	load_count(&p->node->used, p, 1);
 	list_push_back(&p->node->pods_here, &p->link);
 	map_set(&s->pods, p->key, p);
+	if (p->priority < s->lowest)
+		s->lowest = p->priority;
+	return p;
+}
+
+static void nominate(struct schedule *s, const struct pod *from, const char *node, bool unseen)
+{
+	struct sched_pod *p = pod_count(s, from, node);
+
+	p->nominated = true;
+	p->unseen = unseen;
+	p->node->nominated++;
 }
 
 /*
- * A pod that another scheduler has nominated for a node counts there, as it does for
- * kube-scheduler. An assumption outlives updates that do not show the bind yet.
+ * A pod that has been nominated for a node, by whatever scheduler, counts there for those of no
+ * higher priority, as it does for kube-scheduler. Assumptions, and nominations of ours, outlive
+ * updates that do not show them yet.
  */
 void schedule_set_pod(struct schedule *s, const struct pod *p)
 {
 	const struct sched_pod *have = map_get(&s->pods, p->meta.key);
-	const char *node = p->node ? p->node : p->nominated_node;
+	bool ended = p->phase == POD_SUCCEEDED || p->phase == POD_FAILED;
+	bool ahead = have && !p->meta.deleted_ms && (have->assumed || have->unseen);
 
-	if (p->phase == POD_SUCCEEDED || p->phase == POD_FAILED)
-		node = NULL;
-	if (node)
-		pod_count(s, p, node, false);
-	else if (!have || !have->assumed || p->meta.deleted_ms)
+	if (p->node && !ended)
+		pod_count(s, p, p->node);
+	else if (!ended && ahead && (have->assumed || !p->nominated_node))
+		return;
+	else if (p->nominated_node && !ended && !p->meta.deleted_ms)
+		nominate(s, p, p->nominated_node, false);
+	else
 		pod_drop(s, p->meta.key);
 }
 
@@ -244,7 +277,7 @@ void schedule_remove_pod(struct schedule *s, const char *key)
 
 void schedule_assume(struct schedule *s, const struct pod *p, const char *node)
 {
-	pod_count(s, p, node, true);
+	pod_count(s, p, node)->assumed = true;
 }
 
 void schedule_forget(struct schedule *s, const char *key)
@@ -260,6 +293,39 @@ bool schedule_assumed(const struct schedule *s, const char *key)
 	return p && p->assumed;
 }
 
+void schedule_nominate(struct schedule *s, const struct pod *p, const char *node)
+{
+	nominate(s, p, node, true);
+}
+
+void schedule_unnominate(struct schedule *s, const char *key)
+{
+	if (schedule_nominated(s, key))
+		pod_drop(s, key);
+}
+
+const char *schedule_nominated(const struct schedule *s, const char *key)
+{
+	const struct sched_pod *p = map_get(&s->pods, key);
+
+	return p && p->nominated ? p->node->name : NULL;
+}
+
+void schedule_set_gone(struct schedule *s, const char *key, int64_t by_ms)
+{
+	struct sched_pod *p = map_get(&s->pods, key);
+
+	if (p)
+		p->gone_ms = by_ms;
+}
+
+bool schedule_leaves(const struct schedule *s, const char *key)
+{
+	const struct sched_pod *p = map_get(&s->pods, key);
+
+	return p && p->gone_ms;
+}
+
 /* --- lifecycle --------------------------------------------------------------------------- */
 
 struct schedule *schedule_new(void)
@@ -269,6 +335,7 @@ struct schedule *schedule_new(void)
 	map_init(&s->nodes_by_name);
 	map_init_borrowing(&s->pods);
 	map_init(&s->shapes);
+	s->lowest = INT_MAX;
 	return s;
 }
 

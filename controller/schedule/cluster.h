@@ -10,6 +10,12 @@
 /* Extended resources are interned: an index into every node's arrays. */
 #define EXTENDED_MAX 12
 
+/* What pods take of a node. */
+struct load {
+	int64_t cpu, memory, ephemeral, pods;
+	int64_t extended[EXTENDED_MAX];
+};
+
 struct sched_node {
 	char *name;
 	bool present;       /* a Node object stands behind it; else only pods name it */
@@ -20,10 +26,8 @@ struct sched_node {
 	const struct taint *taints;
 	unsigned ntaints;
 	bool unschedulable;
-	int64_t cpu, memory, ephemeral, pods;
-	int64_t extended[EXTENDED_MAX];
-	int64_t used_cpu, used_memory, used_ephemeral, used_pods;
-	int64_t used_extended[EXTENDED_MAX];
+	struct load has, used;
+	unsigned nominated; /* of pods_here */
 	struct list pods_here;
 };
 
@@ -41,7 +45,13 @@ struct sched_pod {
 	int64_t cpu, memory, ephemeral;
 	struct pod_port *ports;
 	unsigned nports;
+	int priority;
+	int64_t created_ms, gone_ms; /* gone_ms: it is to have ended by then; 0 = it stays */
 	bool assumed;
+	bool nominated; /* not bound: the room is kept for it */
+	bool unseen;    /* of a nomination: the pod's status does not show it yet */
+	bool pinned;    /* taking it away frees nothing for long, or harms the node */
+	bool away;      /* for the length of a what-if */
 	unsigned nextended;
 	struct sched_amount extended[]; /* key and owner behind them */
 };
@@ -55,14 +65,16 @@ struct schedule {
 	unsigned nextended;
 	struct map shapes;   /* see shape.c */
 	uint64_t generation; /* of the node set and what is static about it */
+	int lowest;          /* no pod counted has a lower priority, or had */
 };
 
 /* -1: the resource was never seen and there is no room for another name. */
 int extended_index(struct schedule *s, const char *name);
 /* Index of a known name, -1 when no node ever had it. */
 int extended_find(const struct schedule *s, const char *name);
-char *
-sched_owner(const struct pod *p); /* malloc'ed "ns/mdep", NULL when not of a ModelDeployment */
+/* malloc'ed "ns/mdep", NULL when not of a ModelDeployment */
+char *sched_owner(const struct pod *p);
+void load_count(struct load *l, const struct sched_pod *p, int sign);
 
 /* --- shape.c: which nodes can take pods of this shape, resources aside ------------------- */
 struct shape {

@@ -1,128 +1,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cluster.h"
+#include "fit.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/buf.h"
 #include "tidegate/base/str.h"
-
-/* What one pod asks, with names resolved, so that a node is checked by comparing numbers. */
-struct request {
-	const struct pod *pod;
-	char *owner;
-	unsigned n;
-	struct {
-		int index; /* -1: no node ever had it */
-		int64_t amount;
-	} extended[EXTENDED_MAX];
-};
-
-struct tally {
-	unsigned count[REASONS];
-	const struct taint *taint; /* of one node, for the message */
-	int unknown;               /* index in pod->extended of a resource nobody has */
-};
-
-/* --- fit --------------------------------------------------------------------------------- */
-
-static void request_fill(struct schedule *s, const struct pod *p, struct request *r)
-{
-	memset(r, 0, sizeof(*r));
-	r->pod = p;
-	r->owner = p->max_per_node || str_eq(p->placement, "Spread") ? sched_owner(p) : NULL;
-	for (unsigned i = 0; i < p->nextended && r->n < EXTENDED_MAX; i++) {
-		if (p->extended[i].amount <= 0)
-			continue;
-		r->extended[r->n].index = extended_find(s, p->extended[i].name);
-		r->extended[r->n++].amount = p->extended[i].amount;
-	}
-}
-
-static unsigned owned_here(const struct sched_node *n, const char *owner)
-{
-	struct list *it;
-	unsigned count = 0;
-
-	list_for_each (it, &n->pods_here)
-		if (str_eq(list_entry(it, struct sched_pod, link)->owner, owner))
-			count++;
-	return count;
-}
-
-static bool any_address(const char *ip)
-{
-	return str_empty(ip) || str_eq(ip, "0.0.0.0") || str_eq(ip, "::");
-}
-
-static bool ports_clash(const struct pod_port *a, const struct pod_port *b)
-{
-	return a->port == b->port && a->protocol == b->protocol &&
-	       (any_address(a->ip) || any_address(b->ip) || str_eq(a->ip, b->ip));
-}
-
-static bool ports_taken(const struct sched_node *n, const struct pod *p)
-{
-	struct list *it;
-
-	if (!p->nhost_ports)
-		return false;
-	list_for_each (it, &n->pods_here) {
-		const struct sched_pod *q = list_entry(it, struct sched_pod, link);
-
-		for (unsigned i = 0; i < q->nports; i++)
-			for (unsigned j = 0; j < p->nhost_ports; j++)
-				if (ports_clash(&q->ports[i], &p->host_ports[j]))
-					return true;
-	}
-	return false;
-}
-
-/* Counts every resource that is short, as kube-scheduler's message does; true when all fit. */
-static bool resources_fit(const struct sched_node *n, const struct request *r, struct tally *t)
-{
-	const struct pod *p = r->pod;
-	bool fits = true;
-
-	if (n->used_pods + 1 > n->pods)
-		fits = (t->count[REASON_PODS]++, false);
-	if (p->cpu_milli > 0 && n->used_cpu + p->cpu_milli > n->cpu)
-		fits = (t->count[REASON_CPU]++, false);
-	if (p->memory > 0 && n->used_memory + p->memory > n->memory)
-		fits = (t->count[REASON_MEMORY]++, false);
-	if (p->ephemeral > 0 && n->used_ephemeral + p->ephemeral > n->ephemeral)
-		fits = (t->count[REASON_EPHEMERAL]++, false);
-	for (unsigned i = 0; i < r->n; i++) {
-		int x = r->extended[i].index;
-
-		if (x < 0)
-			fits = (t->count[REASON_EXTENDED_UNKNOWN]++, t->unknown = (int)i, false);
-		else if (n->used_extended[x] + r->extended[i].amount > n->extended[x])
-			fits = (t->count[REASON_EXTENDED + x]++, false);
-	}
-	return fits;
-}
-
-static bool node_fits(const struct sched_node *n, const struct request *r, enum reason why,
-                      struct tally *t)
-{
-	if (why != REASON_NONE) {
-		t->count[why]++;
-		if (why == REASON_TAINT && !t->taint)
-			t->taint = untolerated(n, r->pod, false);
-		return false;
-	}
-	if (!resources_fit(n, r, t))
-		return false;
-	if (ports_taken(n, r->pod)) {
-		t->count[REASON_PORTS]++;
-		return false;
-	}
-	if (r->pod->max_per_node && owned_here(n, r->owner) >= (unsigned)r->pod->max_per_node) {
-		t->count[REASON_MAX_PER_NODE]++;
-		return false;
-	}
-	return true;
-}
 
 /* --- score ------------------------------------------------------------------------------- */
 
@@ -135,23 +17,23 @@ static double fraction(int64_t used, int64_t more, int64_t of)
 static double fullness(const struct sched_node *n, const struct request *r)
 {
 	const struct pod *p = r->pod;
-	double host = (fraction(n->used_cpu, p->cpu_milli, n->cpu) +
-	               fraction(n->used_memory, p->memory, n->memory)) /
+	double host = (fraction(n->used.cpu, p->cpu_milli, n->has.cpu) +
+	               fraction(n->used.memory, p->memory, n->has.memory)) /
 	              2;
 	double cards = 0;
 
 	if (!r->n)
 		return 100 * host;
 	for (unsigned i = 0; i < r->n; i++)
-		cards += fraction(n->used_extended[r->extended[i].index], r->extended[i].amount,
-		                  n->extended[r->extended[i].index]);
+		cards += fraction(n->used.extended[r->extended[i].index], r->extended[i].amount,
+		                  n->has.extended[r->extended[i].index]);
 	return 100 * (0.9 * cards / r->n + 0.1 * host);
 }
 
 static bool has_cards(const struct sched_node *n)
 {
 	for (int i = 0; i < EXTENDED_MAX; i++)
-		if (n->extended[i])
+		if (n->has.extended[i])
 			return true;
 	return false;
 }
@@ -175,7 +57,7 @@ static double score(const struct sched_node *n, const struct request *r)
 	double s = fullness(n, r);
 
 	if (spread)
-		s = 100 - s - 20.0 * owned_here(n, r->owner);
+		s = 100 - s - 20.0 * fit_owned(n, r);
 	s += preference(n, p);
 	if (untolerated(n, p, true))
 		s -= 100;
@@ -241,13 +123,27 @@ static void explain(const struct schedule *s, const struct pod *p, struct tally 
 
 /* --- decision ---------------------------------------------------------------------------- */
 
+/* The node whose room is kept for it, if it can go there by now. */
+static const struct sched_node *nominated_node(const struct schedule *s, const struct request *r,
+                                               const struct shape *shape)
+{
+	const struct sched_pod *kept = map_get(&s->pods, r->pod->meta.key);
+	struct tally t = {.taint = NULL};
+
+	if (!kept || !kept->nominated || !kept->node->present)
+		return NULL;
+	return node_fits(kept->node, r, shape->why[kept->node->place], &t) ? kept->node : NULL;
+}
+
 static const struct sched_node *best_node(struct schedule *s, const struct request *r,
                                           struct tally *t)
 {
 	const struct shape *shape = shape_get(s, r->pod);
-	const struct sched_node *best = NULL;
+	const struct sched_node *best = nominated_node(s, r, shape);
 	double best_score = 0, x;
 
+	if (best)
+		return best;
 	for (unsigned i = 0; i < s->nnodes; i++) {
 		if (!node_fits(s->nodes[i], r, shape->why[i], t))
 			continue;
@@ -283,7 +179,7 @@ void schedule_place(struct schedule *s, const struct pod *p, struct schedule_dec
 		out->node = n->name;
 	else
 		explain(s, p, &t, out->message, sizeof(out->message));
-	free(r.owner);
+	request_release(&r);
 }
 
 /* --- room -------------------------------------------------------------------------------- */
@@ -299,18 +195,20 @@ static int64_t node_room(const struct sched_node *n, const struct request *r, in
 {
 	const struct pod *p = r->pod;
 	int64_t room = p->nhost_ports ? 1 : most;
+	struct load used;
 
-	cap(&room, n->pods - n->used_pods, 1);
-	cap(&room, n->cpu - n->used_cpu, p->cpu_milli);
-	cap(&room, n->memory - n->used_memory, p->memory);
-	cap(&room, n->ephemeral - n->used_ephemeral, p->ephemeral);
+	fit_load(n, r, &used);
+	cap(&room, n->has.pods - used.pods, 1);
+	cap(&room, n->has.cpu - used.cpu, p->cpu_milli);
+	cap(&room, n->has.memory - used.memory, p->memory);
+	cap(&room, n->has.ephemeral - used.ephemeral, p->ephemeral);
 	for (unsigned i = 0; i < r->n; i++) {
 		int x = r->extended[i].index;
 
-		cap(&room, n->extended[x] - n->used_extended[x], r->extended[i].amount);
+		cap(&room, n->has.extended[x] - used.extended[x], r->extended[i].amount);
 	}
 	if (p->max_per_node)
-		cap(&room, p->max_per_node - (int64_t)owned_here(n, r->owner), 1);
+		cap(&room, p->max_per_node - (int64_t)fit_owned(n, r), 1);
 	return room;
 }
 
@@ -328,7 +226,7 @@ int schedule_room(struct schedule *s, const struct pod *p, int most)
 	for (unsigned i = 0; i < s->nnodes && room < most; i++)
 		if (node_fits(s->nodes[i], &r, shape->why[i], &t))
 			room += node_room(s->nodes[i], &r, most - room);
-	free(r.owner);
+	request_release(&r);
 	return (int)room;
 }
 
@@ -346,7 +244,7 @@ const char *schedule_why_not(struct schedule *s, const struct pod *p, const char
 		return "no such node";
 	request_fill(s, p, &r);
 	fits = node_fits(n, &r, static_reason(n, p), &t);
-	free(r.owner);
+	request_release(&r);
 	if (fits)
 		return NULL;
 	for (int i = REASON_NONE + 1; i < REASONS && !b.len; i++)

@@ -139,6 +139,33 @@ static struct outcome bind_pod(struct sim_api *s, struct sim_object *o, const st
 	return r;
 }
 
+static struct outcome delete_object(struct sim_api *s, struct sim_object *o,
+                                    const struct cJSON *body)
+{
+	if (!o)
+		return refusal(404, "NotFound");
+	if (stale(o, json_get(body, "preconditions")))
+		return refusal(409, "Conflict");
+	sim_delete(s, o);
+	return (struct outcome){
+		.status = 200,
+		.text = xstrdup(
+			"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}")};
+}
+
+static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const struct cJSON *body)
+{
+	const struct cJSON *options = json_get(body, "deleteOptions");
+
+	if (sim_budget_guards(s, o))
+		return refusal(429, "TooManyRequests");
+	if (stale(o, json_get(options, "preconditions")))
+		return refusal(409, "Conflict");
+	if (json_size(json_get(options, "dryRun")))
+		return (struct outcome){.status = 201, .text = xstrdup("{\"kind\":\"Status\"}")};
+	return delete_object(s, o, options);
+}
+
 /* Pod conditions merge by type; nothing else is patched strategically by us. */
 static struct outcome patch_conditions(struct sim_api *s, struct sim_object *o,
                                        const struct cJSON *body)
@@ -191,20 +218,6 @@ static struct outcome patch(struct sim_api *s, const struct target *t, const str
 	return done(200, store_write(s, t->resource, o, body, STORE_MERGE, status, t->ns));
 }
 
-static struct outcome delete_object(struct sim_api *s, struct sim_object *o,
-                                    const struct cJSON *body)
-{
-	if (!o)
-		return refusal(404, "NotFound");
-	if (stale(o, json_get(body, "preconditions")))
-		return refusal(409, "Conflict");
-	sim_delete(s, o);
-	return (struct outcome){
-		.status = 200,
-		.text = xstrdup(
-			"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}")};
-}
-
 static struct outcome perform(struct sim_api *s, const struct target *t, const struct http_sent *q)
 {
 	struct sim_object *o = t->name ? sim_get(s, t->resource, t->ns, t->name) : NULL;
@@ -225,6 +238,8 @@ static struct outcome perform(struct sim_api *s, const struct target *t, const s
 		return refusal(404, "NotFound");
 	if (str_eq(t->sub, "binding"))
 		return bind_pod(s, o, body);
+	if (str_eq(t->sub, "eviction"))
+		return evict_pod(s, o, body);
 	if (stale(o, json_get(body, "metadata")))
 		return refusal(409, "Conflict");
 	return done(200, store_write(s, t->resource, o, body, STORE_REPLACE, false, t->ns));

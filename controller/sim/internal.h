@@ -88,4 +88,7 @@ uint64_t watch_told(const struct sim_api *s);
 void watch_wake_all(struct sim_api *s, enum sim_resource r);
 char *query_value(const char *query, const char *name);
 
+/* budget.c: a PodDisruptionBudget would be broken. A pod that is not Ready breaks none. */
+bool sim_budget_guards(struct sim_api *s, const struct sim_object *pod);
+
 #endif

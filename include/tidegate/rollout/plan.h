@@ -144,6 +144,9 @@ struct rollout_cell {
 	unsigned npods;
 	/* Of each of its pods; NULL = endpoints are not watched, only time is known. */
 	const struct rollout_pod_fact *facts;
+	/* Of each of its pods: it is about to be taken away by others, and counts as gone. NULL =
+	 * none. */
+	const bool *called;
 };
 
 /* What is known of the data plane. */

@@ -2,8 +2,9 @@
  * An API server in memory, behind the virtual transport (net/http_virtual.h): what the operator
  * needs of one, and honest in that. LIST, WATCH and WatchList with bookmarks and 410; POST, PUT,
  * merge and apply patches, DELETE with a uid precondition and collection of what is owned; the
- * status and binding subresources. Every manager applies whole objects here, so an apply replaces
- * spec (or status) as a whole: fields of several managers in one object are not told apart.
+ * status, binding and eviction subresources (of budgets, minAvailable as a number). Every manager
+ * applies whole objects here, so an apply replaces spec (or status) as a whole: fields of several
+ * managers in one object are not told apart.
  *
  * Ownership: sim_api_free() frees the objects; pointers to an object are valid until it is
  * deleted, its JSON until it is written. Times: virtual (base/clock.h).

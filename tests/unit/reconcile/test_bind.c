@@ -1,4 +1,4 @@
-/* Pods of ours get nodes: binds, refusals, retries. */
+/* Pods of ours get nodes: binds, refusals, retries, and who makes way. */
 #include "../kube/client_bed.c"
 
 #include "../../../controller/reconcile/internal.h"
@@ -32,14 +32,20 @@ static void put_node(struct mdep_operator *op, const char *name, int gpus)
 	              name, name, gpus));
 }
 
-static void put_pod(struct mdep_operator *op, const char *name, const char *rv, const char *spec)
+static void put_asking(struct mdep_operator *op, const char *name, const char *rv, const char *spec,
+                       int gpus)
 {
 	put(op, CACHE_POD, &pod_kind,
 	    xasprintf("{'metadata':{'name':'%s','namespace':'shop','uid':'uid-%s',"
 	              "'resourceVersion':'%s'},'spec':{%s,'containers':[{'name':'model',"
-	              "'resources':{'limits':{'nvidia.com/gpu':'1'},"
-	              "'requests':{'nvidia.com/gpu':'1'}}}]},'status':{'phase':'Pending'}}",
-	              name, name, rv, spec));
+	              "'resources':{'limits':{'nvidia.com/gpu':'%d'},"
+	              "'requests':{'nvidia.com/gpu':'%d'}}}]},'status':{'phase':'Pending'}}",
+	              name, name, rv, spec, gpus, gpus));
+}
+
+static void put_pod(struct mdep_operator *op, const char *name, const char *rv, const char *spec)
+{
+	put_asking(op, name, rv, spec, 1);
 }
 
 #define OURS "'schedulerName':'tidegate'"
@@ -200,6 +206,169 @@ static void test_end_while_binding(void **state)
 	assert_int_equal(kube_client_in_flight(b->client), 0);
 }
 
+/* --- preemption ---------------------------------------------------------------------------- */
+
+#define EVICTION(p) PODS "/" p "/eviction"
+#define ON(node)    "'nodeName':'" node "'"
+#define URGENT      OURS ",'priority':10"
+
+static const struct fake_reply created = {.status = 201, .body = "{}"};
+static const struct fake_reply budget = {.status = 429, .body = "{}"};
+
+/* Two full nodes; on n1 is who would go first. */
+static struct mdep_operator *make_full(struct bed *b)
+{
+	struct mdep_operator *op = make_world(b);
+
+	fake_api_script(b->api, "POST", PODS, &created, 1);
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	put_node(op, "n1", 2);
+	put_node(op, "n2", 2);
+	put_pod(op, "a", "7", ON("n1"));
+	put_pod(op, "b", "7", ON("n1"));
+	put_pod(op, "c", "7", ON("n2") ",'priority':1");
+	put_pod(op, "d", "7", ON("n2") ",'priority':1");
+	return op;
+}
+
+static bool is_dry(const struct fake_request *q)
+{
+	return strstr(q->body, "\"dryRun\":[\"All\"]") != NULL;
+}
+
+/* First it is tried, then on record for whom the room is, then one pod is asked to go, by its uid.
+ */
+static void test_one_makes_way(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op = make_full(b);
+	const struct fake_request *q;
+
+	put_pod(op, "p", "8", URGENT);
+	wait_for(b, "POST", EVICTION("b"), 2);
+	assert_true(is_dry(fake_api_nth(b->api, "POST", EVICTION("b"), 0)));
+	q = fake_api_nth(b->api, "POST", EVICTION("b"), 1);
+	assert_false(is_dry(q));
+	assert_non_null(strstr(q->body, "\"uid\":\"uid-b\""));
+	assert_int_equal(fake_api_count(b->api, "PATCH", PODS "/p/status"), 2);
+	q = fake_api_nth(b->api, "PATCH", PODS "/p/status", 1);
+	assert_non_null(strstr(q->body, "\"nominatedNodeName\":\"n1\""));
+	assert_non_null(strstr(q->body, "\"uid\":\"uid-p\""));
+	put_pod(op, "lower", "9", OURS ",'priority':9");
+	wait_for(b, "POST", EVICTION("a"), 2);
+	store_remove(&op->stores[CACHE_POD], "shop/b", NULL);
+	wait_for(b, "POST", BINDING("p"), 1);
+	assert_int_equal(fake_api_count(b->api, "POST", BINDING("lower")), 0);
+	assert_int_equal(fake_api_count(b->api, "POST", EVICTION("")), 0);
+	operator_free(op);
+}
+
+/* Both have to go and one may not: the other does not go in vain, the next node is tried. */
+static void test_none_goes_in_vain(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op = make_full(b);
+
+	fake_api_script(b->api, "POST", EVICTION("b"), &budget, 1);
+	put_asking(op, "p", "8", URGENT, 2);
+	wait_for(b, "POST", EVICTION("d"), 2);
+	for (unsigned i = 0; i < fake_api_count(b->api, "POST", EVICTION("a")); i++)
+		assert_true(is_dry(fake_api_nth(b->api, "POST", EVICTION("a"), i)));
+	assert_int_equal(fake_api_count(b->api, "POST", EVICTION("b")), 1);
+	assert_false(is_dry(fake_api_nth(b->api, "POST", EVICTION("c"), 1)));
+	fake_api_idle(b->loop, 60);
+	assert_non_null(strstr(fake_api_nth(b->api, "PATCH", PODS "/p/status", 1)->body, "n2"));
+	assert_int_equal(fake_api_count(b->api, "PATCH", PODS "/p/status"), 2);
+	operator_free(op);
+}
+
+/* Nobody may go: they are not asked again and again, and nothing is kept for anybody. */
+static void test_budgets_hold(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op = make_full(b);
+
+	fake_api_script(b->api, "POST", PODS, &budget, 1);
+	put_asking(op, "p", "8", URGENT, 2);
+	fake_api_idle(b->loop, 150);
+	assert_int_equal(fake_api_count(b->api, "PATCH", PODS "/p/status"), 1);
+	assert_in_range(fake_api_count(b->api, "POST", PODS), 2, 4);
+	for (unsigned i = 0; i < fake_api_count(b->api, "POST", PODS); i++)
+		assert_true(is_dry(fake_api_nth(b->api, "POST", PODS, i)));
+	operator_free(op);
+}
+
+/* The node has been filled by others since, and nobody there may be taken away. */
+static void test_a_stale_nomination_is_taken_back(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op = make_world(b);
+
+	fake_api_script(b->api, "POST", PODS, &created, 1);
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	put_node(op, "n1", 1);
+	put_pod(op, "other", "7", ON("n1") ",'priority':20");
+	put(op, CACHE_POD, &pod_kind,
+	    xstrdup("{'metadata':{'name':'p','namespace':'shop','uid':'uid-p','resourceVersion':"
+	            "'8'},'spec':{" URGENT ",'containers':[{'name':'model','resources':{'limits':{"
+	            "'nvidia.com/gpu':'1'},'requests':{'nvidia.com/gpu':'1'}}}]},'status':"
+	            "{'phase':'Pending','nominatedNodeName':'n1'}}"));
+	wait_for(b, "PATCH", PODS "/p/status", 2);
+	assert_non_null(strstr(fake_api_nth(b->api, "PATCH", PODS "/p/status", 1)->body,
+	                       "\"nominatedNodeName\":null"));
+	operator_free(op);
+}
+
+static void test_end_while_preempting(void **state)
+{
+	static const struct fake_reply never = {.delay_ms = 60000};
+	struct bed *b = *state;
+	struct mdep_operator *op = make_full(b);
+
+	fake_api_script(b->api, "POST", PODS, &never, 1);
+	put_pod(op, "p", "8", URGENT);
+	wait_for(b, "POST", EVICTION("b"), 1);
+	operator_free(op);
+	fake_api_idle(b->loop, 5);
+	assert_int_equal(kube_client_in_flight(b->client), 0);
+}
+
+static unsigned evictions(const struct bed *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < fake_api_count(b->api, "POST", PODS); i++)
+		n += !is_dry(fake_api_nth(b->api, "POST", PODS, i));
+	return n;
+}
+
+/* A burst, and then no faster than the rate. */
+static void test_rate(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op = make_world(b);
+	char name[16], on[32];
+
+	fake_api_script(b->api, "POST", PODS, &created, 1);
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		put_node(op, name, 1);
+		snprintf(on, sizeof(on), "'nodeName':'%s'", name);
+		snprintf(name, sizeof(name), "v%d", i);
+		put_pod(op, name, "7", on);
+	}
+	for (int i = 0; i < 40; i++) {
+		snprintf(name, sizeof(name), "p%d", i);
+		put_pod(op, name, "8", URGENT);
+	}
+	for (int i = 0; i < 600 && evictions(b) < 20; i++)
+		fake_api_idle(b->loop, 5);
+	fake_api_idle(b->loop, 500);
+	assert_in_range(evictions(b), 21, 39);
+	operator_free(op);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +379,12 @@ int main(void)
 		T(test_a_pod_that_goes_frees_its_card),
 		T(test_failed_bind_is_repeated),
 		T(test_end_while_binding),
+		T(test_one_makes_way),
+		T(test_none_goes_in_vain),
+		T(test_budgets_hold),
+		T(test_a_stale_nomination_is_taken_back),
+		T(test_end_while_preempting),
+		T(test_rate),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);
