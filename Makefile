@@ -158,6 +158,11 @@ $(BUILD)/bench/scrape: $(BUILD)/obj/tests/bench/scrape.o $(call archives,signal)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
 
+# 1,000 models lose a zone, on a virtual clock; a minute or two.
+.PHONY: bench-group
+bench-group: $(BUILD)/unit/sim/test_group
+	$(Q)$< 1000
+
 # --- for developers --------------------------------------------------------------------------
 SOURCES   = $(shell git ls-files '*.c' '*.h')
 layers:

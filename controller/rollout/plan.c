@@ -5,7 +5,8 @@
 #include "plan_internal.h"
 #include "tidegate/base/str.h"
 
-#define WAKE_MIN_MS 50
+#define WAKE_MIN_MS  50
+#define HELD_STEP_MS 30000
 
 void plan_wake(struct planner *p, int64_t at_ms)
 {
@@ -107,10 +108,26 @@ static bool was_frozen(const struct planner *p)
 	return busy && str_eq(busy->reason, "Paused") && p->st->phase != ROLLOUT_PAUSED;
 }
 
+/*
+ * While a zone is out the deadline stands still. Each move of it is a write of status, for every
+ * model and for as long as the zone is out: so it is moved in steps that a deadline does not feel.
+ */
+static void hold_deadline(struct planner *p)
+{
+	int64_t step_ms = p->m->progress_deadline_ms / 10;
+
+	if (step_ms > HELD_STEP_MS)
+		step_ms = HELD_STEP_MS;
+	if (plan_deadline_runs(p) && p->now - p->st->progress_ms >= step_ms)
+		p->st->progress_ms = p->now;
+}
+
 static void plan_release(struct planner *p)
 {
-	if (was_frozen(p) || plan_zone_out(p))
+	if (was_frozen(p))
 		p->st->progress_ms = p->now;
+	if (plan_zone_out(p))
+		hold_deadline(p);
 	plan_detect(p);
 	plan_orders(p);
 	plan_slo(p);

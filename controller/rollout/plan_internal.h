@@ -167,6 +167,8 @@ bool plan_zone_out(const struct planner *p);
 void plan_rollback(struct planner *p, const char *result, const char *reason, const char *message);
 /* As fast as stable's pods can carry it. */
 void plan_give_back(struct planner *p, const char *result, const char *reason, const char *message);
+/* The progress deadline, if there is one. */
+bool plan_deadline_runs(const struct planner *p);
 void plan_safety(struct planner *p);
 void plan_progress(struct planner *p);
 /* The progress deadline runs from at_ms, unless something later moved. */

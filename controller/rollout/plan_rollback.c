@@ -84,7 +84,7 @@ static bool no_data(struct planner *p)
 	return true;
 }
 
-static bool deadline_runs(const struct planner *p)
+bool plan_deadline_runs(const struct planner *p)
 {
 	if (p->m->progress_deadline_ms <= 0 || p->m->replicas <= 0)
 		return false;
@@ -102,7 +102,7 @@ static int64_t deadline_at(const struct planner *p)
 
 static void check_deadline(struct planner *p)
 {
-	if (!deadline_runs(p))
+	if (!plan_deadline_runs(p))
 		return;
 	if (p->now < deadline_at(p)) {
 		plan_wake(p, deadline_at(p));

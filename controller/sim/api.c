@@ -422,8 +422,10 @@ struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
 	s->rv = s->floor = 100;
 	list_init(&s->calls);
 	list_init(&s->continued);
-	for (int r = 0; r < SIM_RESOURCES; r++)
+	for (int r = 0; r < SIM_RESOURCES; r++) {
 		list_init(&s->objects[r]);
+		map_init(&s->by_key[r]);
+	}
 	return s;
 }
 
@@ -431,9 +433,12 @@ void sim_api_free(struct sim_api *s)
 {
 	if (!s)
 		return;
-	for (int r = 0; r < SIM_RESOURCES; r++)
+	for (int r = 0; r < SIM_RESOURCES; r++) {
 		while (!list_empty(&s->objects[r]))
-			store_free_object(list_entry(s->objects[r].next, struct sim_object, link));
+			store_free_object(s,
+			                  list_entry(s->objects[r].next, struct sim_object, link));
+		map_release(&s->by_key[r], NULL);
+	}
 	list_forget(s);
 	sim_compact(s);
 	free(s->history);

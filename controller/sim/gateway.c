@@ -29,24 +29,51 @@ bool world_is_behind(const struct sim_object *service, const struct sim_object *
 	return selects(service, pod) && world_pod_ready(pod);
 }
 
+/* The app whose pods alone it selects; NULL = any pod may be behind it. */
+static struct world_app *app_of_service(struct world *w, const struct sim_object *service)
+{
+	const char *name =
+		json_str(json_path(service->json, "spec", "selector", NULL), TG_LABEL_NAME);
+
+	return name ? world_app(w, service->ns, name) : NULL;
+}
+
+static struct sim_object *next_of_app(struct world_app *a, struct sim_object *pod)
+{
+	struct list *next = pod ? pod->world.of_app.next : a->pods.next;
+
+	return next == &a->pods ? NULL : list_entry(next, struct sim_object, world.of_app);
+}
+
+/* A pod that no kubelet has met is not Ready. */
+struct sim_object *world_next_behind(struct world *w, const struct sim_object *service,
+                                     struct sim_object *pod)
+{
+	struct world_app *a = app_of_service(w, service);
+
+	do
+		pod = a ? next_of_app(a, pod) : sim_next(w->api, SIM_POD, pod);
+	while (pod && !world_is_behind(service, pod));
+	return pod;
+}
+
 unsigned world_endpoints(struct world *w, const struct sim_object *service)
 {
+	struct sim_object *p = NULL;
 	unsigned n = 0;
 
-	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
-	     p = sim_next(w->api, SIM_POD, p))
-		n += world_is_behind(service, p);
+	while ((p = world_next_behind(w, service, p)))
+		n++;
 	return n;
 }
 
 static void write_endpoints(struct world *w, const struct sim_object *service,
                             struct json_writer *j)
 {
+	struct sim_object *p = NULL;
+
 	jw_array(j, "endpoints");
-	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
-	     p = sim_next(w->api, SIM_POD, p)) {
-		if (!world_is_behind(service, p))
-			continue;
+	while ((p = world_next_behind(w, service, p))) {
 		jw_object(j, NULL);
 		jw_object(j, "targetRef");
 		jw_str(j, "kind", "Pod");
@@ -79,12 +106,27 @@ static void write_slice(struct world *w, const struct sim_object *service, struc
 	jw_end_object(j);
 }
 
-static void set_slice(struct world *w, const struct sim_object *service)
+/* All that a slice is made of. */
+static uint64_t ingredients(struct world *w, const struct sim_object *service)
 {
+	uint64_t hash = str_hash(STR_HASH_SEED, &service->rv, sizeof(service->rv));
+	struct sim_object *p = NULL;
+
+	while ((p = world_next_behind(w, service, p)))
+		hash = str_hash(hash, p->name, strlen(p->name) + 1);
+	return hash;
+}
+
+static void set_slice(struct world *w, struct sim_object *service)
+{
+	uint64_t hash = ingredients(w, service);
 	cleanup_buf struct buf b;
 	struct json_writer j;
 
 	buf_init(&b, SIM_TEXT_MAX);
+	if (service->world.slice == hash)
+		return;
+	service->world.slice = hash;
 	jw_init(&j, &b);
 	write_slice(w, service, &j);
 	if (jw_end(&j) == 0)
@@ -270,6 +312,13 @@ static const enum sim_resource kinds[] = {
 	[TRAFFIC_TRAEFIK] = SIM_TRAEFIKSERVICE,
 };
 
+/* A ModelDeployment that does not name it has another one; an Ingress may be somebody's second. */
+static bool may_be_of(const struct sim_object *route, const struct sim_object *mdep)
+{
+	return str_eq(mdep->ns, route->ns) &&
+	       (route->resource == SIM_INGRESS || strstr(mdep->text, route->name));
+}
+
 /* Whoever's traffic goes by this route from now on sees it. */
 static void tell_apps(struct world *w, const struct sim_object *route)
 {
@@ -281,8 +330,8 @@ static void tell_apps(struct world *w, const struct sim_object *route)
 		struct mdep m;
 
 		arena_init(&a, 16384);
-		if (mdep_read(o->json, &m, &a, NULL) || m.traffic == TRAFFIC_NONE ||
-		    kinds[m.traffic] != route->resource || !str_eq(o->ns, route->ns))
+		if (!may_be_of(route, o) || mdep_read(o->json, &m, &a, NULL) ||
+		    m.traffic == TRAFFIC_NONE || kinds[m.traffic] != route->resource)
 			continue;
 		main = sim_get(w->api, route->resource, o->ns, m.route_name);
 		if (main && (main == route || route->resource == SIM_INGRESS))

@@ -14,6 +14,7 @@
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/buf.h"
+#include "tidegate/base/map.h"
 #include "tidegate/base/str.h"
 #include "tidegate/sim/api.h"
 
@@ -54,6 +55,7 @@ struct sim_api {
 	struct loop *loop;
 	struct sim_hooks hooks;
 	struct list objects[SIM_RESOURCES];
+	struct map by_key[SIM_RESOURCES]; /* "namespace/name" */
 	struct list calls;
 	struct list continued; /* lists of which pages are to come */
 	uint64_t rv, floor;    /* newest version; oldest that a watch may resume from */
@@ -68,7 +70,7 @@ enum store_how { STORE_MERGE, STORE_REPLACE, STORE_APPLY };
 struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct sim_object *old,
                                const struct cJSON *over, enum store_how how, bool status_only,
                                const char *ns);
-void store_free_object(struct sim_object *o);
+void store_free_object(struct sim_api *s, struct sim_object *o);
 
 /* api.c */
 /* False: the call gets no answer. */

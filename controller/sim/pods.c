@@ -126,6 +126,7 @@ static const struct preset *preset_of(struct world *w, const struct sim_object *
 static void meet(struct world *w, struct sim_object *pod)
 {
 	pod->world.app = world_app(w, pod->ns, str_or(world_label(pod, TG_LABEL_NAME), ""));
+	list_push_back(&pod->world.app->pods, &pod->world.of_app);
 	pod->world.preset = preset_of(w, pod);
 	learn(pod);
 	pod->world.counts.since_ms = clock_mono_ms();
@@ -181,11 +182,16 @@ static bool waits(const struct sim_object *pod)
 
 /* --- ReplicaSets --------------------------------------------------------------------------- */
 
-static bool owns(const struct sim_object *rs, const struct sim_object *pod)
+static const char *owner_uid(const struct sim_object *pod)
 {
 	const struct cJSON *owners = json_path(pod->json, "metadata", "ownerReferences", NULL);
 
-	return str_eq(json_str(json_first(owners), "uid"), rs->uid);
+	return json_str(json_first(owners), "uid");
+}
+
+static bool owns(const struct sim_object *rs, const struct sim_object *pod)
+{
+	return str_eq(owner_uid(pod), rs->uid);
 }
 
 static void create_pod(struct world *w, const struct sim_object *rs)
@@ -262,18 +268,33 @@ static void set_replicaset_status(struct world *w, struct sim_object *rs, int64_
 	sim_patch(w->api, rs, patch);
 }
 
-static void tick_replicaset(struct world *w, struct sim_object *rs)
-{
-	int64_t want = json_i64(json_get(rs->json, "spec"), "replicas", 1), have = 0, ready = 0;
+/* Pods of one ReplicaSet. */
+struct crew {
+	int64_t have, ready;
+};
 
+static void count_crews(struct world *w, struct map *crews)
+{
 	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
 	     p = sim_next(w->api, SIM_POD, p)) {
-		if (!owns(rs, p))
-			continue;
-		have += !world_pod_deleting(p);
-		ready += world_pod_ready(p);
+		const char *uid = str_or(owner_uid(p), "");
+		struct crew *c = map_get(crews, uid);
+
+		if (!c) {
+			c = xcalloc(1, sizeof(*c));
+			map_set(crews, uid, c);
+		}
+		c->have += !world_pod_deleting(p);
+		c->ready += world_pod_ready(p);
 	}
-	set_replicaset_status(w, rs, have, ready);
+}
+
+static void tick_replicaset(struct world *w, struct sim_object *rs, const struct crew *crew)
+{
+	int64_t want = json_i64(json_get(rs->json, "spec"), "replicas", 1);
+	int64_t have = crew ? crew->have : 0;
+
+	set_replicaset_status(w, rs, have, crew ? crew->ready : 0);
 	for (; have < want; have++)
 		create_pod(w, rs);
 	for (; have > want; have--)
@@ -284,9 +305,13 @@ int64_t pods_round(struct world *w)
 {
 	int64_t next = INT64_MAX;
 	struct sim_object *o, *after;
+	struct map crews;
 
+	map_init(&crews);
+	count_crews(w, &crews);
 	for (o = sim_next(w->api, SIM_REPLICASET, NULL); o; o = sim_next(w->api, SIM_REPLICASET, o))
-		tick_replicaset(w, o);
+		tick_replicaset(w, o, map_get(&crews, o->uid));
+	map_release(&crews, free);
 	for (o = sim_next(w->api, SIM_POD, NULL); o; o = after) {
 		after = sim_next(w->api, SIM_POD, o);
 		tick_pod(w, o);

@@ -88,9 +88,18 @@ bool sim_find_kind(const char *api_version, const char *kind, enum sim_resource 
 	return false;
 }
 
-void store_free_object(struct sim_object *o)
+static char *key_of(enum sim_resource r, const char *ns, const char *name)
 {
+	return xasprintf("%s/%s", sim_kinds[r].cluster_scoped ? "" : str_or(ns, "default"), name);
+}
+
+void store_free_object(struct sim_api *s, struct sim_object *o)
+{
+	cleanup_free char *key = key_of(o->resource, o->ns, o->name);
+
+	map_del(&s->by_key[o->resource], key);
 	list_remove(&o->link);
+	list_remove(&o->world.of_app);
 	arena_release(&o->arena);
 	free(o->ns);
 	free(o->name);
@@ -231,6 +240,7 @@ static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, con
                                      const char *name)
 {
 	struct sim_object *o = xcalloc(1, sizeof(*o));
+	cleanup_free char *key = key_of(r, ns, name);
 
 	o->resource = r;
 	o->ns = sim_kinds[r].cluster_scoped ? NULL : xstrdup(str_or(ns, "default"));
@@ -239,7 +249,9 @@ static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, con
 	o->created_ms = clock_wall_ms();
 	o->generation = 1;
 	arena_init(&o->arena, 4096);
+	list_init(&o->world.of_app);
 	list_push_back(&s->objects[r], &o->link);
+	map_set(&s->by_key[r], key, o);
 	return o;
 }
 
@@ -335,7 +347,7 @@ void sim_remove(struct sim_api *s, struct sim_object *o)
 	free(o->text);
 	o->text = merge_object(o, json_get(o->json, "metadata"), NULL, o->json, STORE_APPLY, false);
 	remember(s, o, "DELETED");
-	store_free_object(o);
+	store_free_object(s, o);
 	while (again) {
 		again = false;
 		for (int r = 0; r < SIM_RESOURCES && !again; r++)
@@ -369,16 +381,9 @@ void sim_delete(struct sim_api *s, struct sim_object *o)
 
 struct sim_object *sim_get(struct sim_api *s, enum sim_resource r, const char *ns, const char *name)
 {
-	struct list *it;
+	cleanup_free char *key = key_of(r, ns, name);
 
-	list_for_each (it, &s->objects[r]) {
-		struct sim_object *o = list_entry(it, struct sim_object, link);
-
-		if (str_eq(o->name, name) &&
-		    (sim_kinds[r].cluster_scoped || str_eq(o->ns, str_or(ns, "default"))))
-			return o;
-	}
-	return NULL;
+	return map_get(&s->by_key[r], key);
 }
 
 struct sim_object *sim_next(struct sim_api *s, enum sim_resource r, struct sim_object *o)

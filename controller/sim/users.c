@@ -167,7 +167,7 @@ static bool is_bereft(struct world *w, struct sim_object *service)
 
 static void send_to(struct world *w, struct world_app *a, const char *name, double rate)
 {
-	struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name);
+	struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name), *p = NULL;
 	unsigned endpoints = service ? world_endpoints(w, service) : 0;
 
 	if (rate <= 0)
@@ -179,10 +179,7 @@ static void send_to(struct world *w, struct world_app *a, const char *name, doub
 		return;
 	}
 	service->world.bereft = false;
-	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p;
-	     p = sim_next(w->api, SIM_POD, p)) {
-		if (!world_is_behind(service, p))
-			continue;
+	while ((p = world_next_behind(w, service, p))) {
 		if (p->world.dark || !p->world.app)
 			a->rates.lost_dark += rate / endpoints;
 		else
@@ -194,11 +191,10 @@ static void send_to(struct world *w, struct world_app *a, const char *name, doub
 static void copy_to(struct world *w, const struct sim_object *service, double rate)
 {
 	unsigned endpoints = service ? world_endpoints(w, service) : 0;
+	struct sim_object *p = NULL;
 
-	for (struct sim_object *p = sim_next(w->api, SIM_POD, NULL); p && endpoints;
-	     p = sim_next(w->api, SIM_POD, p))
-		if (world_is_behind(service, p))
-			p->world.counts.copies += rate / endpoints;
+	while (endpoints && (p = world_next_behind(w, service, p)))
+		p->world.counts.copies += rate / endpoints;
 }
 
 static void send_by_rule(struct world *w, struct world_app *a, const struct world_rule *r,

@@ -14,21 +14,20 @@ int64_t world_draw(struct world *w, int64_t lo, int64_t hi)
 
 struct world_app *world_app(struct world *w, const char *ns, const char *name)
 {
-	struct world_app *a;
-	struct list *it;
+	cleanup_free char *key = xasprintf("%s/%s", ns, name);
+	struct world_app *a = map_get(&w->apps_by_key, key);
 
-	list_for_each (it, &w->apps) {
-		a = list_entry(it, struct world_app, link);
-		if (str_eq(a->ns, ns) && str_eq(a->name, name))
-			return a;
-	}
+	if (a)
+		return a;
 	a = xmalloc(sizeof(*a));
 	*a = w->defaults;
 	a->ns = xstrdup(ns);
 	a->name = xstrdup(name);
 	a->since_ms = clock_mono_ms();
 	a->preset = preset_get(RUNTIME_CUSTOM);
+	list_init(&a->pods);
 	list_push_back(&w->apps, &a->link);
+	map_set(&w->apps_by_key, key, a);
 	return a;
 }
 
@@ -115,6 +114,7 @@ void world_init(struct world *w, struct sim_api *api, uint64_t seed)
 {
 	*w = (struct world){.api = api, .random = {seed}, .wake_ms = INT64_MAX};
 	list_init(&w->apps);
+	map_init(&w->apps_by_key);
 	w->defaults = (struct world_app){.rate = 100,
 	                                 .versions = {{.p50_s = 0.02,
 	                                               .p99_s = 0.08,
@@ -129,10 +129,14 @@ void world_release(struct world *w)
 	while (!list_empty(&w->apps)) {
 		struct world_app *a = list_entry(list_pop_front(&w->apps), struct world_app, link);
 
+		/* The API server, and its pods with it, goes later. */
+		while (!list_empty(&a->pods))
+			list_init(list_pop_front(&a->pods));
 		free(a->ns);
 		free(a->name);
 		free(a);
 	}
+	map_release(&w->apps_by_key, NULL);
 	for (size_t r = 0; r < ARRAY_SIZE(w->bounds); r++)
 		for (size_t i = 0; i < ARRAY_SIZE(w->bounds[r]); i++)
 			free(w->bounds[r][i]);

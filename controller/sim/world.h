@@ -56,8 +56,9 @@ struct world_tally {
 struct world_app {
 	struct list link;
 	char *ns, *name;
-	double rate;     /* requests per second */
-	double audience; /* share of the requests that a step's audience takes */
+	struct list pods; /* that a kubelet has met, oldest first */
+	double rate;      /* requests per second */
+	double audience;  /* share of the requests that a step's audience takes */
 	struct world_behaviour versions[WORLD_VERSIONS_MAX];
 	unsigned nversions; /* the first one is for any other */
 	const struct preset *preset;
@@ -81,6 +82,7 @@ struct world {
 	struct sim_api *api;
 	struct random random;
 	struct list apps;
+	struct map apps_by_key;    /* "namespace/name" */
 	struct world_app defaults; /* of an app that nobody described */
 	struct world_zone zones[WORLD_ZONES_MAX];
 	unsigned nzones;
@@ -146,6 +148,9 @@ int64_t gateway_round(struct world *w);
 /* Pods behind a Service, as EndpointSlices and gateways see them. */
 bool world_is_behind(const struct sim_object *service, const struct sim_object *pod);
 unsigned world_endpoints(struct world *w, const struct sim_object *service);
+/* The first after `pod` (NULL: of all) that is behind it. */
+struct sim_object *world_next_behind(struct world *w, const struct sim_object *service,
+                                     struct sim_object *pod);
 /* Backends of the rule that everybody gets; the number of them. */
 unsigned world_backends(const struct sim_object *route, struct world_backend *out);
 

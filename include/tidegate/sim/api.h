@@ -63,6 +63,7 @@ struct sim_attached {
 	/* Of a pod. */
 	unsigned number; /* what its address is made of */
 	struct world_app *app;
+	struct list of_app; /* in the app's pods */
 	const struct world_behaviour *behaviour;
 	const struct preset *preset; /* its ReplicaSet's, which need not be the spec's any more */
 	struct sim_counts counts;
@@ -71,6 +72,7 @@ struct sim_attached {
 	bool lost, unready;
 	/* Of a Service: its last endpoint was lost in the dark, and none came since. */
 	bool bereft;
+	uint64_t slice; /* what its EndpointSlice was last made of */
 	/* Of a route: generations, as the gateway has them. */
 	unsigned seen, in_force;
 };

@@ -15,8 +15,7 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/metric.h"
 
-#define ZONES      3
-#define MODELS_MAX 64
+#define ZONES 3
 
 static struct stage {
 	struct cluster cluster;
@@ -29,6 +28,8 @@ static struct stage {
 	char holder[16];   /* agent that leads */
 	const char *stray; /* kind that somebody else wrote; NULL = nobody did */
 	unsigned route_writes;
+	/* After every accepted write; NULL = nobody listens. */
+	void (*wrote)(const struct sim_object *o);
 } stage;
 
 static inline struct sim_object *pod_at_url(const char *url)
@@ -73,6 +74,8 @@ static inline void stage_written(void *arg, const char *agent, const struct sim_
 	         !str_eq(agent, stage.holder))
 		stage.stray = sim_kinds[o->resource].kind;
 	stage.route_writes += o->resource == SIM_ROUTE;
+	if (stage.wrote)
+		stage.wrote(o);
 }
 
 static inline int64_t stage_lag(void *arg)
@@ -99,9 +102,9 @@ static inline void stage_nodes(void)
 			"{\"metadata\":{\"name\":\"node-%d\",\"labels\":{\"" TG_ZONE_LABEL
 			"\":\"z%d\",\"" TG_HOST_LABEL
 			"\":\"node-%d\"}},\"status\":{\"allocatable\":"
-			"{\"cpu\":\"640\",\"memory\":\"2560Gi\",\"pods\":\"1000\",\"nvidia.com/"
+			"{\"cpu\":\"6400\",\"memory\":\"25600Gi\",\"pods\":\"4000\",\"nvidia.com/"
 			"gpu\":"
-			"\"1000\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
+			"\"4000\"},\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}]}}",
 			i, i, i);
 
 		sim_put(stage.cluster.api, SIM_NODE, text, NULL);
