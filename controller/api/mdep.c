@@ -178,6 +178,7 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 	                               offsetof(struct mdep_group_score, text)};
 	static const size_t zone[] = {offsetof(struct mdep_zone_status, name),
 	                              offsetof(struct mdep_zone_status, reason),
+	                              offsetof(struct mdep_zone_status, objective),
 	                              offsetof(struct mdep_zone_status, ordered_reason),
 	                              offsetof(struct mdep_zone_status, shift),
 	                              offsetof(struct mdep_zone_status, refused)};

@@ -312,6 +312,7 @@ static void write_zones(struct json_writer *w, const struct mdep_status *s)
 		jw_str(w, "name", z->name);
 		jw_str(w, "state", zone_state_name(z->state));
 		write_text(w, "reason", z->reason, WORD_MAX);
+		write_text(w, "objective", z->objective, WORD_MAX);
 		jw_i64(w, "percent", z->percent);
 		write_time(w, "sinceTime", z->since_ms);
 		if (z->relapses)
@@ -535,6 +536,7 @@ static void read_zones(const struct cJSON *list, struct mdep_status *s, struct a
 			.name = str_or(json_str(it, "name"), ""),
 			.state = zone_state_parse(json_str(it, "state")),
 			.reason = str_or(json_str(it, "reason"), ""),
+			.objective = json_str(it, "objective"),
 			.percent = json_int(it, "percent", 100),
 			.since_ms = json_time(it, "sinceTime"),
 			.relapses = json_int(it, "evacuations", 0),

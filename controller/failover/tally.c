@@ -170,6 +170,25 @@ static bool unsure(const struct tally_input *in)
 	return false;
 }
 
+enum tally_presence tally_presence(const struct tally_input *in, const char *zone)
+{
+	bool silent = false, blind = false;
+
+	if (str_eq(in->own_zone, zone))
+		return in->own_blind ? TALLY_NOBODY : TALLY_HEARD;
+	for (unsigned i = 0; i < in->nothers; i++) {
+		const struct tally_other *o = &in->others[i];
+
+		if (!str_eq(o->vote->zone, zone))
+			continue;
+		if (has_say(in, o))
+			return TALLY_HEARD;
+		blind |= tally_is_fresh(o, in->mono_ms);
+		silent = true;
+	}
+	return silent && !blind ? TALLY_SILENT : TALLY_NOBODY;
+}
+
 /* When the next of those who hold up a decision falls silent. */
 static int64_t next_expiry(const struct tally_input *in)
 {

@@ -89,6 +89,27 @@ bool zone_standby_waits(const struct step *s, unsigned self)
 	return false;
 }
 
+/*
+ * A model with pods in one zone only has none elsewhere that could answer. Then it counts that the
+ * zone is dark for others, too (a pod that fails alone is its kubelet's affair), and that another
+ * one could take it. What was decided on once holds while its witnesses come and go.
+ */
+static bool could_be_replaced(const struct step *s, unsigned self)
+{
+	if (!s->in->zones[self].dark && s->zones[self].state != ZONE_DEGRADED)
+		return false;
+	for (unsigned i = 0; i < s->in->nzones; i++)
+		if (i != self && s->in->zones[i].room && !mdep_zone_is_out(&s->zones[i]) &&
+		    !is_bad(s, &s->in->zones[i]))
+			return true;
+	return false;
+}
+
+static bool others_may_come(const struct step *s, unsigned self)
+{
+	return zone_standby_waits(s, self) || could_be_replaced(s, self);
+}
+
 int zone_ready_elsewhere(const struct step *s, unsigned self)
 {
 	int n = 0;
@@ -136,6 +157,8 @@ void zone_enter(struct step *s, unsigned i, enum zone_state state, int percent, 
 	z->state = state;
 	z->percent = percent;
 	z->reason = reason;
+	if (!str_eq(reason, REASON_MISSES))
+		z->objective = NULL;
 }
 
 void zone_tell(struct step *s, unsigned i, bool warning, const char *reason)
@@ -196,7 +219,7 @@ static void decide(struct step *s, unsigned i)
 	int have = zone_ready_elsewhere(s, i), need = zone_ready_needed(s);
 
 	if (!zone_others_healthy(s, i, 0) &&
-	    !(s->in->mdep->failover.mode == FAILOVER_AUTOMATIC && zone_standby_waits(s, i))) {
+	    !(s->in->mdep->failover.mode == FAILOVER_AUTOMATIC && others_may_come(s, i))) {
 		freeze(s, i, "ZonesFrozen", "NoHealthyZone");
 	} else if (s->in->mdep->failover.mode != FAILOVER_AUTOMATIC) {
 		if (s->zones[i].state != ZONE_IMPAIRED)
@@ -219,22 +242,48 @@ static bool is_poor(const struct step *s, const struct zone_facts *f)
 	return f->misses && s->in->mdep->failover.mode != FAILOVER_DISABLED;
 }
 
-/* It answers, if badly: nothing is risked to leave it. */
-static void decide_poor(struct step *s, unsigned i)
+/* What speaks against leaving a zone that answers, if badly; NULL = nothing. */
+static const char *poor_hindrance(const struct step *s, unsigned i)
 {
 	enum zone_say say = s->in->zones[i].say;
-	bool may = s->in->mdep->failover.mode == FAILOVER_AUTOMATIC && !other_is_out(s, i) &&
-	           zone_others_healthy(s, i, 0) &&
-	           zone_ready_elsewhere(s, i) >= zone_ready_needed(s);
 
-	if (may && say == ZONE_GO) {
+	if (s->in->mdep->failover.mode != FAILOVER_AUTOMATIC)
+		return "spec.failover.mode is Manual";
+	if (other_is_out(s, i) || say == ZONE_ANOTHER)
+		return "another zone is out";
+	if (say == ZONE_STORM)
+		return "models want to leave different zones at once";
+	if (!zone_others_healthy(s, i, 0))
+		return "no other zone is healthy";
+	if (zone_ready_elsewhere(s, i) < zone_ready_needed(s))
+		return "the others could not carry spec.failover.minCapacity";
+	return NULL;
+}
+
+static void tell_hindrance(struct step *s, unsigned i, const char *hindrance)
+{
+	unsigned n = s->out->nevents;
+
+	zone_tell(s, i, true, "ZoneImpaired");
+	if (s->out->nevents > n)
+		s->out->events[n].hindrance = hindrance;
+}
+
+/* Nothing is risked to leave it. */
+static void decide_poor(struct step *s, unsigned i)
+{
+	const char *hindrance = poor_hindrance(s, i);
+	struct mdep_zone_status *z = &s->zones[i];
+
+	if (!hindrance && s->in->zones[i].say == ZONE_WAIT)
+		return;
+	z->objective = s->in->zones[i].misses;
+	if (!hindrance) {
 		leave_zone(s, i, REASON_MISSES, REASON_MISSES);
 		return;
 	}
-	if (may && say == ZONE_WAIT)
-		return;
-	if (!str_eq(s->zones[i].reason, REASON_MISSES))
-		zone_tell(s, i, true, "ZoneImpaired");
+	if (!str_eq(z->reason, REASON_MISSES))
+		tell_hindrance(s, i, hindrance);
 	zone_enter(s, i, ZONE_IMPAIRED, 100, REASON_MISSES);
 	zone_wake_at(s, s->in->now_ms + LOOK_AGAIN_MS);
 }
@@ -273,7 +322,7 @@ static bool thawed(const struct step *s, unsigned i)
 {
 	if (s->zones[i].state != ZONE_FROZEN || zone_others_healthy(s, i, THAW_MS))
 		return true;
-	return zone_standby_waits(s, i) && !zone_others_healthy(s, i, 0);
+	return others_may_come(s, i) && !zone_others_healthy(s, i, 0);
 }
 
 /* What people no longer want out keeps the part that it kept, and gets back the rest. */
@@ -348,6 +397,7 @@ static void fall_back(struct step *s, unsigned i)
 {
 	const struct zone_facts *f = &s->in->zones[i];
 
+	s->zones[i].objective = f->misses;
 	leave_zone(s, i,
 	           !is_bad(s, f) ? REASON_MISSES
 	           : f->alone    ? REASON_MODEL
@@ -581,9 +631,10 @@ void failover_describe(const struct failover_plan *plan, char *text, unsigned si
 
 		if (z->state == ZONE_HEALTHY)
 			continue;
-		used += (unsigned)snprintf(text + used, size - used, "%s%s is %s (%s)",
+		used += (unsigned)snprintf(text + used, size - used, "%s%s is %s (%s%s%s)",
 		                           used ? ", " : "", z->name, zone_state_name(z->state),
-		                           str_or(z->reason, ""));
+		                           str_or(z->reason, ""), z->objective ? " " : "",
+		                           str_or(z->objective, ""));
 		if (used < size && (z->shift || z->ordered_until_ms))
 			used += describe_people(z, text + used, size - used);
 	}

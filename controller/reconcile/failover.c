@@ -18,11 +18,8 @@
 static const struct {
 	const char *reason, *note;
 } notes[] = {
-	{"ZoneImpaired", "its pods do not answer and spec.failover.mode is Manual, or it misses an "
-                         "objective that the "
-                         "others keep and cannot be left now"},
-	{"MissesObjective",
-         "it misses an objective that the other zones keep: this model's traffic leaves it"},
+	{"ZoneImpaired",
+         "its pods do not answer; it is not left, because spec.failover.mode is Manual"},
 	{"ClientsServed",
          "its pods do not answer the operator, but they answer clients: it is not left"},
 	{"ZoneEvacuating", "its pods do not answer, traffic leaves it"},
@@ -33,7 +30,7 @@ static const struct {
 	{"ZonesFrozen", "it does not answer, and no other is healthy: weights stay as they are"},
 	{"AnotherZoneIsOut", "it does not answer, but another zone is out already"},
 	{"CapacityShortfall",
-         "it does not answer; the others cannot carry all of it yet, a part was taken away"},
+         "it does not answer; the others cannot carry all of it yet, what they can was taken away"},
 	{"ZoneRecovering", "it answers again"},
 	{"ZoneRelapsed", "it fails again, traffic leaves it"},
 	{"ZoneHealthy", "it has its whole part of the traffic again"},
@@ -146,18 +143,17 @@ void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_m
 /* What all observers make of m's zones; facts stays as our own probes have it. */
 static void count_votes(struct mdep_operator *op, struct arena *a, const struct mdep *m,
                         int64_t now_ms, const struct zone_facts *facts, const int *serving,
-                        struct tally *out)
+                        struct tally_input *in, struct tally *out)
 {
-	struct tally_input in = {.mono_ms = clock_mono_ms(),
-	                         .now_ms = now_ms,
-	                         .model = m->meta.key,
-	                         .nzones = m->nzones,
-	                         .own = facts,
-	                         .serving = serving,
-	                         .own_blind = gate_blind(op->gate)};
-
-	voter_read(op->voter, a, &in);
-	tally_count(&in, out);
+	*in = (struct tally_input){.mono_ms = clock_mono_ms(),
+	                           .now_ms = now_ms,
+	                           .model = m->meta.key,
+	                           .nzones = m->nzones,
+	                           .own = facts,
+	                           .serving = serving,
+	                           .own_blind = gate_blind(op->gate)};
+	voter_read(op->voter, a, in);
+	tally_count(in, out);
 }
 
 static const char *zone_of_pod(const struct pod *p)
@@ -176,13 +172,14 @@ bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struc
 	struct zone_facts facts[MDEP_ZONES_MAX];
 	int serving[MDEP_ZONES_MAX];
 	cleanup_arena struct arena a;
+	struct tally_input in;
 	struct tally t;
 
 	arena_init(&a, 0); /* released on every way out */
 	if (!failover_watches(m))
 		return false;
 	failover_look(op, m, clock_wall_ms(), facts, serving);
-	count_votes(op, &a, m, clock_wall_ms(), facts, serving, &t);
+	count_votes(op, &a, m, clock_wall_ms(), facts, serving, &in, &t);
 	if (t.blind || gate_blind(op->gate) || witness_serves(op->witness, p))
 		return true;
 	for (unsigned i = 0; i < m->nzones; i++)
@@ -216,7 +213,7 @@ static bool wants_pods(const struct mdep_operator *op, const struct mdep *m, con
 	return false;
 }
 
-static bool has_ready_node(const struct mdep_operator *op, const char *zone)
+bool failover_has_node(const struct mdep_operator *op, const char *zone)
 {
 	const struct object *o;
 	size_t it = 0;
@@ -235,11 +232,34 @@ static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, cons
 {
 	const struct mdep_zone_status *z = mdep_zone_find(&m->status, zone);
 
-	return z && mdep_zone_is_out(z) && !wants_pods(op, m, zone) && has_ready_node(op, zone);
+	return z && mdep_zone_is_out(z) && !wants_pods(op, m, zone) && failover_has_node(op, zone);
 }
 
-static const char *note_of(struct arena *a, const struct failover_event *e)
+static const struct mdep_zone_status *record_of(const struct failover_plan *plan, const char *zone)
 {
+	for (unsigned i = 0; i < plan->nzones; i++)
+		if (str_eq(plan->zones[i].name, zone))
+			return &plan->zones[i];
+	return NULL;
+}
+
+static const char *objective_note(struct arena *a, const struct failover_plan *plan,
+                                  const struct failover_event *e)
+{
+	const struct mdep_zone_status *z = record_of(plan, e->zone);
+
+	return arena_printf(a, "zone %s: it misses objective %s, which the other zones keep%s%s",
+	                    e->zone, z ? str_or(z->objective, "") : "",
+	                    e->hindrance ? "; it is not left, because "
+	                                 : ": this model's traffic leaves it",
+	                    str_or(e->hindrance, ""));
+}
+
+static const char *note_of(struct arena *a, const struct failover_plan *plan,
+                           const struct failover_event *e)
+{
+	if (e->hindrance || str_eq(e->reason, "MissesObjective"))
+		return objective_note(a, plan, e);
 	for (size_t i = 0; i < ARRAY_SIZE(notes); i++)
 		if (str_eq(e->reason, notes[i].reason))
 			return arena_printf(a, "zone %s: %s", e->zone, notes[i].note);
@@ -253,7 +273,7 @@ static void tell(struct arena *a, const struct failover_plan *plan, struct rollo
 	for (unsigned i = 0; i < plan->nevents; i++)
 		events[i] = (struct rollout_event){.warning = plan->events[i].warning,
 		                                   .reason = plan->events[i].reason,
-		                                   .note = note_of(a, &plan->events[i])};
+		                                   .note = note_of(a, plan, &plan->events[i])};
 	out->events = events;
 	out->nevents = plan->nevents;
 }
@@ -307,6 +327,7 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 {
 	struct zone_facts facts[MDEP_ZONES_MAX];
 	int serving[MDEP_ZONES_MAX];
+	struct tally_input votes;
 	struct tally t;
 	struct failover_input in = {.now_ms = s->now_ms,
 	                            .mdep = s->mdep,
@@ -325,7 +346,8 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 	failover_look(op, s->mdep, s->now_ms, facts, serving);
 	for (unsigned i = 0; i < in.nzones; i++)
 		facts[i].in_route = in_route(s, facts[i].name);
-	count_votes(op, a, s->mdep, s->now_ms, facts, serving, &t);
+	count_votes(op, a, s->mdep, s->now_ms, facts, serving, &votes, &t);
+	elsewhere_read(op, s->mdep, &votes, t.zones);
 	for (unsigned i = 0; i < in.nzones; i++) {
 		t.zones[i].shift = shift_of_zone(op, s->mdep, facts[i].name, s->now_ms);
 		t.zones[i].vacant = is_vacant(op, s->mdep, facts[i].name);

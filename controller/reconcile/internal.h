@@ -365,8 +365,16 @@ void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_m
 bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
 /* A pod's probe failed, or passes again: its ModelDeployment is looked at soon. */
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);
+/* Some node of the zone is Ready. */
+bool failover_has_node(const struct mdep_operator *op, const char *zone);
 /* Next state of the zones, into s->zones; what is to be told, and when to look again. */
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s);
+
+/* --- zones without this model's pods (elsewhere.c) ----------------------------------------- */
+struct tally_input;
+/* What is known of m's zones by others than its own pods: `dark` and `room`, where they matter. */
+void elsewhere_read(struct mdep_operator *op, const struct mdep *m, const struct tally_input *in,
+                    struct zone_facts *zones);
 
 /* --- votes of all replicas (voter.c, ballot.c) -------------------------------------------- */
 struct tally_input;
@@ -394,6 +402,8 @@ void turns_begin(struct turns *t);
 void turns_plan(struct turns *t, const struct rollout_snapshot *s, const struct failover_input *in,
                 struct zone_facts *facts, struct failover_plan *plan);
 void turns_forget(struct turns *t, const char *key);
+/* How many models have pods in the zone, and how many of them fail there or are out of it. */
+void turns_count(struct turns *t, const char *zone, unsigned *models, unsigned *bad);
 
 /* --- what a pod's server is (serving.c) --------------------------------------------------- */
 /*
@@ -438,8 +448,8 @@ void observer_forget(struct observer *o, const char *key);
 /* Fills judgement and the counted share. */
 void observer_read(struct observer *o, const char *key, struct arena *a,
                    const struct policy_view *policy, struct rollout_snapshot *s);
-/* The zone misses an objective that the others keep; and what was counted of it is void. */
-bool observer_zone_misses(const struct observer *o, const char *key, const char *zone);
+/* The objective that the zone misses and the others keep; and what was counted of it is void. */
+const char *observer_zone_misses(const struct observer *o, const char *key, const char *zone);
 void observer_zone_forget(struct observer *o, const char *key, const char *zone);
 /* The route was changed at this wall time: shares are counted anew. */
 void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);

@@ -482,11 +482,11 @@ void observer_route_changed(struct observer *ob, const char *key, int64_t wall_m
 
 /* --- zones ------------------------------------------------------------------------------- */
 
-bool observer_zone_misses(const struct observer *ob, const char *key, const char *zone)
+const char *observer_zone_misses(const struct observer *ob, const char *key, const char *zone)
 {
 	const struct observation *o = map_get(&ob->observations, key);
 
-	return o && o->slo && slo_watch_zone_misses(o->slo, zone);
+	return o && o->slo ? slo_watch_zone_misses(o->slo, zone) : NULL;
 }
 
 void observer_zone_forget(struct observer *ob, const char *key, const char *zone)

@@ -30,7 +30,8 @@ void slo_watch_revisions(struct slo_watch *w, const char *stable, const char *ta
 /* True when a zone misses an objective from now on that the others keep, or no more. */
 bool slo_watch_feed(struct slo_watch *w, bool target, const char *zone, int64_t wall_ms,
                     const struct counts *c);
-bool slo_watch_zone_misses(const struct slo_watch *w, const char *zone);
+/* The objective's name; NULL = none. */
+const char *slo_watch_zone_misses(const struct slo_watch *w, const char *zone);
 void slo_watch_zone_forget(struct slo_watch *w, const char *zone);
 /* A zone is dark right now: breaches are held for a while. */
 void slo_watch_excuse(struct slo_watch *w, int64_t now_ms, const char *zone);

@@ -224,12 +224,12 @@ bool slo_watch_feed(struct slo_watch *w, bool target, const char *zone, int64_t 
 	return changed;
 }
 
-bool slo_watch_zone_misses(const struct slo_watch *w, const char *zone)
+const char *slo_watch_zone_misses(const struct slo_watch *w, const char *zone)
 {
 	for (unsigned i = 0; i < w->n; i++)
 		if (miss_is(&w->misses[i], zone))
-			return true;
-	return false;
+			return w->objectives[i].name;
+	return NULL;
 }
 
 void slo_watch_zone_forget(struct slo_watch *w, const char *zone)

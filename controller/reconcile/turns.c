@@ -83,6 +83,17 @@ static void survey(struct turns *t)
 		count_model(t, mdep_from(o));
 }
 
+void turns_count(struct turns *t, const char *zone, unsigned *models, unsigned *bad)
+{
+	survey(t);
+	*models = *bad = 0;
+	for (unsigned i = 0; i < t->ncounts; i++)
+		if (str_eq(t->counts[i].zone, zone)) {
+			*models = t->counts[i].models;
+			*bad = t->counts[i].bad;
+		}
+}
+
 static void fill_counts(struct turns *t, struct group_question *q)
 {
 	survey(t);

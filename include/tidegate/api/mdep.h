@@ -145,10 +145,11 @@ struct mdep_zone_status {
 	const char *name;
 	enum zone_state state;
 	const char *reason;
-	int percent;        /* of its part of the traffic that it may have */
-	int64_t since_ms;   /* of state and percent */
-	int relapses;       /* times that it was left within the hour */
-	int64_t relapse_ms; /* the last time */
+	const char *objective; /* that it misses, or was left for; NULL = it is not that */
+	int percent;           /* of its part of the traffic that it may have */
+	int64_t since_ms;      /* of state and percent */
+	int relapses;          /* times that it was left within the hour */
+	int64_t relapse_ms;    /* the last time */
 	/* Kept out by people: an order `evacuate` holds until then, a ZoneShift until then. */
 	int64_t ordered_until_ms; /* 0 = none */
 	const char *ordered_reason;

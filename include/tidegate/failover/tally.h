@@ -51,4 +51,12 @@ struct tally {
 bool tally_is_fresh(const struct tally_other *o, int64_t mono_ms);
 void tally_count(const struct tally_input *in, struct tally *out);
 
+/* Whether an observer that stands in the zone is heard: no zone is dark from which one is. */
+enum tally_presence {
+	TALLY_NOBODY, /* none is known there, or those that are see nothing */
+	TALLY_SILENT, /* all that are known there have fallen silent */
+	TALLY_HEARD,
+};
+enum tally_presence tally_presence(const struct tally_input *in, const char *zone);
+
 #endif

@@ -11,7 +11,9 @@
  *                                 the others carry minCapacity
  *                -> Degraded      the others cannot carry it: a part of the traffic is taken away
  *                                 (percent), capacity grows elsewhere, then Evacuating
- *                                 so also where only a Standby zone without pods is left
+ *                                 so also where no other zone has pods, but one stands by, or the
+ *                                 zone itself is dark (not only this model's pods) and another that
+ *                                 answers could take them
  *                -> Frozen        no zone is healthy, or we see nothing: weights stay as they are
  *   Evacuating   -> Evacuated     the route carries nothing for the zone any more
  *   Evacuated    -> Recovering    the zone has been good for recoverAfter, doubled by each
@@ -90,7 +92,10 @@ struct zone_facts {
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */
 	bool vacant;           /* no pod is wanted there, and a node of it is Ready */
-	bool misses;           /* an objective that the others keep (failover/miss.h) */
+	/* Objective that it misses and the others keep (failover/miss.h); NULL = none. */
+	const char *misses;
+	bool dark; /* by others than this model's pods: other models', or observers there */
+	bool room; /* somebody answers from there, and a node of it is Ready */
 	struct zone_shift shift;
 	enum zone_say say;
 	bool alone; /* other models are well there */
@@ -112,6 +117,7 @@ struct failover_event {
 	bool warning;
 	const char *reason;
 	const char *zone;
+	const char *hindrance; /* why a zone that misses an objective is not left; else NULL */
 };
 
 #define FAILOVER_TEXT_MAX 256

@@ -406,7 +406,7 @@ static void full_status(struct mdep_status *s)
 	                        {.since_ms = 1}}},
 		.revisions = {{"a", "v", 1, 1, "Promoted", 1}},
 		.orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},
-		.zones = {{"z", ZONE_EVACUATED, "r", 5, 1, 1, 1, 1, "w", "s", 1, "x"}},
+		.zones = {{"z", ZONE_EVACUATED, "r", "o", 5, 1, 1, 1, 1, "w", "s", 1, "x"}},
 		.conditions = {{"Ready", "True", "R", "m", 1, 1}}};
 	*s = (struct mdep_status){.observed_generation = 1,
 	                          .stable = "a",

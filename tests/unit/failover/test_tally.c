@@ -341,6 +341,39 @@ static void test_part_of_a_zone(void **state)
 
 #define T(f) cmocka_unit_test_setup(f, setup)
 
+static void test_who_is_heard_from_a_zone(void **st)
+{
+	static const struct {
+		int64_t heard_ms[2]; /* two observers in c, before now; -1 = there is none */
+		bool blind[2];
+		enum tally_presence presence;
+	} rows[] = {
+		{{-1, -1}, {false, false}, TALLY_NOBODY},
+		{{500, -1}, {false, false}, TALLY_HEARD},
+		{{500, -1}, {true, false}, TALLY_NOBODY},
+		{{3000, -1}, {false, false}, TALLY_SILENT},
+		{{3000, 9000}, {true, false}, TALLY_SILENT},
+		{{3000, 500}, {false, false}, TALLY_HEARD},
+		{{3000, 500}, {false, true}, TALLY_NOBODY},
+	};
+
+	(void)st;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		s.in.nothers = 0;
+		for (int o = 0; o < 2 && rows[i].heard_ms[o] >= 0; o++) {
+			s.votes[o] = (struct vote){.zone = "c", .blind = rows[i].blind[o]};
+			s.others[s.in.nothers++] =
+				(struct tally_other){&s.votes[o], MONO - rows[i].heard_ms[o]};
+		}
+		if (tally_presence(&s.in, "c") != rows[i].presence)
+			fail_msg("row %zu", i);
+		assert_int_equal(tally_presence(&s.in, "a"), TALLY_NOBODY);
+		assert_int_equal(tally_presence(&s.in, "b"), TALLY_HEARD); /* we ourselves */
+	}
+	s.in.own_blind = true;
+	assert_int_equal(tally_presence(&s.in, "b"), TALLY_NOBODY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +392,7 @@ int main(void)
 		T(test_what_serves_clients_is_believed_of_any),
 		T(test_more),
 		T(test_part_of_a_zone),
+		T(test_who_is_heard_from_a_zone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "tidegate/base/alloc.h"
 #include "world.h"
 
 /* --- catalogue --------------------------------------------------------------------------- */
@@ -135,22 +136,23 @@ static void test_a_zone_that_misses_an_objective_is_left(void **st)
 	(void)st;
 	world(3, 4);
 	run(3000);
-	w.misses[1] = true;
+	w.misses[1] = "latency";
 	assert_true(until_out(1, 2000) <= 1000);
 	run(2000);
 	assert_string_equal(mdep_zone_find(&w.m.status, "b")->reason, "MissesObjective");
+	assert_string_equal(mdep_zone_find(&w.m.status, "b")->objective, "latency");
 	assert_null(failover_zone_out(w.m.status.zones, w.m.status.nzones));
 	/* Without traffic nothing is counted; on its way back it is judged anew. */
-	w.misses[1] = false;
+	w.misses[1] = NULL;
 	while (state(1) != ZONE_FAILBACK)
 		run(TICK_MS);
 	run(15000);
 	assert_int_equal(percent(1), 25);
-	w.misses[1] = true;
+	w.misses[1] = "latency";
 	run(TICK_MS);
 	assert_int_equal(percent(1), 0);
 	assert_string_equal(mdep_zone_find(&w.m.status, "b")->reason, "MissesObjective");
-	w.misses[1] = false;
+	w.misses[1] = NULL;
 	/* Twice as long before it is tried again, then it is well. */
 	run(115000);
 	assert_int_equal(percent(1), 0);
@@ -178,11 +180,11 @@ static void test_a_zone_that_misses_an_objective_waits(void **st)
 			dark(0, true);
 			run(8000);
 		}
-		w.misses[1] = true;
+		w.misses[1] = "latency";
 		run(20000);
 		assert_int_equal(percent(1), 100);
 		assert_int_equal(state(1), row == DISABLED ? ZONE_HEALTHY : ZONE_IMPAIRED);
-		w.misses[1] = false;
+		w.misses[1] = NULL;
 		run(1000);
 		assert_int_equal(state(1), ZONE_HEALTHY);
 	}
@@ -233,6 +235,64 @@ static void test_a16_without_capacity_only_a_part_is_shifted(void **st)
 	/* 5 ready of 8 needed: three eighths stay */
 	assert_int_equal(percent(0), 37);
 	assert_non_null(strstr(w.events, "a:CapacityShortfall"));
+}
+
+/*
+ * One replica: nobody elsewhere could answer. It is left when the zone itself is dark and another
+ * could take it, but only once a pod there answers; a pod that fails alone stays where it is.
+ */
+static void test_a_single_replica_is_replaced_before_its_zone_is_left(void **st)
+{
+	static const struct {
+		bool dark, room;
+		enum zone_state then;
+	} rows[] = {{false, false, ZONE_FROZEN},
+	            {false, true, ZONE_FROZEN},
+	            {true, false, ZONE_FROZEN},
+	            {true, true, ZONE_DEGRADED}};
+
+	(void)st;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		world(3, 1);
+		w.m.replicas = 1;
+		w.pods_of[1] = w.pods_of[2] = 0;
+		run(3000);
+		dark(0, true);
+		run(6000);
+		assert_int_equal(state(0), ZONE_FROZEN);
+		w.zone_dark[0] = rows[i].dark;
+		w.room[1] = rows[i].room;
+		run(2000);
+		assert_int_equal(state(0), rows[i].then);
+		assert_int_equal(percent(0), 100);
+	}
+	/* Decided is decided, though nobody says so any more. */
+	w.zone_dark[0] = false;
+	run(20000);
+	assert_int_equal(state(0), ZONE_DEGRADED);
+	w.pods_of[1] = 1;
+	assert_true(until_out(0, 3000) <= 2000);
+	dark(0, false);
+	run(120000);
+	assert_int_equal(state(0), ZONE_HEALTHY);
+}
+
+/* With the only other one that had room dark as well there is nowhere to go. */
+static void test_a_single_replica_stays_when_all_is_dark(void **st)
+{
+	(void)st;
+	world(3, 1);
+	w.m.replicas = 1;
+	w.pods_of[1] = w.pods_of[2] = 0;
+	w.zone_dark[0] = w.room[1] = true;
+	run(3000);
+	dark(0, true);
+	run(8000);
+	assert_int_equal(state(0), ZONE_DEGRADED);
+	w.room[1] = false;
+	run(2000);
+	assert_int_equal(state(0), ZONE_FROZEN);
+	assert_int_equal(percent(0), 100);
 }
 
 static void test_a22_a_relapse_waits_longer(void **st)
@@ -371,6 +431,8 @@ int main(void)
 		cmocka_unit_test(test_a_zone_that_misses_an_objective_waits),
 		cmocka_unit_test(test_a14_a15_a_second_zone_waits),
 		cmocka_unit_test(test_a16_without_capacity_only_a_part_is_shifted),
+		cmocka_unit_test(test_a_single_replica_is_replaced_before_its_zone_is_left),
+		cmocka_unit_test(test_a_single_replica_stays_when_all_is_dark),
 		cmocka_unit_test(test_a22_a_relapse_waits_longer),
 		cmocka_unit_test(test_failback_goes_in_steps),
 		cmocka_unit_test(test_manual_modes_wait),

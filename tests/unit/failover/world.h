@@ -43,7 +43,8 @@ static struct world {
 	char events[2048];
 	const char *evacuate, *give_back; /* orders that stand there, until they are settled */
 	struct zone_shift shifts[3];
-	bool misses[3];
+	const char *misses[3]; /* objective */
+	bool zone_dark[3], room[3];
 	bool shifts_unread;
 	char reason[FAILOVER_TEXT_MAX];
 	struct failover_answer answer; /* to the last order */
@@ -110,7 +111,9 @@ static inline struct zone_facts facts_of(int z)
 	struct zone_facts f = {.name = names[z],
 	                       .in_route = w.route[z],
 	                       .shift = w.shifts[z],
-	                       .misses = w.misses[z]};
+	                       .misses = w.misses[z],
+	                       .dark = w.zone_dark[z],
+	                       .room = w.room[z]};
 
 	for (int i = 0; i < w.per_zone && i < w.pods_of[z]; i++) {
 		const struct pod *p = &w.pods[z][i];

@@ -22,6 +22,7 @@ static struct stage {
 	struct world world;
 	unsigned models;
 	const char *preset; /* NULL = triton */
+	unsigned replicas;  /* of a model; 0 = 3 */
 	/* Whether a process gets an answer from a pod; NULL = as the world has it. */
 	bool (*reaches)(const char *agent, const char *model, const char *zone, const char *url);
 	bool (*connected)(void *arg, const char *agent);
@@ -114,7 +115,7 @@ static inline void stage_nodes(void)
 static inline void stage_model(const char *name, const char *version, const char *more)
 {
 	cleanup_free char *text = xasprintf(
-		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":3,\"model\":{\"name\":"
+		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":%u,\"model\":{\"name\":"
 		"\"ranker\",\"version\":\"%s\"},\"runtime\":{\"preset\":\"%s\"},\"gpu\":"
 		"{\"count\":1},\"zones\":[{\"name\":\"z0\"},{\"name\":\"z1\"},{\"name\":\"z2\"}],"
 		"\"strategy\":{\"maxSurge\":1,\"steps\":[{\"weight\":20,\"hold\":\"10m\"},"
@@ -122,7 +123,8 @@ static inline void stage_model(const char *name, const char *version, const char
 		"\"30s\","
 		"\"ramp\":\"8s\"},\"traffic\":{\"httpRoute\":{\"name\":\"%s\",\"parentRefs\":"
 		"[{\"name\":\"gw\"}]}}%s}}",
-		name, version, str_or(stage.preset, "triton"), name, more);
+		name, stage.replicas ? stage.replicas : 3, version, str_or(stage.preset, "triton"),
+		name, more);
 
 	assert_non_null(sim_put(stage.cluster.api, SIM_MDEP, text, NULL));
 }

@@ -48,6 +48,7 @@ static void test_a_zone_with_errors_is_left_and_comes_back(void **st)
 	run(45000);
 	assert_string_equal(zone_state(0, "z1"), "Evacuated");
 	assert_string_equal(zone_reason(0, "z1"), "MissesObjective");
+	assert_string_equal(json_str(zone_record(0, "z1"), "objective"), "availability");
 	assert_int_equal(route_share(0, "z1"), 0);
 	world_zone_spoil(&stage.world, "z1", 0, 1);
 	run(90000);
@@ -65,6 +66,7 @@ static void test_a_slow_zone_is_left(void **st)
 	run(45000);
 	assert_string_equal(zone_state(0, "z1"), "Evacuated");
 	assert_string_equal(zone_reason(0, "z1"), "MissesObjective");
+	assert_string_equal(json_str(zone_record(0, "z1"), "objective"), "latency");
 }
 
 /* It is tried again, each time later: not every minute. */
