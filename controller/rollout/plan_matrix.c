@@ -20,10 +20,11 @@ static int standing(const struct cell_view *c, bool keep)
 	return keep ? c->keep : c->in_service;
 }
 
+/* A cell whose zone may have nothing takes no traffic in the meantime. */
 static bool others_known(const struct planner *p, bool keep)
 {
 	for (unsigned i = 0; i < p->ncells; i++)
-		if (p->cells[i].known && p->cells[i].track != TRACK_STRAY &&
+		if (p->cells[i].known && p->cells[i].percent && p->cells[i].track != TRACK_STRAY &&
 		    standing(&p->cells[i], keep))
 			return true;
 	return false;
