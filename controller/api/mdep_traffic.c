@@ -52,7 +52,7 @@ unsigned mdep_traffic_can(const struct mdep *m)
 		[TRAFFIC_ISTIO] = TRAFFIC_CAN_HEADER | TRAFFIC_CAN_REGEX | TRAFFIC_CAN_MANY |
 	                          TRAFFIC_CAN_COOKIE | TRAFFIC_CAN_MIRROR,
 		[TRAFFIC_INGRESS] = TRAFFIC_CAN_HEADER | TRAFFIC_CAN_REGEX | TRAFFIC_CAN_ALWAYS,
-		[TRAFFIC_TRAEFIK] = 0,
+		[TRAFFIC_TRAEFIK] = TRAFFIC_CAN_MIRROR,
 	};
 
 	return can[m->traffic];
@@ -350,7 +350,8 @@ static void check_step(const struct mdep *m, unsigned i, struct findings *f)
 
 	if (s->mirror && !(can & TRAFFIC_CAN_MIRROR))
 		finding_add(f, true, arena_printf(f->a, "spec.strategy.steps[%u].mirror", i),
-		            "the driver %s cannot mirror requests: %s", driver, WAY_OUT);
+		            "the driver %s cannot mirror requests: %s, or spec.traffic.traefik",
+		            driver, WAY_OUT);
 	if (s->nheaders && m->traffic == TRAFFIC_NONE) {
 		finding_add(f, true, path,
 		            "an audience needs a gateway: give spec.traffic.httpRoute");

@@ -94,9 +94,10 @@ static void fit_step(struct import *im, const struct import_model *m, struct imp
 		s->naudience = 0;
 	}
 	if (s->mirror && !(driver_can(m) & TRAFFIC_CAN_MIRROR)) {
-		import_note(im, m->source, path,
-		            "needs a driver that mirrors (httpRoute, grpcRoute, istio), then "
-		            "steps[].mirror");
+		import_note(
+			im, m->source, path,
+			"needs a driver that mirrors (httpRoute, grpcRoute, istio, traefik), then "
+			"steps[].mirror");
 		s->mirror = 0;
 	}
 }

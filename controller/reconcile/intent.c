@@ -494,7 +494,7 @@ static int collect_route(struct mdep_operator *op, const struct rollout_snapshot
 	if (edit.later)
 		look_again(t, ROUTE_LATER_MS);
 	if (edit.how == TRAFFIC_DELETE)
-		collect_delete(t, INTENT_TRAFFIC, route_cache(m), &view.canary->meta);
+		collect_delete(t, INTENT_TRAFFIC, route_cache(m), &edit.gone->meta);
 	if (edit.how == TRAFFIC_KEEP || edit.how == TRAFFIC_DELETE)
 		return 0;
 	if (edit.want == ks->route_want)

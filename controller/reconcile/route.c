@@ -60,9 +60,9 @@ void route_view(const struct mdep_operator *op, const struct mdep *m, const stru
                 int64_t now_ms, struct traffic_view *out)
 {
 	enum cache cache = route_cache(m);
+	const struct traffic_driver *driver = traffic_driver_of(m);
 	const struct service *front = (const struct service *)store_get(
 		&op->stores[CACHE_SERVICE], m->meta.namespace, m->meta.name);
-	cleanup_free char *canary = NULL;
 
 	*out = (struct traffic_view){.now_ms = now_ms,
 	                             .written_ms = ks->route_written_ms,
@@ -71,10 +71,11 @@ void route_view(const struct mdep_operator *op, const struct mdep *m, const stru
 	if (cache == CACHES)
 		return;
 	out->route = get(op, cache, m, m->route_name);
-	if (cache != CACHE_INGRESS)
-		return;
-	canary = xasprintf("%s-canary", m->route_name);
-	out->canary = get(op, cache, m, canary);
+	for (unsigned i = 0; i < driver->nbeside; i++) {
+		cleanup_free char *name = xasprintf("%s%s", m->route_name, driver->beside[i]);
+
+		out->beside[i] = get(op, cache, m, name);
+	}
 }
 
 void route_trouble_status(const struct mdep *m, const char *trouble, struct arena *a,

@@ -139,8 +139,8 @@ static bool route_has_audience(const struct planner *p)
 }
 
 /*
- * The audience rule travels with the route: it is taken for in force some time after the route has
- * it and its status says so. Of a mirror nothing but the time is seen.
+ * The rule of an audience and a mirror travel with the route: they are taken for in force some time
+ * after the route has them and its status says so.
  */
 static bool audience_reached(struct planner *p)
 {
@@ -149,7 +149,7 @@ static bool audience_reached(struct planner *p)
 
 	if (!step)
 		return true;
-	if (step->nheaders && p->tracks[TRACK_TARGET].in_service > 0 && !route_has_audience(p))
+	if (p->tracks[TRACK_TARGET].in_service > 0 && !route_has_audience(p))
 		return false;
 	if (!p->before->nweights || !p->s->traffic.in_force)
 		return false;

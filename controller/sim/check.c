@@ -198,8 +198,8 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 	struct world_app *a = world_app(&r->world, "default", RUN_MODEL);
 	int64_t weight = json_i64(json_get(status, "traffic"), "weight", 0), part = 0, sum = 0;
 
-	for (unsigned i = 0; i < a->rules[0].n; i++) {
-		const struct world_backend *b = &a->rules[0].backends[i];
+	for (unsigned i = 0; i < a->rules[0].answers.n; i++) {
+		const struct world_backend *b = &a->rules[0].answers.v[i];
 		const struct sim_object *s = sim_get(r->cluster.api, SIM_SERVICE, NULL, b->service);
 
 		sum += b->weight;

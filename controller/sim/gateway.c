@@ -136,17 +136,17 @@ static void set_slice(struct world *w, struct sim_object *service)
 /* --- reading routes ------------------------------------------------------------------------ */
 
 /* "svc", "svc.ns.svc.cluster.local": the first label. */
-static void add_backend(struct world_rule *r, const char *host, int64_t weight)
+static void add_backend(struct world_split *s, const char *host, int64_t weight)
 {
-	struct world_backend *b = &r->backends[r->n];
+	struct world_backend *b = &s->v[s->n];
 	size_t n = host ? strcspn(host, ".") : 0;
 
-	if (!n || n >= sizeof(b->service) || r->n == WORLD_BACKENDS_MAX)
+	if (!n || n >= sizeof(b->service) || s->n == WORLD_BACKENDS_MAX)
 		return;
 	memcpy(b->service, host, n);
 	b->service[n] = '\0';
 	b->weight = weight;
-	r->n++;
+	s->n++;
 }
 
 static void read_mirror(const struct cJSON *rule, struct world_rule *out)
@@ -157,9 +157,8 @@ static void read_mirror(const struct cJSON *rule, struct world_rule *out)
 		mirror = json_get(it, "requestMirror");
 		if (!mirror)
 			continue;
-		str_copy(out->mirror, sizeof(out->mirror),
-		         str_or(json_str(json_get(mirror, "backendRef"), "name"), ""));
-		out->mirror_share = json_double(mirror, "percent", 100) / 100;
+		add_backend(&out->copies, json_str(json_get(mirror, "backendRef"), "name"), 1);
+		out->copied = json_double(mirror, "percent", 100) / 100;
 	}
 }
 
@@ -167,9 +166,9 @@ static void read_gateway_rule(const struct cJSON *rule, struct world_rule *out)
 {
 	const struct cJSON *it;
 
-	*out = (struct world_rule){.n = 0};
+	*out = (struct world_rule){.copied = 0};
 	json_for_each (it, json_get(rule, "backendRefs"))
-		add_backend(out, json_str(it, "name"), json_i64(it, "weight", 1));
+		add_backend(&out->answers, json_str(it, "name"), json_i64(it, "weight", 1));
 	read_mirror(rule, out);
 }
 
@@ -178,14 +177,14 @@ static void read_istio_rule(const struct cJSON *rule, struct world_rule *out)
 	const struct cJSON *it;
 	size_t n = json_size(json_get(rule, "route"));
 
-	*out = (struct world_rule){.n = 0};
+	*out = (struct world_rule){.copied = 0};
 	json_for_each (it, json_get(rule, "route"))
-		add_backend(out, json_str(json_get(it, "destination"), "host"),
+		add_backend(&out->answers, json_str(json_get(it, "destination"), "host"),
 		            json_i64(it, "weight", n == 1 ? 100 : 0));
-	add_backend(out, json_str(json_get(rule, "mirror"), "host"), 0);
-	if (json_has(rule, "mirror") && out->n)
-		str_copy(out->mirror, sizeof(out->mirror), out->backends[--out->n].service);
-	out->mirror_share = json_double(json_get(rule, "mirrorPercentage"), "value", 100) / 100;
+	json_for_each (it, json_get(rule, "mirrors")) {
+		add_backend(&out->copies, json_str(json_get(it, "destination"), "host"), 1);
+		out->copied = json_double(json_get(it, "percentage"), "value", 100) / 100;
+	}
 }
 
 static bool asks_for_headers(const struct cJSON *rule)
@@ -203,11 +202,11 @@ static bool asks_for_headers(const struct cJSON *rule)
 
 static bool leads_to(struct world *w, const struct world_app *a, const struct world_rule *r)
 {
-	for (unsigned i = 0; i < r->n; i++) {
+	for (unsigned i = 0; i < r->answers.n; i++) {
 		const struct sim_object *s =
-			sim_get(w->api, SIM_SERVICE, a->ns, r->backends[i].service);
+			sim_get(w->api, SIM_SERVICE, a->ns, r->answers.v[i].service);
 
-		if (str_eq(r->backends[i].service, a->name) ||
+		if (str_eq(r->answers.v[i].service, a->name) ||
 		    (s && str_eq(world_label(s, TG_LABEL_NAME), a->name)))
 			return true;
 	}
@@ -225,17 +224,38 @@ static void read_rules(struct world *w, struct world_app *a, const struct cJSON 
 		bool audience = asks_for_headers(it);
 
 		read(it, &r);
-		if (leads_to(w, a, &r) && !(audience && a->rules[1].n))
+		if (leads_to(w, a, &r) && !(audience && a->rules[1].answers.n))
 			a->rules[audience] = r;
 	}
 }
 
-static void read_traefik(struct world_app *a, const struct sim_object *route)
+static void read_weighted(const struct sim_object *route, struct world_split *out)
 {
 	const struct cJSON *it;
 
 	json_for_each (it, json_path(route->json, "spec", "weighted", "services", NULL))
-		add_backend(&a->rules[0], json_str(it, "name"), json_i64(it, "weight", 1));
+		add_backend(out, json_str(it, "name"), json_i64(it, "weight", 1));
+}
+
+/* It takes nothing of an object that refers to one that is not there. */
+static void read_traefik(struct world *w, struct world_app *a, const struct sim_object *route)
+{
+	const struct cJSON *mirroring = json_path(route->json, "spec", "mirroring", NULL);
+	const struct cJSON *mirror = json_first(json_get(mirroring, "mirrors"));
+	const struct sim_object *answers, *copies;
+
+	if (!mirroring) {
+		read_weighted(route, &a->rules[0].answers);
+		return;
+	}
+	answers =
+		sim_get(w->api, SIM_TRAEFIKSERVICE, a->ns, str_or(json_str(mirroring, "name"), ""));
+	copies = sim_get(w->api, SIM_TRAEFIKSERVICE, a->ns, str_or(json_str(mirror, "name"), ""));
+	if (!answers || !copies)
+		return;
+	read_weighted(answers, &a->rules[0].answers);
+	read_weighted(copies, &a->rules[0].copies);
+	a->rules[0].copied = json_double(mirror, "percent", 100) / 100;
 }
 
 static const char *ingress_service(const struct sim_object *o)
@@ -266,16 +286,16 @@ static void read_ingress(struct world *w, struct world_app *a, const struct sim_
 	const struct sim_object *canary = sim_get(w->api, SIM_INGRESS, main->ns, name);
 	int64_t share = canary ? canary_weight(canary) : 0;
 
-	add_backend(&a->rules[0], ingress_service(main), 100 - share);
+	add_backend(&a->rules[0].answers, ingress_service(main), 100 - share);
 	if (canary)
-		add_backend(&a->rules[0], ingress_service(canary), share);
+		add_backend(&a->rules[0].answers, ingress_service(canary), share);
 }
 
 static void read_route(struct world *w, struct world_app *a, const struct sim_object *route)
 {
 	const struct cJSON *spec = json_get(route->json, "spec");
 
-	a->rules[0].n = a->rules[1].n = 0;
+	a->rules[0] = a->rules[1] = (struct world_rule){.copied = 0};
 	switch (route->resource) {
 	case SIM_ROUTE:
 	case SIM_GRPCROUTE:
@@ -288,7 +308,7 @@ static void read_route(struct world *w, struct world_app *a, const struct sim_ob
 		read_ingress(w, a, route);
 		break;
 	default:
-		read_traefik(a, route);
+		read_traefik(w, a, route);
 	}
 }
 
@@ -300,8 +320,8 @@ unsigned world_backends(const struct sim_object *route, struct world_backend *ou
 	json_for_each (it, json_path(route->json, "spec", "rules", NULL))
 		rule = it; /* the last one has no header matches */
 	read_gateway_rule(rule, &r);
-	memcpy(out, r.backends, sizeof(r.backends));
-	return r.n;
+	memcpy(out, r.answers.v, sizeof(r.answers.v));
+	return r.answers.n;
 }
 
 /* --- taking over --------------------------------------------------------------------------- */
@@ -334,7 +354,9 @@ static void tell_apps(struct world *w, const struct sim_object *route)
 		    m.traffic == TRAFFIC_NONE || kinds[m.traffic] != route->resource)
 			continue;
 		main = sim_get(w->api, route->resource, o->ns, m.route_name);
-		if (main && (main == route || route->resource == SIM_INGRESS))
+		/* Of these two kinds there is more than one for it. */
+		if (main && (main == route || route->resource == SIM_INGRESS ||
+		             route->resource == SIM_TRAEFIKSERVICE))
 			read_route(w, world_app(w, o->ns, o->name), main);
 	}
 }

@@ -197,24 +197,32 @@ static void copy_to(struct world *w, const struct sim_object *service, double ra
 		p->world.counts.copies += rate / endpoints;
 }
 
-static void send_by_rule(struct world *w, struct world_app *a, const struct world_rule *r,
-                         double rate)
+static double sum_of(const struct world_split *s)
 {
 	double sum = 0;
 
-	for (unsigned i = 0; i < r->n; i++)
-		sum += (double)r->backends[i].weight;
-	for (unsigned i = 0; i < r->n && sum > 0; i++)
-		send_to(w, a, r->backends[i].service, rate * (double)r->backends[i].weight / sum);
+	for (unsigned i = 0; i < s->n; i++)
+		sum += (double)s->v[i].weight;
+	return sum;
+}
+
+static void send_by_rule(struct world *w, struct world_app *a, const struct world_rule *r,
+                         double rate)
+{
+	double sum = sum_of(&r->answers), copies = sum_of(&r->copies);
+
+	for (unsigned i = 0; i < r->answers.n && sum > 0; i++)
+		send_to(w, a, r->answers.v[i].service, rate * (double)r->answers.v[i].weight / sum);
 	if (sum <= 0)
 		a->rates.lost_release += rate;
-	if (*r->mirror)
-		copy_to(w, sim_get(w->api, SIM_SERVICE, a->ns, r->mirror), rate * r->mirror_share);
+	for (unsigned i = 0; i < r->copies.n && copies > 0; i++)
+		copy_to(w, sim_get(w->api, SIM_SERVICE, a->ns, r->copies.v[i].service),
+		        rate * r->copied * (double)r->copies.v[i].weight / copies);
 }
 
 static void share_app(struct world *w, struct world_app *a)
 {
-	double audience = a->rules[1].n ? a->rate * a->audience : 0;
+	double audience = a->rules[1].answers.n ? a->rate * a->audience : 0;
 
 	a->rates = (struct world_tally){.requests = 0};
 	if (!sim_get(w->api, SIM_MDEP, a->ns, a->name))

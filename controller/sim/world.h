@@ -36,12 +36,15 @@ struct world_backend {
 	int64_t weight;
 };
 
+struct world_split {
+	struct world_backend v[WORLD_BACKENDS_MAX];
+	unsigned n;
+};
+
 /* A rule that a gateway has in force. */
 struct world_rule {
-	struct world_backend backends[WORLD_BACKENDS_MAX];
-	unsigned n;
-	char mirror[64]; /* Service that gets copies; "" = none */
-	double mirror_share;
+	struct world_split answers, copies;
+	double copied; /* share of the requests */
 };
 
 /* What became of requests. */
@@ -64,7 +67,7 @@ struct world_app {
 	const struct preset *preset;
 	bool driven; /* its traffic goes by a route */
 	bool open;   /* it could be reached once: users come from now on */
-	/* [0]: everybody's rule; [1]: the audience's, n = 0 without one. */
+	/* [0]: everybody's rule; [1]: the audience's, nobody answers it without one. */
 	struct world_rule rules[WORLD_RULES_MAX];
 	struct world_tally tally, rates; /* rates: of what comes in from since_ms on, per second */
 	int64_t since_ms;

@@ -20,6 +20,8 @@
 #define SETTLE_MS   2000 /* controllers hear of Services and endpoints by their own watches */
 #define CLASS_ALIAS "kubernetes.io/ingress.class"
 
+static const char *const endings[] = {"-canary"};
+
 static const struct cJSON *parse(struct arena *a, const char *text)
 {
 	return text ? json_parse(a, text, strlen(text), NULL) : NULL;
@@ -27,7 +29,12 @@ static const struct cJSON *parse(struct arena *a, const char *text)
 
 static const char *canary_name(struct arena *a, const struct mdep *m)
 {
-	return arena_printf(a, "%s-canary", m->route_name);
+	return arena_printf(a, "%s%s", m->route_name, endings[0]);
+}
+
+static const struct route *canary_of(const struct traffic_view *v)
+{
+	return v->beside[0];
 }
 
 static const char *annotation(struct arena *a, const struct mdep *m, const char *what)
@@ -89,8 +96,8 @@ static const char *greatest(const struct traffic_wish *w)
 static bool canary_has_all(const struct traffic_wish *w, const struct traffic_view *v,
                            struct arena *a)
 {
-	return v->canary && canary_weight(w->mdep, v->canary, a) == 100 &&
-	       str_eq(canary_service(v->canary, a),
+	return canary_of(v) && canary_weight(w->mdep, canary_of(v), a) == 100 &&
+	       str_eq(canary_service(canary_of(v), a),
 	              gateway_service_name(a, w->mdep, w->target, "")) &&
 	       v->now_ms - v->written_ms >= SETTLE_MS;
 }
@@ -253,7 +260,7 @@ static int apply(const struct traffic_wish *w, const struct traffic_view *v, int
 	json = json_parse(a, body.data, body.len, err);
 	if (!json)
 		return -1;
-	if (is_written(w->mdep, v->canary, json, a))
+	if (is_written(w->mdep, canary_of(v), json, a))
 		return 0;
 	out->how = TRAFFIC_APPLY;
 	out->want = str_hash(STR_HASH_SEED, body.data, body.len);
@@ -274,20 +281,21 @@ static int edit(const struct traffic_wish *w, const struct traffic_view *v, stru
 	bool audience = !steady(w) && wish_has_audience(w);
 
 	*out = (struct traffic_edit){.name = canary_name(a, w->mdep)};
-	if (!w->nweights || !v->route || (v->canary && !v->canary->ours) ||
+	if (!w->nweights || !v->route || (canary_of(v) && !canary_of(v)->ours) ||
 	    !all_our_paths(parse(a, v->route->spec_json), w->mdep))
 		return 0;
-	if (v->canary ? !front_settled(w, v) : !str_eq(front(w, v), v->front)) {
+	if (canary_of(v) ? !front_settled(w, v) : !str_eq(front(w, v), v->front)) {
 		out->later = true;
 		return 0;
 	}
 	if (share || audience)
 		return apply(w, v, share / (WHOLE / 100), a, out, err);
-	if (!v->canary)
+	if (!canary_of(v))
 		return 0;
-	if (!steady(w) && canary_weight(w->mdep, v->canary, a))
+	if (!steady(w) && canary_weight(w->mdep, canary_of(v), a))
 		return apply(w, v, 0, a, out, err);
 	out->how = TRAFFIC_DELETE;
+	out->gone = canary_of(v);
 	return 0;
 }
 
@@ -351,11 +359,11 @@ static const char *problem_of(const struct mdep *m, const struct traffic_view *v
 		                    "Ingress %s has no path to Service %s: add one, it is what "
 		                    "is split",
 		                    m->route_name, m->meta.name);
-	if (v->canary && !v->canary->ours)
+	if (canary_of(v) && !canary_of(v)->ours)
 		return arena_printf(a,
 		                    "Ingress %s is not made by Tidegate, which needs this name: "
 		                    "remove it",
-		                    v->canary->meta.name);
+		                    canary_of(v)->meta.name);
 	return NULL;
 }
 
@@ -398,9 +406,9 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
                     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                     struct rollout_traffic *out)
 {
-	int share = canary_weight(m, v->canary, a) * (WHOLE / 100);
-	const char *service = canary_service(v->canary, a);
-	bool audience = has_audience(m, v->canary, a);
+	int share = canary_weight(m, canary_of(v), a) * (WHOLE / 100);
+	const char *service = canary_service(canary_of(v), a);
+	bool audience = has_audience(m, canary_of(v), a);
 
 	*out = (struct rollout_traffic){.managed = true, .exists = v->route != NULL};
 	out->problem = problem_of(m, v, a);
@@ -426,6 +434,8 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 
 const struct traffic_driver ingress_driver = {.kind = &ingress_kind,
                                               .by_revision = true,
+                                              .beside = endings,
+                                              .nbeside = ARRAY_SIZE(endings),
                                               .edit = edit,
                                               .observe = observe,
                                               .front = front};

@@ -369,16 +369,18 @@ static const char *absent(const struct object_kind *kind, const struct mdep *m, 
 	                    istio ? "hosts" : "parentRefs");
 }
 
-static void observe_audiences(const struct rules_form *form, const struct mdep *m,
-                              const struct cJSON *rules, struct arena *a,
-                              struct rollout_traffic *out)
+static void observe_marked(const struct rules_form *form, const struct mdep *m,
+                           const struct cJSON *rules, struct arena *a, struct rollout_traffic *out)
 {
 	const struct cJSON *rule, *it;
 
-	json_for_each (rule, rules)
+	json_for_each (rule, rules) {
 		json_for_each (it, is_inserted(rule) ? json_get(rule, form->backends) : NULL)
 			if (form->weight_of(it) > 0)
 				observe_chosen(m, form->service_of(m, it, a), a, out);
+		json_for_each (it, json_get(rule, form->mirrors))
+			observe_chosen(m, form->service_of(m, form->mirror_backend(it), a), a, out);
+	}
 }
 
 void rules_observe(const struct rules_form *form, const struct object_kind *kind,
@@ -409,5 +411,5 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
 	json_for_each (it, json_get(rule, form->backends))
 		observe_weight(m, form->service_of(m, it, a), form->weight_of(it), cells, ncells, a,
 		               out);
-	observe_audiences(form, m, rules_of(form, r, a), a, out);
+	observe_marked(form, m, rules_of(form, r, a), a, out);
 }

@@ -12,11 +12,12 @@ done
 
 usage() {
 	cat <<'EOT'
-usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--kube-scheduler] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
+usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--traefik-kinds] [--kube-scheduler] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
            starts a control plane, runs COMMAND inside, ends with its exit code
              --zones N     network zones 1 to N (default 0)
              --kubelets    a real node in each zone, containerd and kubelet (root only)
              --gateway     Gateway API and Traefik, Gateway default/bed
+             --traefik-kinds   with --gateway: Traefik's own kinds, IngressRoute and so on
              --kube-scheduler  places the pods that ask for no other
              --prometheus  Prometheus, which scrapes the pods that Tidegate makes
              --kwok NODES  that many fake GPU nodes in zone-a, zone-b, zone-c
@@ -57,7 +58,7 @@ is_number() {
 # --- outside the namespaces --------------------------------------------------------------
 
 run_options() {
-	zones=0 kubelets='' gateway='' scheduler='' prometheus='' kwok=0 linger='' keep='' command=()
+	zones=0 kubelets='' gateway='' traefik_kinds='' scheduler='' prometheus='' kwok=0 linger='' keep='' command=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--zones | --kwok)
@@ -67,6 +68,7 @@ run_options() {
 			;;
 		--kubelets) kubelets=1 ;;
 		--gateway) gateway=1 ;;
+		--traefik-kinds) traefik_kinds=1 ;;
 		--kube-scheduler) scheduler=1 ;;
 		--prometheus) prometheus=1 ;;
 		--linger) linger=1 ;;
@@ -82,6 +84,7 @@ run_options() {
 	done
 	[ ${#command[@]} -gt 0 ] || usage_die "run wants -- COMMAND..."
 	[ "$zones" -le 200 ] || usage_die "--zones: at most 200"
+	[ -z "$traefik_kinds" ] || [ -n "$gateway" ] || usage_die "--traefik-kinds wants --gateway"
 	[ -z "$kubelets" ] || { [ "$zones" -ge 1 ] && [ "$zones" -le 26 ]; } || usage_die "--kubelets wants --zones, 1 to 26"
 }
 
@@ -95,6 +98,7 @@ run() {
 	[ -z "$kubelets" ] || ! why=$(kubelets_refuse) || die "--kubelets: $why"
 	[ -z "$kubelets" ] || wanted+=(kubelet node-runtime)
 	[ -z "$gateway" ] || wanted+=(traefik gateway-api)
+	[ -z "$traefik_kinds" ] || wanted+=(traefik-crds)
 	[ -z "$scheduler" ] || wanted+=(kube-scheduler)
 	[ -z "$prometheus" ] || wanted+=(prometheus)
 	[ "$kwok" -eq 0 ] || wanted+=(kwok kwok-stages)
@@ -106,7 +110,7 @@ run() {
 	assets_link "$BED_DIR/bin" "${wanted[@]}"
 	BED_TOKEN=$(openssl rand -hex 16)
 	export BED_DIR BED_TOKEN BED_ZONES=$zones BED_TREE=$bed_tree
-	export BED_GATEWAY=$gateway BED_SCHEDULER=$scheduler BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
+	export BED_GATEWAY=$gateway BED_TRAEFIK_KINDS=$traefik_kinds BED_SCHEDULER=$scheduler BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
 	run_inside "${command[@]}" || rc=$?
 	exit "$rc"
 }

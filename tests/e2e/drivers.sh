@@ -5,7 +5,7 @@
 set -u
 drivers_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 [ "${1:-}" = inside ] || {
-	bash "$drivers_tree/tests/bed/bed.sh" get istio-crds || exit 1
+	bash "$drivers_tree/tests/bed/bed.sh" get istio-crds traefik-crds || exit 1
 	exec bash "$drivers_tree/tests/bed/bed.sh" run --zones 3 --gateway -- bash "$0" inside
 }
 
@@ -45,6 +45,7 @@ model() {
 
 AUDIENCES='[{audience: {headers: [{name: x-gray, exact: "1"}]}, approval: Required}, {audience: {bucket: {header: x-bucket, percent: 10}}, approval: Required}, {weight: 50}]'
 HALF='[{weight: 20, approval: Required}]'
+MIRROR='[{mirror: {percent: 30}, approval: Required}, {weight: 20, approval: Required}]'
 
 models() {
 	model ranker "$1" 3 'httpRoute: {name: ranker}' "$AUDIENCES"
@@ -55,27 +56,13 @@ models() {
 	echo ---
 	model ing "$1" 1 'ingress: {name: web}' "$HALF"
 	echo ---
-	model tfs "$1" 1 'traefik: {name: tfs}' "$HALF"
+	model tfs "$1" 1 'traefik: {name: tfs}' "$MIRROR"
 }
 
-# Istio's VirtualService as Istio defines it; Traefik's kind as far as it needs to be stored.
+# As Istio and Traefik define them.
 foreign_crds() {
 	awk 'BEGIN {RS = "---\n"} /\n    plural: virtualservices\n/' "$assets_cache"/istio-crds/*.yaml
-	cat <<-EOT
-		---
-		apiVersion: apiextensions.k8s.io/v1
-		kind: CustomResourceDefinition
-		metadata: {name: traefikservices.traefik.io}
-		spec:
-		  group: traefik.io
-		  scope: Namespaced
-		  names: {plural: traefikservices, kind: TraefikService, singular: traefikservice, listKind: TraefikServiceList}
-		  versions:
-		  - name: v1alpha1
-		    served: true
-		    storage: true
-		    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
-	EOT
+	cat "$assets_cache"/traefik-crds/traefik.io_traefikservices.yaml
 }
 
 users_objects() {
@@ -220,6 +207,30 @@ route_at_the_end() {
 	equal "everybody: version" "$(versions_of)" 2
 }
 
+# traefik_names: its objects.
+traefik_names() {
+	k get traefikservices -o 'jsonpath={.items[*].metadata.name}'
+}
+
+mirrored() {
+	wait_until 60 "tfs mirrors" waits_at tfs 0 || give_up "tfs does not mirror"
+	equal "TraefikService: three for a mirror" "$(traefik_names)" "tfs tfs-answers tfs-copies"
+	equal "TraefikService: copies" "$(field traefikservice tfs '.spec.mirroring.name') $(field traefikservice tfs '.spec.mirroring.mirrors[*].percent')" \
+		"tfs-answers 30"
+	equal "TraefikService: it splits no more" "$(field traefikservice tfs .spec.weighted)" ""
+	equal "TraefikService: who answers" "$(field traefikservice tfs-answers '.spec.weighted.services[*].name')" \
+		"tfs-$(field mdep tfs .status.stableRevision)"
+	equal "TraefikService: who gets copies" "$(field traefikservice tfs-copies '.spec.weighted.services[*].name')" \
+		"tfs-$(field mdep tfs .status.targetRevision)"
+	k delete traefikservice tfs-copies >/dev/null
+	wait_until 10 "it is back" field_is traefikservice tfs-copies '.spec.weighted.services[0].kind' Service
+	check "TraefikService: one that was deleted is back" \
+		field_is traefikservice tfs-copies '.spec.weighted.services[0].kind' Service
+	promote tfs next
+	wait_until 60 "tfs at 20 %" waits_at tfs 1 || give_up "tfs does not go on after its mirror"
+	equal "TraefikService: one without a mirror" "$(traefik_names)" tfs
+}
+
 # canary_weight: of the second Ingress.
 canary_weight() {
 	field ingress web-canary '.metadata.annotations.nginx\.ingress\.kubernetes\.io/canary-weight'
@@ -228,7 +239,7 @@ canary_weight() {
 others_at_20() {
 	local name
 	for name in grpc vs ing tfs; do
-		wait_until 60 "$name at 20 %" waits_at $name 0
+		wait_until 60 "$name at 20 %" field_is mdep $name .status.rollout.phase AwaitingApproval
 		equal "$name: weight in force" "$(field mdep $name .status.traffic.verifiedWeight)" 20
 	done
 	equal "GRPCRoute: shares" "$(field grpcroute grpc '.spec.rules[0].backendRefs[*].weight')" "8000 2000"
@@ -248,7 +259,7 @@ others_at_20() {
 others_at_the_end() {
 	local name
 	for name in grpc vs ing tfs; do
-		promote $name next
+		promote $name "next#2"
 	done
 	for name in grpc vs ing tfs; do
 		wait_until 90 "$name is promoted" serves $name 2
@@ -280,6 +291,7 @@ story() {
 	audience_by_bucket
 	route_at_the_end
 	requests_lost_none
+	mirrored
 	others_at_20
 	others_at_the_end
 	[ "$failed" -eq 0 ] || {

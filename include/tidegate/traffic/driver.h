@@ -27,6 +27,8 @@
 #include "tidegate/base/err.h"
 #include "tidegate/rollout/plan.h"
 
+#define TRAFFIC_BESIDE_MAX 2
+
 struct traffic_wish {
 	const struct mdep *mdep;
 	const struct mdep_weight *weights; /* sum 10000 */
@@ -40,8 +42,9 @@ struct traffic_wish {
 
 /* What the caches show. */
 struct traffic_view {
-	const struct route *route;  /* the object that spec.traffic names; NULL = absent */
-	const struct route *canary; /* Ingress driver: our second Ingress */
+	const struct route *route; /* the object that spec.traffic names; NULL = absent */
+	/* In the order of the driver's list; NULL = absent. */
+	const struct route *beside[TRAFFIC_BESIDE_MAX];
 	const char *front;          /* revision that the Service "<mdep>" selects; NULL = any */
 	int64_t front_ms;           /* wall, when our last write of it was answered; 0 = unknown */
 	int64_t now_ms, written_ms; /* wall; of our last answered write, 0 = unknown */
@@ -50,15 +53,19 @@ struct traffic_view {
 enum traffic_how { TRAFFIC_KEEP, TRAFFIC_APPLY, TRAFFIC_PATCH, TRAFFIC_DELETE };
 struct traffic_edit {
 	enum traffic_how how;
-	const char *name; /* of the object */
-	const char *body; /* NULL with TRAFFIC_KEEP and TRAFFIC_DELETE */
-	uint64_t want;    /* identifies what is wanted: the same twice = somebody undid it */
-	bool later;       /* settling: look again soon */
+	const char *name;         /* of the object */
+	const char *body;         /* NULL with TRAFFIC_KEEP and TRAFFIC_DELETE */
+	const struct route *gone; /* TRAFFIC_DELETE: this one of the view */
+	uint64_t want; /* identifies what is wanted: the same twice = somebody undid it */
+	bool later;    /* settling: look again soon */
 };
 
 struct traffic_driver {
 	const struct object_kind *kind;
 	bool by_revision; /* Services per revision instead of per cell, and a front that switches */
+	/* Further objects of the same kind that it makes: what their names add to the route's. */
+	const char *const *beside;
+	unsigned nbeside;
 	/* -1: the object as it is cannot carry the wish; err says what to change. */
 	int (*edit)(const struct traffic_wish *w, const struct traffic_view *v, struct arena *a,
 	            struct traffic_edit *out, struct err *err);

@@ -5,7 +5,7 @@
 #   4. built from, or copied out of, the Go modules pinned in tests/tools
 #
 # etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok prometheus
-# are programs; gateway-api, istio-crds and kwok-stages are folders of manifests; node-runtime is
+# are programs; gateway-api, traefik-crds, istio-crds and kwok-stages are folders of manifests; node-runtime is
 # a folder of containerd, runc and network plugins. It and prometheus are unpacked from the
 # distribution's packages: installing them would start a service.
 
@@ -225,6 +225,7 @@ assets_build() {
 	traefik) assets_compile "$name" "$folder/traefik" github.com/traefik/traefik/v3/cmd/traefik "$new" ;;
 	kwok) assets_compile "$name" "$folder/kwok" sigs.k8s.io/kwok/cmd/kwok "$new" ;;
 	gateway-api) assets_copy "$name" "$folder/traefik" sigs.k8s.io/gateway-api "$new" 'config/crd/standard/*.yaml' ;;
+	traefik-crds) assets_copy "$name" "$folder/traefik" github.com/traefik/traefik/v3 "$new" 'docs/content/reference/dynamic-configuration/traefik.io_*.yaml' ;;
 	istio-crds) assets_copy "$name" "$folder/istio" istio.io/api "$new" kubernetes/customresourcedefinitions.gen.yaml ;;
 	kwok-stages) assets_copy "$name" "$folder/kwok" sigs.k8s.io/kwok "$new" 'kustomize/stage/node/fast/node-*.yaml' 'kustomize/stage/pod/fast/pod-*.yaml' ;;
 	*) rm -rf "$new" && die "there is no program or manifest called $name" ;;

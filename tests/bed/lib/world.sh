@@ -10,6 +10,8 @@ WORLD_RECORDS=$BED_DIR/requests.jsonl
 WORLD_PHASES=$BED_DIR/phases
 [ -n "${WORLD_STEPS:-}" ] ||
 	WORLD_STEPS='[{weight: 10, hold: 4s}, {weight: 25, hold: 3s}, {weight: 50, approval: Required}, {weight: 100}]'
+[ -n "${WORLD_TRAFFIC:-}" ] ||
+	WORLD_TRAFFIC="{httpRoute: {name: ranker, parentRefs: [{name: bed, namespace: default}], hostnames: [$WORLD_HOST]}}"
 [ -n "${WORLD_CANARY:-}" ] || WORLD_CANARY='{interval: 1s}'
 [ -n "${WORLD_SLO:-}" ] || WORLD_SLO='{}'
 [ -n "${WORLD_FAILOVER:-}" ] || WORLD_FAILOVER='{minCapacity: 60%, recoverAfter: 5s, ramp: 8s}'
@@ -133,7 +135,7 @@ world_env() {
 }
 
 # world_mdep VERSION [ENV_NAME ENV_VALUE]...: the manifest; strategy by WORLD_STEPS, judge by
-# WORLD_CANARY, objectives by WORLD_SLO, failover by WORLD_FAILOVER.
+# WORLD_CANARY, objectives by WORLD_SLO, failover by WORLD_FAILOVER, driver by WORLD_TRAFFIC.
 world_mdep() {
 	local version=$1
 	shift
@@ -167,11 +169,7 @@ world_mdep() {
 		  canary: $WORLD_CANARY
 		  slo: $WORLD_SLO
 		  failover: $WORLD_FAILOVER
-		  traffic:
-		    httpRoute:
-		      name: ranker
-		      parentRefs: [{name: bed, namespace: default}]
-		      hostnames: [$WORLD_HOST]
+		  traffic: $WORLD_TRAFFIC
 	EOT
 }
 

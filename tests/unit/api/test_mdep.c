@@ -241,6 +241,7 @@ static const struct {
 	{"'strategy':{'steps':[{'mirror':{}}]},'traffic':{'httpRoute':{}}", NULL, false},
 	{"'strategy':{'steps':[{'mirror':{}}]},'traffic':{'ingress':{}}",
          "spec.strategy.steps[0].mirror", true},
+	{"'strategy':{'steps':[{'mirror':{}}]},'traffic':{'traefik':{'name':'t'}}", NULL, false},
 	{"'strategy':{'steps':[{'mirror':{}}]}", "spec.strategy.steps[0].mirror", true},
 	/* audiences that mean nothing */
 	{STEP("'headers':[{'name':'a','exact':'1','regex':'1'}]", "'httpRoute':{}"), WHERE, true},

@@ -643,6 +643,46 @@ static void test_ingress(void **state)
 	close_scene(&s);
 }
 
+#define TRAEFIK_SERVICES "/apis/traefik.io/v1alpha1/namespaces/shop/traefikservices"
+#define OURS_OF_TRAEFIK(name, uid)                                                                 \
+	"{'metadata':{'name':'" name "','namespace':'shop','uid':'" uid                            \
+	"','labels':{'app.kubernetes.io/managed-by':'tidegate'}},"
+
+/* What a mirror needed goes one by one, after the object that referred to it was written. */
+static void test_traefik(void **state)
+{
+	const struct intent *x;
+	struct scene s;
+
+	open_scene(*state, &s, SPEC ",'traffic':{'traefik':{'name':'ranker'}}");
+	s.plan.weights[0] = (struct mdep_weight){s.m->revision, "a", 10000};
+	s.plan.nweights = 1;
+	s.plan.status.target = s.plan.status.stable = s.m->revision;
+	put(s.op, CACHE_TRAEFIKSERVICE, &traefikservice_kind,
+	    OURS_OF_TRAEFIK("ranker-answers", "t0") "'spec':{}}");
+	put(s.op, CACHE_TRAEFIKSERVICE, &traefikservice_kind,
+	    OURS_OF_TRAEFIK("ranker-copies", "t1") "'spec':{}}");
+	collect(&s);
+	x = find(&s, "PATCH", TRAEFIK_SERVICES "/ranker");
+	assert_non_null(x);
+	assert_null(find(&s, "DELETE", TRAEFIK_SERVICES "/ranker-answers"));
+	put(s.op, CACHE_TRAEFIKSERVICE, &traefikservice_kind,
+	    arena_printf(
+		    &s.a,
+		    OURS_OF_TRAEFIK(
+			    "ranker",
+			    "t9") "'spec':{'weighted':{'services':[{'kind':"
+				  "'Service','name':'ranker-%s-a','port':80,'weight':10000}]}}}",
+		    s.m->revision));
+	collect(&s);
+	assert_null(find(&s, "PATCH", TRAEFIK_SERVICES "/ranker"));
+	x = find(&s, "DELETE", TRAEFIK_SERVICES "/ranker-answers");
+	assert_non_null(x);
+	assert_non_null(strstr(x->body, "t0"));
+	assert_null(find(&s, "DELETE", TRAEFIK_SERVICES "/ranker-copies"));
+	close_scene(&s);
+}
+
 /* Whoever asks for a driver that cannot be read is told; nothing of the status gets lost. */
 static void test_driver_unavailable(void **state)
 {
@@ -685,6 +725,7 @@ int main(void)
 		T(test_a_users_route_is_put_back),
 		T(test_take_over),
 		T(test_ingress),
+		T(test_traefik),
 		T(test_driver_unavailable),
 	};
 

@@ -487,8 +487,8 @@ static void write_route(struct world *w)
 	for (unsigned i = 0; i < n; i++) {
 		next[i].cell = find_cell(w, plan->weights[i].revision, plan->weights[i].zone);
 		next[i].weight = plan->weights[i].weight;
-		next[i].chosen = plan->audience && plan->audience->nheaders &&
-		                 str_eq(plan->weights[i].revision, plan->status.target);
+		next[i].chosen =
+			plan->audience && str_eq(plan->weights[i].revision, plan->status.target);
 		CHECK(w, next[i].cell >= 0, "weight on a cell that does not exist");
 	}
 	if (w->route_exists && n == w->nroute && !memcmp(next, w->route, n * sizeof(next[0])))

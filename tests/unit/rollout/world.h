@@ -40,7 +40,7 @@ struct world_cell {
 
 struct world_share {
 	int cell, weight;
-	int chosen; /* an audience goes there */
+	int chosen; /* an audience or copies go there */
 };
 
 struct world {

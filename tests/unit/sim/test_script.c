@@ -500,6 +500,42 @@ static void test_other_gateways(void **state)
 	}
 }
 
+/* Copies tell that a version is bad; nobody got an answer of it, and nobody lost one. */
+static void test_mirrors(void **state)
+{
+	static const char *const drivers[] = {
+		BY_ROUTE,
+		"  traffic: {istio: {virtualService: ranker, hosts: [ranker.example]}}\n",
+		"  traffic: {traefik: {name: ranker}}\n",
+	};
+	static const char steps[] =
+		"  strategy: {maxSurge: 1, steps: [{mirror: {percent: 50}, hold: 5m}, {weight: 50, "
+		"hold: 1m}]}\n";
+
+	struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		struct outcome good, bad;
+		const char *more = arena_printf(&a, "%s%s", drivers[i], steps);
+
+		run_release(&good, 1, "2", more, "");
+		if (good.sum.all.promoted_ms < 0 || good.sum.all.release > 0)
+			fail_msg("%s lost %.0f\n%s", drivers[i], good.sum.all.release,
+			         good.told.data);
+		run_release(&bad, 1, "bad", more, "");
+		if (bad.sum.all.rollback_ms < 0 || bad.sum.all.release > 0 ||
+		    bad.sum.all.errors > 0)
+			fail_msg("%s lost %.0f, errors %.0f\n%s", drivers[i], bad.sum.all.release,
+			         bad.sum.all.errors, bad.told.data);
+		tells(&bad, "judged worse");
+		release(&good);
+		release(&bad);
+	}
+	arena_release(&a);
+}
+
 static void test_two_models(void **state)
 {
 	struct outcome o;
@@ -579,6 +615,7 @@ int main(void)
 		cmocka_unit_test(test_version_that_turns_bad_after_promotion),
 		cmocka_unit_test(test_replica_ratio),
 		cmocka_unit_test(test_other_gateways),
+		cmocka_unit_test(test_mirrors),
 		cmocka_unit_test(test_two_models),
 		cmocka_unit_test(test_same_seed_same_run),
 		cmocka_unit_test(test_event_for_a_model_that_is_not_there),

@@ -44,7 +44,7 @@ static void set_canary(struct scene *s, const char *annotations)
 
 	r->ours = true;
 	r->annotations_json = unquote(&s->a, annotations);
-	s->v.canary = r;
+	s->v.beside[0] = r;
 }
 
 static const char *front_of(const struct scene *s)
@@ -233,7 +233,7 @@ static void test_observation(void **state)
 	for (unsigned i = 0; i < t.nweights; i++)
 		assert_int_equal(t.chosen[i], str_eq(t.revisions[i], NEW));
 	/* No canary Ingress: the front has everything. */
-	s.v.canary = NULL;
+	s.v.beside[0] = NULL;
 	traffic_driver_of(m)->observe(m, &s.v, cells, 3, &s.a, &t);
 	assert_int_equal(seen(&t, OLD, "a"), 10000);
 	assert_int_equal(seen(&t, OLD, "b"), 0);
@@ -254,11 +254,11 @@ static void test_problems(void **state)
 	(void)state;
 	open_scene(&s, "'ingress':{'name':'web'}", "", fifth, 2);
 	d = traffic_driver_of(s.w.mdep);
-	s.v.canary = route_with(&s.a, "web-canary", CANARY_SPEC); /* somebody else's */
+	s.v.beside[0] = route_with(&s.a, "web-canary", CANARY_SPEC); /* somebody else's */
 	d->observe(s.w.mdep, &s.v, cells, 3, &s.a, &t);
 	assert_non_null(strstr(t.problem, "web-canary is not made by Tidegate"));
 	assert_int_equal(edit_of(&s.w, &s.v, &s.a).how, TRAFFIC_KEEP);
-	s.v.canary = NULL;
+	s.v.beside[0] = NULL;
 	s.v.route = route_with(&s.a, "web", "{'rules':[]}");
 	d->observe(s.w.mdep, &s.v, cells, 3, &s.a, &t);
 	assert_non_null(strstr(t.problem, "has no path to Service ranker"));

@@ -495,6 +495,37 @@ static void test_observation(void **state)
 	arena_release(&a);
 }
 
+/* A cell that gets copies is in use although it weighs nothing. */
+static void test_observation_of_a_mirror(void **state)
+{
+	static const char *const drivers[] = {
+		HTTP_OURS, "'grpcRoute':{'name':'r','parentRefs':[{'name':'bed'}]}",
+		"'istio':{'virtualService':'r','hosts':['a.b']}"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
+		struct arena a;
+		struct traffic_view v = {NULL};
+		struct traffic_wish w;
+		struct traffic_edit e;
+		struct rollout_traffic t;
+		struct route *r;
+
+		arena_init(&a, 0);
+		w = wish_of(mdep_with(&a, drivers[i], "{'mirror':{}}"), before, 2);
+		e = edit_of(&w, &v, &a);
+		r = route_with(&a, "r", text_of(&a, json_get(applied(&a, &e), "spec")));
+		r->ours = true;
+		v.route = r;
+		traffic_driver_of(w.mdep)->observe(w.mdep, &v, cells3, 3, &a, &t);
+		assert_int_equal(t.nweights, 2);
+		assert_string_equal(t.revisions[1], NEW);
+		assert_int_equal(t.weights[1], 0);
+		assert_true(!t.chosen[0] && t.chosen[1]);
+		arena_release(&a);
+	}
+}
+
 /* Istio tells nothing back: what stands in the object counts. */
 static void test_observation_without_status(void **state)
 {
@@ -520,37 +551,6 @@ static void test_observation_without_status(void **state)
 	arena_release(&a);
 }
 
-/* --- Traefik ----------------------------------------------------------------------------- */
-
-static void test_traefik(void **state)
-{
-	struct arena a;
-	struct traffic_view v = {NULL};
-	struct traffic_wish w;
-	struct traffic_edit e;
-	struct rollout_traffic t;
-	struct route *r;
-
-	(void)state;
-	arena_init(&a, 0);
-	w = wish_of(mdep_with(&a, "'traefik':{'name':'t'}", ""), before, 2);
-	e = edit_of(&w, &v, &a);
-	assert_value(&a, json_get(applied(&a, &e), "spec"),
-	             "{'weighted':{'services':[{'kind':'Service','name':'ranker-" OLD
-	             "-a','port':80,'weight':10000},{'kind':'Service','name':'ranker-" NEW
-	             "-a','port':80,'weight':0}]}}");
-	r = route_with(&a, "t", text_of(&a, json_get(applied(&a, &e), "spec")));
-	v.route = r;
-	traffic_driver_of(w.mdep)->observe(w.mdep, &v, cells3, 3, &a, &t);
-	assert_non_null(strstr(t.problem, "not made by Tidegate"));
-	r->ours = true;
-	assert_int_equal(edit_of(&w, &v, &a).how, TRAFFIC_KEEP);
-	traffic_driver_of(w.mdep)->observe(w.mdep, &v, cells3, 3, &a, &t);
-	assert_true(t.in_force);
-	assert_int_equal(t.weights[0], 10000);
-	arena_release(&a);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,7 +565,7 @@ int main(void)
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_observation),
 		cmocka_unit_test(test_observation_without_status),
-		cmocka_unit_test(test_traefik),
+		cmocka_unit_test(test_observation_of_a_mirror),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
