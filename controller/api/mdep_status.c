@@ -192,9 +192,9 @@ static void write_burn(struct json_writer *w, const char *key, int centi)
 	jw_strf(w, key, "%d.%02d", centi / 100, centi % 100);
 }
 
-static const char *const requests_keys[MDEP_RECENT_MAX] = {"requests5m", "requests30m",
-                                                           "requests1h", "requests6h"};
-static const char *const bad_keys[MDEP_RECENT_MAX] = {"bad5m", "bad30m", "bad1h", "bad6h"};
+static const char *const requests_keys[MDEP_RECENT_MAX] = {
+	"requests5m", "requests30m", "requests1h", "requests6h", "requests3d"};
+static const char *const bad_keys[MDEP_RECENT_MAX] = {"bad5m", "bad30m", "bad1h", "bad6h", "bad3d"};
 
 static void write_recent(struct json_writer *w, const char *key, const struct mdep_recent_counts *c)
 {
@@ -231,6 +231,7 @@ static void write_slo(struct json_writer *w, const struct mdep_status *s)
 		write_burn(w, "burn1h", o->burn_centi[0]);
 		write_burn(w, "burn6h", o->burn_centi[1]);
 		write_burn(w, "burn3d", o->burn_centi[2]);
+		write_recent(w, "all", &o->all);
 		write_recent(w, "stable", &o->stable);
 		write_recent(w, "target", &o->target);
 		jw_end_object(w);
@@ -480,6 +481,7 @@ static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena 
 			.budget_left = json_int(it, "budgetLeftPercent", 0),
 			.burn_centi = {read_burn(it, "burn1h"), read_burn(it, "burn6h"),
 		                       read_burn(it, "burn3d")},
+			.all = read_recent(json_get(it, "all")),
 			.stable = read_recent(json_get(it, "stable")),
 			.target = read_recent(json_get(it, "target"))};
 	}

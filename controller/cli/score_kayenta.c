@@ -24,11 +24,23 @@ static int print_json(const struct kayenta_result *r)
 	return EXIT_OK;
 }
 
+/* The C library tells the sign of NaN, which means nothing. */
+static const char *figure(double v, char *buf)
+{
+	if (!isfinite(v))
+		return str_from_double(v, buf);
+	snprintf(buf, STR_DOUBLE_MAX, "%.4g", v);
+	return buf;
+}
+
 static void print_metric(const struct kayenta_metric_result *m)
 {
-	printf("%-32s %-16s %10.4g %10.4g  %s%s%s\n", m->pair->name, kayenta_class_name(m->class),
-	       m->control.mean, m->experiment.mean, str_or(m->reason, ""),
-	       m->critical ? " [critical]" : "", m->metric->muted ? " [muted]" : "");
+	char control[STR_DOUBLE_MAX], experiment[STR_DOUBLE_MAX];
+
+	printf("%-32s %-16s %10s %10s  %s%s%s\n", m->pair->name, kayenta_class_name(m->class),
+	       figure(m->control.mean, control), figure(m->experiment.mean, experiment),
+	       str_or(m->reason, ""), m->critical ? " [critical]" : "",
+	       m->metric->muted ? " [muted]" : "");
 }
 
 static void print_table(const struct kayenta_result *r)

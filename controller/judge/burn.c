@@ -154,19 +154,17 @@ static struct sum ring_sum(const struct burn *b, int ring, double t, double span
 
 /* --- beyond restarts --------------------------------------------------------------------- */
 
-const double burn_recent_s[BURN_RECENT] = {300, 1800, 3600, 6 * 3600};
+const double burn_recent_s[BURN_RECENT] = {300, 1800, 3600, 6 * 3600, 3 * 86400};
 
-/* The ring of the window that has this stretch as its long or short one. */
-static int ring_of(int stretch)
-{
-	return stretch % 2;
-}
+/* Of each stretch a window that has it as its long or short one, and of each window its two. */
+static const int ring_of[BURN_RECENT] = {0, 1, 0, 1, 2};
+static const int short_of[BURN_WINDOWS] = {0, 1, 3}, long_of[BURN_WINDOWS] = {2, 3, 4};
 
 void burn_recent(const struct burn *b, double t, struct burn_recent *out)
 {
 	*out = (struct burn_recent){.since = b->first, .t = t};
 	for (int i = 0; i < BURN_RECENT; i++) {
-		struct sum s = ring_sum(b, ring_of(i), t, burn_recent_s[i]);
+		struct sum s = ring_sum(b, ring_of[i], t, burn_recent_s[i]);
 
 		out->requests[i] = s.requests;
 		out->bad[i] = s.bad;
@@ -198,14 +196,13 @@ void burn_resume(struct burn *b, const struct burn_recent *r)
 		if (!is_count(r->requests[i]) || !is_count(r->bad[i]) || r->bad[i] > r->requests[i])
 			return;
 	b->first = r->since;
-	for (int ring = 0; ring < 2; ring++) {
-		double short_s = burn_recent_s[ring], long_s = burn_recent_s[ring + 2];
+	for (int ring = 0; ring < BURN_WINDOWS; ring++) {
+		int s = short_of[ring], l = long_of[ring];
 
-		spread(b, ring, r->t, short_s, long_s,
-		       more(r->requests[ring + 2], r->requests[ring]),
-		       more(r->bad[ring + 2], r->bad[ring]));
-		spread(b, ring, r->t, 0, short_s, r->requests[ring], 0);
-		ring_add(b, ring, r->t - short_s / 2, 0, r->bad[ring]);
+		spread(b, ring, r->t, burn_recent_s[s], burn_recent_s[l],
+		       more(r->requests[l], r->requests[s]), more(r->bad[l], r->bad[s]));
+		spread(b, ring, r->t, 0, burn_recent_s[s], r->requests[s], 0);
+		ring_add(b, ring, r->t - burn_recent_s[s] / 2, 0, r->bad[s]);
 	}
 }
 

@@ -72,8 +72,7 @@ static void restore(struct slo_watch *w, unsigned i, const struct mdep_status *s
 		             (double)r->requests, (double)r->bad);
 }
 
-static void resume(struct side *s, unsigned i, const struct mdep_recent_counts *c,
-                   int64_t counted_ms)
+static void resume(struct burn *b, const struct mdep_recent_counts *c, int64_t counted_ms)
 {
 	struct burn_recent r = {.since = (double)c->since_ms / 1000,
 	                        .t = (double)counted_ms / 1000};
@@ -83,15 +82,15 @@ static void resume(struct side *s, unsigned i, const struct mdep_recent_counts *
 		r.requests[k] = c->requests[k];
 		r.bad[k] = c->bad[k];
 	}
-	if (s->burns[i])
-		burn_resume(s->burns[i], &r);
+	if (b)
+		burn_resume(b, &r);
 }
 
 /*
  * The windows go on where another leader's ended. Not when the spec is another one than it knew:
  * its counts may be those of another threshold.
  */
-static void resume_sides(struct slo_watch *w, const struct mdep *m)
+static void resume_windows(struct slo_watch *w, const struct mdep *m)
 {
 	const struct mdep_status *st = &m->status;
 
@@ -104,8 +103,9 @@ static void resume_sides(struct slo_watch *w, const struct mdep *m)
 
 		if (!r)
 			continue;
-		resume(&w->stable, i, &r->stable, st->counted_ms);
-		resume(&w->target, i, &r->target, st->counted_ms);
+		resume(w->service[i], &r->all, st->counted_ms);
+		resume(w->stable.burns[i], &r->stable, st->counted_ms);
+		resume(w->target.burns[i], &r->target, st->counted_ms);
 	}
 }
 
@@ -121,7 +121,7 @@ struct slo_watch *slo_watch_new(const struct mdep *m, int64_t now_ms)
 		miss_init(&w->misses[i], w->objectives[i].target);
 		restore(w, i, &m->status, now_ms);
 	}
-	resume_sides(w, m);
+	resume_windows(w, m);
 	return w;
 }
 
@@ -294,11 +294,6 @@ static int bounded(double v, int low, int high)
 	return v < low ? low : v > high ? high : (int)lround(v);
 }
 
-static uint32_t whole(double v)
-{
-	return v >= UINT32_MAX ? UINT32_MAX : (uint32_t)llround(v);
-}
-
 static struct mdep_recent_counts recent_of(const struct burn *b, int64_t now_ms)
 {
 	struct mdep_recent_counts c = {.since_ms = 0};
@@ -309,8 +304,11 @@ static struct mdep_recent_counts recent_of(const struct burn *b, int64_t now_ms)
 	burn_recent(b, (double)now_ms / 1000, &r);
 	c.since_ms = llround(r.since * 1000);
 	for (unsigned i = 0; i < BURN_RECENT; i++) {
-		c.requests[i] = whole(r.requests[i]);
-		c.bad[i] = whole(r.bad[i]);
+		/* Of more than status has room for, the share that is bad counts. */
+		double part = r.requests[i] > UINT32_MAX ? UINT32_MAX / r.requests[i] : 1;
+
+		c.requests[i] = (uint32_t)llround(r.requests[i] * part);
+		c.bad[i] = (uint32_t)llround(r.bad[i] * part);
 	}
 	return c;
 }
@@ -332,6 +330,7 @@ static void take_figures(struct slo_watch *w, int64_t now_ms)
 		f->budget_left = bounded(r.budget_left * 100, -9999, 100);
 		for (unsigned k = 0; k < BURN_WINDOWS; k++)
 			f->burn_centi[k] = bounded(r.rates[k].long_rate * 100, 0, 100000000);
+		f->all = recent_of(w->service[i], now_ms);
 		f->stable = recent_of(w->stable.burns[i], now_ms);
 		f->target = recent_of(w->target.burns[i], now_ms);
 	}

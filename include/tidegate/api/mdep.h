@@ -101,8 +101,8 @@ struct mdep_objective {
 	int threshold_ms; /* 0: errors count; else answers slower than this */
 };
 
-/* Of one revision over the last 5 min, 30 min, 1 h and 6 h, for the next leader to go on from. */
-#define MDEP_RECENT_MAX 4
+/* Over the last 5 min, 30 min, 1 h, 6 h and 3 d, for the next leader to go on from. */
+#define MDEP_RECENT_MAX 5
 struct mdep_recent_counts {
 	int64_t since_ms; /* 0 = none */
 	uint32_t requests[MDEP_RECENT_MAX], bad[MDEP_RECENT_MAX];
@@ -113,7 +113,7 @@ struct mdep_objective_status {
 	int64_t requests, bad, since_ms; /* in the running period of the error budget */
 	int budget_left;                 /* percent; below 0 = overspent */
 	int burn_centi[MDEP_BURNS_MAX];  /* hundredths of a burn rate, by long window */
-	struct mdep_recent_counts stable, target;
+	struct mdep_recent_counts all, stable, target; /* of every revision, and of two */
 };
 
 /* Score of a group of metrics. */

@@ -36,9 +36,9 @@ void burn_add(struct burn *b, double t, double requests, double bad);
 /* What was counted before a restart: it belongs to the budget; the windows have burn_recent. */
 void burn_restore(struct burn *b, double since, double t, double requests, double bad);
 
-/* What the windows that act were filled with, short enough to be kept beyond a restart. */
-#define BURN_RECENT 4
-extern const double burn_recent_s[BURN_RECENT]; /* stretches, ascending: 5 and 30 min, 1 and 6 h */
+/* What the windows were filled with, short enough to be kept beyond a restart. */
+#define BURN_RECENT 5
+extern const double burn_recent_s[BURN_RECENT]; /* ascending: 5 and 30 min, 1 and 6 h, 3 d */
 struct burn_recent {
 	double since, t; /* first request, 0 = none; time of the count */
 	double requests[BURN_RECENT], bad[BURN_RECENT];

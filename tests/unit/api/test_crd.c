@@ -403,6 +403,7 @@ static void full_status(struct mdep_status *s)
 	                        50,
 	                        {1, 2, 3},
 	                        {.since_ms = 1},
+	                        {.since_ms = 1},
 	                        {.since_ms = 1}}},
 		.revisions = {{"a", "v", 1, 1, "Promoted", 1}},
 		.orders = {{ORDER_ABORT, "v", "r", "Done", "m", 1}},

@@ -68,6 +68,15 @@ static void test_kayenta(void **state)
 	assert_int_equal(o.code, EXIT_NEGATIVE);
 	contains(&o.out, "\"classification\":\"High\"");
 	release(&o);
+	/* Infinite data, as a table: the mean is no number. */
+	put(f, 1,
+	    "[{\"name\":\"m\",\"values\":{\"control\":[\"-Infinity\",\"Infinity\",1],"
+	    "\"experiment\":[\"Infinity\",\"Infinity\",1.25]}}]");
+	args[8] = "table";
+	run(&o, args);
+	contains(&o.out, "       NaN        NaN");
+	release(&o);
+	args[8] = "json";
 	put(f, 1, "[\n{\"name\":\"m\",\n\"values\":{\"control\":[],\"experiment\":[true]}}]");
 	run(&o, args);
 	assert_int_equal(o.code, EXIT_ERROR);

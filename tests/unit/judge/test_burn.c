@@ -193,7 +193,7 @@ static void test_windows_go_on_after_a_restart(void **state)
 	next = resumed(b, t);
 	assert_false(breaches(b, t, &before));
 	assert_false(breaches(next, t, &after));
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < BURN_WINDOWS; i++) {
 		assert_true(before.rates[i].long_rate > 1);
 		assert_true(fabs(after.rates[i].long_rate - before.rates[i].long_rate) < 0.02);
 		assert_true(fabs(after.rates[i].short_rate - before.rates[i].short_rate) < 0.02);
@@ -202,6 +202,28 @@ static void test_windows_go_on_after_a_restart(void **state)
 	t = feed(next, t, 6 * 3600, 20, 0);
 	assert_false(breaches(next, t, &after));
 	assert_true(after.rates[0].long_rate == 0 && after.rates[1].long_rate < 0.01);
+	burn_free(next);
+	burn_free(b);
+}
+
+/* A bad day is seen for three, whoever leads. */
+static void test_three_days_go_on_after_a_restart(void **state)
+{
+	struct burn *b = burn_new(0.999), *next;
+	struct burn_result before, after;
+	double t = feed(b, START, 86400, 20, 100);
+
+	(void)state;
+	t = feed(b, t, 86400, 20, 0);
+	next = resumed(b, t);
+	breaches(b, t, &before);
+	breaches(next, t, &after);
+	assert_true(before.rates[2].long_rate > 2 && before.rates[2].short_rate == 0);
+	assert_true(fabs(after.rates[2].long_rate - before.rates[2].long_rate) < 0.05);
+	assert_true(after.rates[2].short_rate == 0);
+	t = feed(next, t, 3 * 86400, 20, 0);
+	breaches(next, t, &after);
+	assert_true(after.rates[2].long_rate == 0);
 	burn_free(next);
 	burn_free(b);
 }
@@ -303,6 +325,7 @@ int main(void)
 		cmocka_unit_test(test_without_traffic_there_is_no_breach),
 		cmocka_unit_test(test_the_budget_survives_a_restart),
 		cmocka_unit_test(test_windows_go_on_after_a_restart),
+		cmocka_unit_test(test_three_days_go_on_after_a_restart),
 		cmocka_unit_test(test_a_slow_breach_is_seen_though_the_leader_changes),
 		cmocka_unit_test(test_a_new_leader_makes_no_breach_of_a_moment),
 		cmocka_unit_test(test_nonsense_is_not_resumed),

@@ -189,6 +189,7 @@ static void test_the_windows_go_on_from_status(void **state)
 {
 	const int64_t later = START + 1500000;
 	struct mdep_objective_status recorded[2];
+	int burnt;
 	struct rollout_slo s;
 	struct slo_watch *w;
 	struct arena a;
@@ -205,6 +206,8 @@ static void test_the_windows_go_on_from_status(void **state)
 	s = read_at(w, later, &a);
 	assert_false(s.breach);
 	assert_int_equal(s.objectives[0].target.requests[3], 2000);
+	burnt = s.objectives[0].burn_centi[2];
+	assert_true(burnt > 0);
 	for (unsigned i = 0; i < 2; i++) {
 		recorded[i] = s.objectives[i];
 		recorded[i].name = m.slo.objectives[i].name;
@@ -219,6 +222,9 @@ static void test_the_windows_go_on_from_status(void **state)
 		m.meta.generation = generation;
 		w = slo_watch_new(&m, later);
 		slo_watch_revisions(w, "old", "new");
+		for (unsigned k = 0; k < MDEP_BURNS_MAX; k++)
+			assert_int_equal(read_at(w, later, &a).objectives[0].burn_centi[k],
+			                 generation == 3 ? burnt : 0);
 		for (int64_t t = later; t < later + 400000; t += 60000)
 			feed(w, true, t, 8, reading((t / 60000) % 2 ? 2 : 0, 0, 0));
 		s = read_at(w, later + 400000, &a);
