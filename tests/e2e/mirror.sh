@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Copies of real requests through a real gateway: Traefik by its own kinds. Clients get the stable
-# version's answers only and lose none while a mirror begins, changes hands and ends; the copies are
-# counted at the canary's pods; scores that have moved are seen in them, before anybody gets one.
+# version's answers only and lose none while a mirror begins and ends, the operator being killed as
+# it begins; the copies are counted at the canary's pods; scores that have moved are seen in them,
+# before anybody gets one.
 set -u
 mirror_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 [ "${1:-}" = inside ] ||
 	exec bash "$mirror_tree/tests/bed/bed.sh" run --zones 3 --gateway --traefik-kinds -- bash "$0" inside
 
-WORLD_STEPS='[{mirror: {percent: 50}, hold: 5s}, {weight: 50, hold: 1s}]'
+WORLD_STEPS='[{mirror: {percent: 50}, hold: 5s}]'
 WORLD_CANARY='{interval: 1s, policyRef: {name: scores}}'
 WORLD_TRAFFIC='{traefik: {name: ranker}}'
 # shellcheck source=/dev/null
@@ -79,9 +80,17 @@ start() {
 	world_start_load 200
 }
 
+# Half of what a mirror needs is there, or all of it.
+mirror_has_begun() {
+	[ "$(traefik_names)" != ranker ]
+}
+
 good_version() {
 	local revision sent copies
 	release 2 SCORE_NOISE 1
+	wait_until 40 "a mirror begins" mirror_has_begun || give_up "no mirror was begun"
+	program_stop operator
+	program_launch operator
 	wait_until 40 "it mirrors" at_step 0 || give_up "version 2 was not mirrored to"
 	revision=$(mdep .status.targetRevision)
 	sent=$(world_sent) copies=$(served_by "$revision")

@@ -517,7 +517,7 @@ static void test_mirrors(void **state)
 	(void)state;
 	arena_init(&a, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(drivers); i++) {
-		struct outcome good, bad;
+		struct outcome good, bad, dark;
 		const char *more = arena_printf(&a, "%s%s", drivers[i], steps);
 
 		run_release(&good, 1, "2", more, "");
@@ -530,8 +530,15 @@ static void test_mirrors(void **state)
 			fail_msg("%s lost %.0f, errors %.0f\n%s", drivers[i], bad.sum.all.release,
 			         bad.sum.all.errors, bad.told.data);
 		tells(&bad, "judged worse");
+		/* A zone goes in mid-mirror, with cells that answer and cells that get copies. */
+		run_release(&dark, 1, "2", more, "- {at: 7m, zoneDark: b}\n");
+		if (dark.sum.all.release > 0)
+			fail_msg("%s lost %.0f\n%s", drivers[i], dark.sum.all.release,
+			         dark.told.data);
+		tells(&dark, "Evacuated");
 		release(&good);
 		release(&bad);
+		release(&dark);
 	}
 	arena_release(&a);
 }
