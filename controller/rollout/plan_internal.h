@@ -83,7 +83,8 @@ struct cell_view {
 	bool named;       /* the route names it, with a weight or without */
 	bool known;       /* the gateway has had time to hear of a pod of it */
 	bool out;         /* its zone was left: its pods stay, and count for nothing */
-	bool chosen;      /* the route sends it an audience, or copies */
+	bool chosen;      /* the route sends it an audience */
+	bool copied;      /* the route sends it copies */
 	int percent;      /* of its part that the zone may have */
 	/* decisions */
 	int goal, surplus, grow, unseen_victims, keep;

@@ -215,7 +215,7 @@ static bool route_holds(struct planner *p, const struct cell_view *c)
 
 	if (!t->managed || !t->exists)
 		return false;
-	if (c->route_weight > 0 || c->chosen || !t->in_force)
+	if (c->route_weight > 0 || c->chosen || c->copied || !t->in_force)
 		return true;
 	if (p->now < settled)
 		plan_wake(p, settled);

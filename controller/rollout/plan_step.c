@@ -130,12 +130,17 @@ static const char *step_name(struct planner *p)
 	                    plan_step_weight(p->m, p->st->step));
 }
 
-static bool route_has_audience(const struct planner *p)
+static bool route_carries_step(const struct planner *p, const struct mdep_step *step)
 {
-	for (unsigned i = 0; i < p->ncells; i++)
-		if (p->cells[i].track == TRACK_TARGET && p->cells[i].chosen)
-			return true;
-	return false;
+	bool chosen = false, copied = false;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+
+		chosen |= c->track == TRACK_TARGET && c->chosen;
+		copied |= c->track == TRACK_TARGET && c->copied;
+	}
+	return (chosen || !step->nheaders) && (copied || !step->mirror);
 }
 
 /*
@@ -149,7 +154,7 @@ static bool audience_reached(struct planner *p)
 
 	if (!step)
 		return true;
-	if (p->tracks[TRACK_TARGET].in_service > 0 && !route_has_audience(p))
+	if (p->tracks[TRACK_TARGET].in_service > 0 && !route_carries_step(p, step))
 		return false;
 	if (!p->before->nweights || !p->s->traffic.in_force)
 		return false;

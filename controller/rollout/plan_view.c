@@ -191,6 +191,7 @@ static void view_route(const struct planner *p, struct cell_view *c)
 		c->named = true;
 		c->route_weight += t->weights[i];
 		c->chosen |= t->chosen[i];
+		c->copied |= t->copied[i];
 	}
 }
 

@@ -32,9 +32,11 @@ void write_owned_head(struct json_writer *w, const struct mdep *m, const char *a
 void observe_weight(const struct mdep *m, const char *service, int weight,
                     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                     struct rollout_traffic *out);
-/* Of those that have been observed, the weight 0 included, the one that an audience or copies are
- * sent to. */
+/* Of those that have been observed, the weight 0 included, the one that an audience is sent to. */
 void observe_chosen(const struct mdep *m, const char *service, struct arena *a,
+                    struct rollout_traffic *out);
+/* The one that copies are sent to. */
+void observe_copied(const struct mdep *m, const char *service, struct arena *a,
                     struct rollout_traffic *out);
 
 /* --- lists of rules (rules.c) ------------------------------------------------------------ */

@@ -379,7 +379,7 @@ static void observe_marked(const struct rules_form *form, const struct mdep *m,
 			if (form->weight_of(it) > 0)
 				observe_chosen(m, form->service_of(m, it, a), a, out);
 		json_for_each (it, json_get(rule, form->mirrors))
-			observe_chosen(m, form->service_of(m, form->mirror_backend(it), a), a, out);
+			observe_copied(m, form->service_of(m, form->mirror_backend(it), a), a, out);
 	}
 }
 

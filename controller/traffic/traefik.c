@@ -220,7 +220,7 @@ static void observe_copies(const struct mdep *m, const struct cJSON *spec,
 
 	json_for_each (it, services_of(spec)) {
 		observe_weight(m, json_str(it, "name"), 0, cells, ncells, a, out);
-		observe_chosen(m, json_str(it, "name"), a, out);
+		observe_copied(m, json_str(it, "name"), a, out);
 	}
 }
 

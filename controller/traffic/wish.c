@@ -116,10 +116,22 @@ void observe_weight(const struct mdep *m, const char *service, int weight,
 	}
 }
 
+static void mark(const struct mdep *m, const char *service, struct arena *a,
+                 const struct rollout_traffic *t, bool *marks)
+{
+	for (unsigned i = 0; i < t->nweights; i++)
+		if (str_eq(service, gateway_service_name(a, m, t->revisions[i], t->zones[i])))
+			marks[i] = true;
+}
+
 void observe_chosen(const struct mdep *m, const char *service, struct arena *a,
                     struct rollout_traffic *out)
 {
-	for (unsigned i = 0; i < out->nweights; i++)
-		if (str_eq(service, gateway_service_name(a, m, out->revisions[i], out->zones[i])))
-			out->chosen[i] = true;
+	mark(m, service, a, out, out->chosen);
+}
+
+void observe_copied(const struct mdep *m, const char *service, struct arena *a,
+                    struct rollout_traffic *out)
+{
+	mark(m, service, a, out, out->copied);
 }

@@ -160,8 +160,8 @@ struct rollout_traffic {
 	const char *revisions[2 * MDEP_ZONES_MAX];
 	const char *zones[2 * MDEP_ZONES_MAX];
 	int weights[2 * MDEP_ZONES_MAX];
-	/* An audience is sent there, or copies are, whatever the weight. */
-	bool chosen[2 * MDEP_ZONES_MAX];
+	bool chosen[2 * MDEP_ZONES_MAX]; /* an audience is sent there, whatever the weight */
+	bool copied[2 * MDEP_ZONES_MAX]; /* copies are */
 	unsigned nweights;
 	int64_t written_ms; /* when our last change of it was answered, 0 = unknown */
 	/* Canary share counted at the pods since the last weight change: requests, -1 = no

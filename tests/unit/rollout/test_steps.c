@@ -156,6 +156,25 @@ static void test_a_mirror_gets_a_pod(void **state)
 	world_release(&w);
 }
 
+/* The same of copies, for which a gateway may take a Service without endpoints amiss. */
+static void test_a_mirror_leaves_before_its_pod_does(void **state)
+{
+	const struct mdep_step steps[] = {{.weight = -1, .mirror = 20, .hold_ms = 60000},
+	                                  {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	scene_release(&w, steps, 2);
+	w.follow_ms = 800;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.verdict = VERDICT_FAIL;
+	world_touch(&w);
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_run(&w, 60000);
+	assert_int_equal(world_pods(&w, NEW), 0);
+	world_release(&w);
+}
+
 static void test_one_replica_without_surge_is_swapped_at_100_only(void **state)
 {
 	struct world w;
@@ -347,6 +366,7 @@ int main(void)
 		cmocka_unit_test(test_an_audience_gets_a_pod_and_nobody_else_does),
 		cmocka_unit_test(test_an_audience_leaves_before_its_pod_does),
 		cmocka_unit_test(test_a_mirror_gets_a_pod),
+		cmocka_unit_test(test_a_mirror_leaves_before_its_pod_does),
 		cmocka_unit_test(test_one_replica_without_surge_is_swapped_at_100_only),
 		cmocka_unit_test(test_swap_on_the_same_cards_with_surge_0),
 		cmocka_unit_test(test_old_pods_leave_by_label_then_drain_then_go),

@@ -483,12 +483,14 @@ static void write_route(struct world *w)
 	const struct rollout_plan *plan = &w->plan;
 	struct world_share next[MDEP_WEIGHTS_MAX];
 	unsigned n = plan->nweights;
+	bool target;
 
 	for (unsigned i = 0; i < n; i++) {
 		next[i].cell = find_cell(w, plan->weights[i].revision, plan->weights[i].zone);
 		next[i].weight = plan->weights[i].weight;
-		next[i].chosen =
-			plan->audience && str_eq(plan->weights[i].revision, plan->status.target);
+		target = str_eq(plan->weights[i].revision, plan->status.target);
+		next[i].chosen = target && plan->audience && plan->audience->nheaders;
+		next[i].copied = target && plan->audience && plan->audience->mirror;
 		CHECK(w, next[i].cell >= 0, "weight on a cell that does not exist");
 	}
 	if (w->route_exists && n == w->nroute && !memcmp(next, w->route, n * sizeof(next[0])))
@@ -542,7 +544,7 @@ static bool gateway_has_endpoint(const struct world *w, int cell)
 static const struct world_cell *lost_cell(const struct world *w)
 {
 	for (unsigned i = 0; i < w->nplane; i++)
-		if ((w->plane[i].weight || w->plane[i].chosen) &&
+		if ((w->plane[i].weight || w->plane[i].chosen || w->plane[i].copied) &&
 		    !gateway_has_endpoint(w, w->plane[i].cell))
 			return &w->cells[w->plane[i].cell];
 	return NULL;
@@ -602,6 +604,7 @@ static void observe_route(const struct world *w, struct rollout_traffic *t)
 		t->zones[i] = w->cells[w->route[i].cell].zone;
 		t->weights[i] = w->route[i].weight;
 		t->chosen[i] = w->route[i].chosen;
+		t->copied[i] = w->route[i].copied;
 	}
 	t->nweights = w->nroute;
 	if (w->counted && w->plan.judge) {

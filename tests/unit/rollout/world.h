@@ -40,7 +40,8 @@ struct world_cell {
 
 struct world_share {
 	int cell, weight;
-	int chosen; /* an audience or copies go there */
+	int chosen; /* an audience goes there */
+	int copied; /* copies do */
 };
 
 struct world {

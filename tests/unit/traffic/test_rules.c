@@ -521,7 +521,8 @@ static void test_observation_of_a_mirror(void **state)
 		assert_int_equal(t.nweights, 2);
 		assert_string_equal(t.revisions[1], NEW);
 		assert_int_equal(t.weights[1], 0);
-		assert_true(!t.chosen[0] && t.chosen[1]);
+		assert_true(!t.copied[0] && t.copied[1]);
+		assert_false(t.chosen[1]);
 		arena_release(&a);
 	}
 }

@@ -126,7 +126,7 @@ static void test_weights(void **state)
 	assert_true(t.in_force && !t.problem);
 	assert_int_equal(t.nweights, 3);
 	assert_int_equal(t.weights[0], 4750);
-	assert_false(t.chosen[0] || t.chosen[1] || t.chosen[2]);
+	assert_false(t.copied[0] || t.copied[1] || t.copied[2]);
 	foreign = *s.v.route;
 	foreign.ours = false;
 	s.v.route = &foreign;
@@ -157,7 +157,7 @@ static void test_mirror(void **state)
 	assert_int_equal(t.weights[0], 6000);
 	assert_string_equal(t.revisions[2], NEW);
 	assert_int_equal(t.weights[2], 0);
-	assert_true(!t.chosen[0] && !t.chosen[1] && t.chosen[2]);
+	assert_true(!t.copied[0] && !t.copied[1] && t.copied[2]);
 	/* With a share of its own the copies are spread as that is. */
 	s.w.weights = half;
 	settle(&s);
@@ -165,7 +165,7 @@ static void test_mirror(void **state)
 	            WEIGHTED(SERVICE(NEW "-a", "3000") "," SERVICE(NEW "-b", "2000")));
 	traffic_driver_of(s.w.mdep)->observe(s.w.mdep, &s.v, cells3, 3, &s.a, &t);
 	assert_int_equal(t.weights[1], 3000);
-	assert_true(t.chosen[1]);
+	assert_true(t.copied[1]);
 	assert_int_equal(s.writes, 5);
 	arena_release(&s.a);
 }
