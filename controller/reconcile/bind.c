@@ -159,6 +159,8 @@ static void place_pod(void *arg, const char *key)
 	struct binder *b = arg;
 	const struct pod *p = (const struct pod *)store_get_key(&b->op->stores[CACHE_POD], key);
 	struct schedule_decision d;
+	cleanup_free char *message = NULL;
+	char note[160];
 	int64_t again_ms;
 
 	if (!is_ours(p) || schedule_assumed(b->schedule, key)) {
@@ -168,8 +170,9 @@ static void place_pod(void *arg, const char *key)
 	}
 	schedule_place(b->schedule, p, &d);
 	if (!d.node) {
-		report_unschedulable(b, p, d.message);
-		again_ms = preempt(b->preemptor, p);
+		again_ms = preempt(b->preemptor, p, note, sizeof(note));
+		message = xasprintf("%s%s", d.message, note);
+		report_unschedulable(b, p, message);
 		if (again_ms != PREEMPT_UNDER_WAY)
 			wait_for_room(b, key, again_ms);
 		return;

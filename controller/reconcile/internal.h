@@ -323,9 +323,9 @@ struct preemptor *preemptor_new(struct mdep_operator *op, struct schedule *s,
 void preemptor_free(struct preemptor *x);
 /*
  * p fits nowhere: makes room for it if it may and if that helps. PREEMPT_UNDER_WAY: done follows;
- * else when to look again, as there.
+ * else when to look again, as there. note: why nobody makes way although that would help.
  */
-int64_t preempt(struct preemptor *x, const struct pod *p);
+int64_t preempt(struct preemptor *x, const struct pod *p, char *note, size_t size);
 bool preempt_calls(const struct preemptor *x, const char *pod);
 
 /* --- readiness gate (gate.c) ------------------------------------------------------------- */

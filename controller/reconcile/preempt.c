@@ -10,6 +10,7 @@
  * Replicas that are missing preempt. What a release has on top of them (surge) does not: it can
  * wait, or swap in place. Nor does a pod in a zone that is not well.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "internal.h"
@@ -367,6 +368,19 @@ static void tell_victim(const struct preemption *p, const struct leaver *v)
 
 static void go_on(struct preemption *p);
 
+/* Meanwhile the pod may have gone, or room may have been freed by others. */
+static bool is_needed(const struct preemption *p)
+{
+	const struct object *o = store_get_key(&p->owner->op->stores[CACHE_POD], p->key);
+	const struct pod *pod = (const struct pod *)o;
+	struct schedule_decision d;
+
+	if (!o || !str_eq(o->uid, p->about.uid) || o->deleted_ms || pod->node)
+		return false;
+	schedule_place(p->owner->schedule, pod, &d);
+	return !d.node;
+}
+
 static unsigned requests(const struct preemption *p)
 {
 	return p->act == ACT_NOMINATE || p->act == ACT_CALL ? 1 : p->nvictims;
@@ -448,6 +462,11 @@ static void go_on(struct preemption *p)
 {
 	while (p->act != ACTS && p->at >= requests(p))
 		next_act(p);
+	if (p->act == ACT_EVICT && !is_needed(p)) {
+		take_back(p);
+		end(p, 1);
+		return;
+	}
 	switch (p->act) {
 	case ACT_REHEARSE:
 		evict(p, &p->victims[p->at], true);
@@ -508,12 +527,13 @@ static void begin(struct preemptor *x, const struct pod *pod,
 	go_on(p);
 }
 
-int64_t preempt(struct preemptor *x, const struct pod *p)
+int64_t preempt(struct preemptor *x, const struct pod *p, char *note, size_t size)
 {
 	cleanup_arena struct arena a;
 	struct schedule_preemption plan = {.node = NULL};
 	int64_t wait_ms;
 
+	*note = '\0';
 	arena_init(&a, 0);
 	if (may_preempt(x, p))
 		schedule_preempt(x->schedule, p, clock_wall_ms(), is_guarded, x, &a, &plan);
@@ -521,8 +541,13 @@ int64_t preempt(struct preemptor *x, const struct pod *p)
 		end_nomination(x, p);
 	if (!plan.node || !plan.nvictims)
 		return 0;
-	if (plan.violations)
+	if (plan.violations) {
+		snprintf(note, size,
+		         " preemption: on %s a PodDisruptionBudget guards %u of %u pods of lower "
+		         "priority.",
+		         plan.node, plan.violations, plan.nvictims);
 		return GUARD_MS;
+	}
 	wait_ms = wait_for_turn(x, plan.nvictims);
 	if (wait_ms)
 		return wait_ms;

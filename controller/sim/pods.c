@@ -194,6 +194,36 @@ static bool owns(const struct sim_object *rs, const struct sim_object *pod)
 	return str_eq(owner_uid(pod), rs->uid);
 }
 
+static const struct sim_object *priority_class(struct world *w, const char *name)
+{
+	struct sim_object *o;
+
+	if (name)
+		return sim_get(w->api, SIM_PRIORITYCLASS, NULL, name);
+	for (o = sim_next(w->api, SIM_PRIORITYCLASS, NULL); o;
+	     o = sim_next(w->api, SIM_PRIORITYCLASS, o))
+		if (json_bool(o->json, "globalDefault", false))
+			return o;
+	return NULL;
+}
+
+/* As admission leaves it: the class is resolved. */
+static void write_pod_spec(struct world *w, struct json_writer *j, const struct cJSON *spec)
+{
+	const struct sim_object *class = priority_class(w, json_str(spec, "priorityClassName"));
+	const struct cJSON *it;
+
+	jw_object(j, "spec");
+	json_for_each (it, spec)
+		jw_value(j, json_key(it), it);
+	if (class) {
+		jw_i64(j, "priority", json_i64(class->json, "value", 0));
+		if (!json_has(spec, "preemptionPolicy"))
+			jw_str(j, "preemptionPolicy", json_str(class->json, "preemptionPolicy"));
+	}
+	jw_end_object(j);
+}
+
 static void create_pod(struct world *w, const struct sim_object *rs)
 {
 	const struct cJSON *template = json_path(rs->json, "spec", "template", NULL), *it;
@@ -218,7 +248,7 @@ static void create_pod(struct world *w, const struct sim_object *rs)
 	jw_end_object(&j);
 	jw_end_array(&j);
 	jw_end_object(&j);
-	jw_value(&j, "spec", json_get(template, "spec"));
+	write_pod_spec(w, &j, json_get(template, "spec"));
 	jw_raw(&j, "status", "{\"phase\":\"Pending\"}");
 	jw_end_object(&j);
 	jw_end(&j);

@@ -28,6 +28,8 @@ const struct sim_kind sim_kinds[SIM_RESOURCES] = {
 	[SIM_TRAEFIKSERVICE] = {"/apis/traefik.io/v1alpha1", "traefikservices", "TraefikService",
                                 "traefik.io/v1alpha1", false},
 	[SIM_DEPLOYMENT] = {"/apis/apps/v1", "deployments", "Deployment", "apps/v1", false},
+	[SIM_PRIORITYCLASS] = {"/apis/scheduling.k8s.io/v1", "priorityclasses", "PriorityClass",
+                               "scheduling.k8s.io/v1", true},
 	[SIM_SCOREPOLICY] = {TG_API_PATH, "scorepolicies", "ScorePolicy", TG_API_VERSION, false},
 	[SIM_ZONESHIFT] = {TG_API_PATH, "zoneshifts", "ZoneShift", TG_API_VERSION, true},
 	[SIM_LEASE] = {"/apis/coordination.k8s.io/v1", "leases", "Lease", "coordination.k8s.io/v1",

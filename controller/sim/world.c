@@ -81,6 +81,7 @@ void world_changed(struct world *w, const struct sim_object *o)
 	case SIM_BUDGET:
 	case SIM_SCOREPOLICY:
 	case SIM_DEPLOYMENT:
+	case SIM_PRIORITYCLASS:
 		return;
 	case SIM_MDEP:
 		read_mdep(w, o);
