@@ -110,6 +110,10 @@ autoscaler_saw() {
 	[ "$(kubectl get hpa ranker -n shop -o 'jsonpath={.status.currentReplicas} {.status.desiredReplicas} {.status.conditions[?(@.type=="AbleToScale")].status}')" = "$1" ]
 }
 
+nine_ready() {
+	[ "$(mdep .status.readyReplicas)" -ge 9 ]
+}
+
 # scale_says: pods, and whose they are.
 scale_says() {
 	kubectl get --raw /apis/serving.tidegate.io/v1alpha1/namespaces/shop/modeldeployments/ranker/scale |
@@ -122,10 +126,9 @@ scaled_in_mid_release() {
 	release 4
 	to_60
 	autoscaler 9 | kubectl apply -f - >/dev/null || give_up "the autoscaler was not accepted"
-	wait_until 60 "nine pods and more" kubectl wait mdep/ranker -n shop --timeout=0 \
-		--for=jsonpath='{.status.readyReplicas}'=9
-	wait_until 20 "the autoscaler reads nine pods and wants nine" autoscaler_saw "9 9 True"
-	wait_until 20 "its scale counts the 4 pods that carry 40 %" eval '[[ $(scale_says) == "4 "* ]]'
+	check "nine pods and more" wait_until 60 "nine pods and more" nine_ready
+	check "the autoscaler reads nine pods and wants nine" wait_until 20 "nine by the autoscaler" autoscaler_saw "9 9 True"
+	check "its scale counts the 4 pods that carry 40 %" wait_until 20 "4 by its scale" eval '[[ $(scale_says) == "4 "* ]]'
 	equal "the revision of the pods that it measures" "$(scale_says | sed 's/.*revision=\([a-z0-9]*\).*/\1/')" \
 		"$(mdep .status.stableRevision)"
 	kubectl delete hpa ranker -n shop >/dev/null
