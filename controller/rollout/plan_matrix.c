@@ -110,6 +110,14 @@ static void divide(struct planner *p, enum track_id track, int share, bool keep)
 	}
 }
 
+/* Left out while its side has no share, it would count as unheard of, and be named once more. */
+static bool stays_named(const struct cell_view *c, int target_share)
+{
+	int share = c->track == TRACK_TARGET ? target_share : SHARE_WHOLE - target_share;
+
+	return share == 0 && c->named && c->route_weight == 0;
+}
+
 /*
  * Cells that will get a weight as soon as the gateway has heard of them: it is asked by naming
  * them. Not beside an audience that has the target's only share: it would be sent there.
@@ -121,8 +129,9 @@ static void announce(struct planner *p, int share, bool keep)
 	for (unsigned i = 0; p->s->traffic.answers && i < p->ncells; i++) {
 		const struct cell_view *c = &p->cells[i];
 
-		if (c->track == TRACK_STRAY || !c->listed || carriers(p, c, keep) ||
-		    !standing(c, keep) || (audience && c->track == TRACK_TARGET))
+		if (c->track == TRACK_STRAY || !c->listed || !standing(c, keep) ||
+		    (carriers(p, c, keep) && !stays_named(c, share)) ||
+		    (audience && c->track == TRACK_TARGET))
 			continue;
 		add_weight(p, c, 0);
 	}
