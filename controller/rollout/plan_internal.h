@@ -88,7 +88,9 @@ struct cell_view {
 	int percent;      /* of its part that the zone may have */
 	/* decisions */
 	int goal, surplus, grow, unseen_victims, keep;
-	int places;   /* its zone's part of replicas, whatever revision */
+	int places; /* its zone's part of replicas, whatever revision */
+	int yields; /* pods that carry nothing, and whose places stable needs */
+	bool makes_way;
 	bool blocked; /* its last pod waits for the route */
 };
 

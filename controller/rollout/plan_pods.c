@@ -64,19 +64,80 @@ static void grow(struct planner *p, enum track_id track, int *room)
 		c->grow++;
 }
 
+/* --- what the route still sends ---------------------------------------------------------- */
+
+static bool route_holds(struct planner *p, const struct cell_view *c)
+{
+	const struct rollout_traffic *t = &p->s->traffic;
+	int64_t settled = plan_route_changed_ms(p) + PLAN_SETTLE_MS;
+
+	if (!t->managed || !t->exists)
+		return false;
+	if (c->route_weight > 0 || c->chosen || c->copied || !t->in_force)
+		return true;
+	if (p->now < settled)
+		plan_wake(p, settled);
+	return p->now < settled;
+}
+
+/* Nothing is sent to its pods any more, which was seen at them. */
+static bool is_idle(struct planner *p, const struct cell_view *c)
+{
+	bool back = c->track == TRACK_TARGET && p->st->phase == ROLLOUT_ROLLING_BACK &&
+	            p->st->weight == 0 && plan_verified(p);
+
+	return (back || c->track == TRACK_STRAY) && p->s->traffic.managed && p->s->traffic.exists &&
+	       p->tracks[TRACK_STABLE].in_service > 0 && !route_holds(p, c);
+}
+
+static bool has_no_place(const struct pod *pod)
+{
+	return pod->phase == POD_PENDING && !pod->node && str_eq(pod->reason, "Unschedulable");
+}
+
+/*
+ * Pods of stable that no node of the zone has a place for, beyond those that are about to get the
+ * places of pods that end. What carries nothing makes way for them, though it counts as available:
+ * else stable could never be whole again, and nothing else would ever leave.
+ */
+static int stable_wants(const struct planner *p, const char *zone)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+
+		if (!str_eq(c->zone, zone))
+			continue;
+		n -= c->terminating;
+		for (unsigned j = 0; c->track == TRACK_STABLE && j < c->npods; j++)
+			n += has_no_place(c->pods[j].pod);
+	}
+	return n > 0 ? n : 0;
+}
+
 /* --- which pods leave -------------------------------------------------------------------- */
+
+static bool has_budget(const struct budget *b)
+{
+	return b->own > 0 && b->main > 0 && b->all > 0;
+}
 
 static bool can_take(const struct cell_view *c, const struct budget *b, bool ready)
 {
 	if (c->surplus <= 0 || b->any <= 0)
 		return false;
-	return !ready || (b->own > 0 && b->main > 0 && b->all > 0);
+	return !ready || c->yields > 0 || has_budget(b);
 }
 
 static void take(struct cell_view *c, struct budget *b, bool ready)
 {
 	c->surplus--;
 	b->any--;
+	if (ready && !has_budget(b)) {
+		c->yields--;
+		return;
+	}
 	b->own -= ready;
 	b->main -= ready;
 	b->all -= ready;
@@ -208,20 +269,6 @@ static void choose_victims(struct planner *p, const struct replicas_limits *lim)
 
 /* --- waiting for the route --------------------------------------------------------------- */
 
-static bool route_holds(struct planner *p, const struct cell_view *c)
-{
-	const struct rollout_traffic *t = &p->s->traffic;
-	int64_t settled = plan_route_changed_ms(p) + PLAN_SETTLE_MS;
-
-	if (!t->managed || !t->exists)
-		return false;
-	if (c->route_weight > 0 || c->chosen || c->copied || !t->in_force)
-		return true;
-	if (p->now < settled)
-		plan_wake(p, settled);
-	return p->now < settled;
-}
-
 /* All leave but one, which the route's traffic goes on to meanwhile. */
 static bool spare_one(struct cell_view *c)
 {
@@ -282,9 +329,8 @@ static bool may_mark(struct planner *p, const struct cell_view *c)
 {
 	bool left = false;
 
-	if (p->spare_all <= 0 || (c->track != TRACK_STRAY && p->spare <= 0))
+	if (!c->makes_way && (p->spare_all <= 0 || (c->track != TRACK_STRAY && p->spare <= 0)))
 		return false;
-
 	for (unsigned j = 0; j < c->npods; j++)
 		left = left || c->pods[j].class == CLASS_READY_LEFT;
 	return !c->blocked && c->spec >= (int)c->npods && !(left && all_drained(p, c));
@@ -465,6 +511,9 @@ void plan_pods(struct planner *p)
 	for (unsigned i = 0; i < p->ncells; i++) {
 		npods += p->cells[i].npods;
 		p->cells[i].keep = p->cells[i].in_service;
+		p->cells[i].yields =
+			is_idle(p, &p->cells[i]) ? stable_wants(p, p->cells[i].zone) : 0;
+		p->cells[i].makes_way = p->cells[i].yields > 0;
 	}
 	p->out->pods = arena_array(p->arena, npods, sizeof(*p->out->pods));
 	p->out->cells = arena_array(p->arena, 2 * p->ncells, sizeof(*p->out->cells));

@@ -43,6 +43,12 @@ static bool is_loose(const struct run *r)
 	       (r->check.bounds_ms && run_now(r) < r->check.bounds_ms + AFTER_BOUNDS_MS);
 }
 
+static bool is_back(const char *phase)
+{
+	return str_eq(phase, "RollingBack") || str_eq(phase, "RolledBack") ||
+	       str_eq(phase, "Aborted");
+}
+
 /* --- traffic and pods ---------------------------------------------------------------------- */
 
 static void check_route(struct run *r, const struct sim_object *route)
@@ -90,6 +96,17 @@ static int64_t pods_serving(struct run *r, int64_t *there)
 	return n;
 }
 
+/* Pods of the revision wait for a node: what carries nothing may make way for them. */
+static bool lacks_places(struct run *r, const char *revision)
+{
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o))
+		if (str_eq(world_label(o, TG_LABEL_REVISION), revision) &&
+		    !json_str(json_get(o->json, "spec"), "nodeName"))
+			return true;
+	return false;
+}
+
 /* Of a write, or of what became of one. */
 static void check_counts(struct run *r)
 {
@@ -100,7 +117,8 @@ static void check_counts(struct run *r)
 	if (wanted > u->replicas + u->surge && wanted > c->wanted && !is_loose(r))
 		check_violate(r, "%" PRId64 " pods wanted, %" PRId64 " + %" PRId64 " allowed",
 		              wanted, u->replicas, u->surge);
-	c->was_full = (c->was_full || serving >= u->replicas) && !is_loose(r);
+	c->was_full = (c->was_full || serving >= u->replicas) && !is_loose(r) &&
+	              !(is_back(c->phase) && lacks_places(r, c->stable));
 	if (c->was_full && serving < u->replicas - u->unavailable)
 		check_violate(r, "%" PRId64 " pods serve, %" PRId64 " - %" PRId64 " must", serving,
 		              u->replicas, u->unavailable);
@@ -137,12 +155,6 @@ static void check_place(struct run *r, const struct sim_object *pod)
 }
 
 /* --- decisions ----------------------------------------------------------------------------- */
-
-static bool is_back(const char *phase)
-{
-	return str_eq(phase, "RollingBack") || str_eq(phase, "RolledBack") ||
-	       str_eq(phase, "Aborted");
-}
 
 /* The model version of a revision; 0 = nobody knows. */
 static int64_t version_of(struct run *r, const char *revision)

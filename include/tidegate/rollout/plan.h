@@ -68,6 +68,9 @@
  * wishes for the failed revision: its result says RolledBack while it is stable, which no other
  * state has, and the end is phase RolledBack. While `held` (a zone is dark) nothing is done.
  *
+ * Ready pods that carry nothing any more leave, whatever maxUnavailable says, where stable's have
+ * no place (Unschedulable): they stand in for nobody, and stable could not become whole without.
+ *
  * Pods leave in three acts: label (rollout_pod_wish), drain (at least 3 s; until a slice lists the
  * pod no more and it is seen idle, else drain_ms), smaller
  * ReplicaSet, never by more than pods that are drained, not ready or not started. Pods that are

@@ -137,6 +137,39 @@ static void test_without_a_card_the_deadline_ends_it_and_stable_is_untouched(voi
 	world_release(&w);
 }
 
+/* The card that surge had is gone when the version turns out bad, and none may be missing. */
+static void test_a_rollback_without_a_spare_card_swaps_back(void **state)
+{
+	static const struct mdep_step half[] = {{.weight = 50, .hold_ms = 60000}, {.weight = 100}};
+
+	(void)state;
+	for (int zones = 0; zones < 3; zones++) {
+		struct world w;
+
+		world_init(&w, 11);
+		w.m.replicas = 6;
+		w.cards = 8;
+		w.m.max_surge.value = 2;
+		w.requests_per_s = 100;
+		world_zones(&w, (unsigned)zones);
+		w.cards_tied = true;
+		world_first_release(&w);
+		world_steps(&w, half, 2);
+		world_spec(&w, NEW, "v2");
+		scene_until(&w, ROLLOUT_HOLDING);
+		world_run(&w, 20000);
+		assert_true(world_ready(&w, OLD) < 6);
+		w.cards = 6;
+		w.verdict = VERDICT_FAIL;
+		w.dirty = true;
+		scene_until(&w, ROLLOUT_ROLLED_BACK);
+		world_run(&w, 20000);
+		assert_int_equal(world_ready(&w, OLD), 6);
+		assert_string_equal(w.m.status.reason, "JudgeFailed");
+		world_release(&w);
+	}
+}
+
 static void test_new_pods_that_do_not_come_up_are_waited_for_by_name(void **state)
 {
 	struct world w;
@@ -319,6 +352,7 @@ int main(void)
 			test_surge_without_a_spare_card_swaps_in_place_within_maxUnavailable),
 		cmocka_unit_test(test_cards_that_others_take_and_leave_hold_nothing_up),
 		cmocka_unit_test(test_without_a_card_the_deadline_ends_it_and_stable_is_untouched),
+		cmocka_unit_test(test_a_rollback_without_a_spare_card_swaps_back),
 		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
 		cmocka_unit_test(test_nothing_is_said_while_things_move),
 		cmocka_unit_test(test_any_release_on_just_enough_cards_completes),

@@ -430,7 +430,9 @@ static bool has_card(const struct world *w, const struct world_pod *p)
 
 static void run_pod(struct world *w, struct world_pod *p)
 {
-	if (!has_card(w, p))
+	w->dirty = w->dirty || (!has_card(w, p) && !p->pod.reason);
+	p->pod.reason = has_card(w, p) ? NULL : "Unschedulable";
+	if (p->pod.reason)
 		return;
 	/* Loading begins now, however long it waited for its card. */
 	if (p->ready_ms)
