@@ -423,13 +423,13 @@ static void tell_edited(struct planner *p, const struct cell_view *c, int replic
 }
 
 /*
- * A zone in which the stable revision has no pods yet, but may need some when another one is out.
- * An empty cell is made in time: once a newer revision is asked for, its template is not known any
- * more.
+ * A zone in which the revision has no pods yet, but may need some: when another one is out, or when
+ * it is returned to. An empty cell is made in time: once a newer revision is asked for, its
+ * template is not known any more.
  */
 static bool is_refuge(const struct planner *p, const struct cell_view *c)
 {
-	return c->track == TRACK_STABLE && c->order < (int)p->m->nzones && p->s->traffic.managed &&
+	return c->track != TRACK_STRAY && c->order < (int)p->m->nzones &&
 	       str_eq(c->revision, p->m->revision);
 }
 

@@ -81,7 +81,8 @@
  * Surge is what of maxSurge the zones have room for, held places and free ones; the rest is swapped
  * in place within maxUnavailable, and where that is 0 one place more is waited for.
  *
- * Zones. A Standby zone has an empty ReplicaSet of each revision, and pods by its weight while an
+ * Zones. Each has a ReplicaSet of every revision from the release on, perhaps an empty one: its pod
+ * template is known only as long as spec names it. A Standby zone has pods by its weight while an
  * Active zone is out; they leave as any surplus when that one is Healthy again.
  *
  * Orders: a value that differs from the recorded one is new; "#anything" behind it makes it so;

@@ -41,6 +41,39 @@ static void assert_returned(struct world *w, const char *revision)
 	assert_true(w->min_ready >= 4 && w->max_pods <= 5);
 }
 
+/* One pod in one of three zones, which have cards for it only together. */
+static void test_rollback_to_a_revision_that_had_one_pod_spreads_it(void **state)
+{
+	static const struct mdep_step tenth[] = {{.weight = 10, .hold_ms = 60000}, {.weight = 100}};
+	struct world w;
+
+	(void)state;
+	world_init(&w, 1);
+	w.m.replicas = 6;
+	w.cards = 9;
+	w.requests_per_s = 100;
+	world_zones(&w, 3);
+	w.cards_tied = true;
+	world_first_release(&w);
+	world_steps(&w, tenth, 2);
+	world_spec(&w, NEW, "v2");
+	scene_until(&w, ROLLOUT_HOLDING);
+	assert_int_equal(world_pods(&w, NEW), 1);
+	world_spec(&w, THIRD, "v3");
+	world_settle(&w);
+	scene_until(&w, ROLLOUT_HOLDING);
+	world_order(&w, ORDER_ROLLBACK_TO, NEW);
+	world_settle(&w);
+	assert_null(strstr(scene_order(&w, ORDER_ROLLBACK_TO)->message, "no ReplicaSet"));
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	assert_string_equal(w.m.status.stable, NEW);
+	for (int i = 0; i < WORLD_CELLS; i++)
+		if (w.cells[i].used && str_eq(w.cells[i].revision, NEW))
+			assert_int_equal(w.cells[i].spec, 2);
+	assert_true(w.min_ready >= 6 && w.max_pods <= 7);
+	world_release(&w);
+}
+
 static void test_rollback_to_any_kept_revision_needs_no_steps(void **state)
 {
 	struct world w;
@@ -405,6 +438,7 @@ static void test_history_keeps_as_many_as_asked_and_never_what_serves(void **sta
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rollback_to_a_revision_that_had_one_pod_spreads_it),
 		cmocka_unit_test(test_rollback_to_any_kept_revision_needs_no_steps),
 		cmocka_unit_test(test_more_steps_in_the_midst_of_a_return_do_not_stop_it),
 		cmocka_unit_test(test_rollback_to_keeps_to_surge_and_loses_no_pod),
