@@ -6,9 +6,8 @@
  * "<name>-answers" with the split of those that are answered and "<name>-copies" with that of the
  * copies, and "<name>" refers to both. Traefik refuses all of an object that refers to one that is
  * not there. It hears of all three by one watch, in the order of their writes: both are there
- * before
- * "<name>" is written, and go after it was written without them. One write a pass keeps that order,
- * wherever a pass ends.
+ * before "<name>" is written, and go after it was written without them. One write a pass keeps
+ * that order, wherever a pass ends.
  */
 #include <string.h>
 
