@@ -213,7 +213,7 @@ refused "a take-over with a route of Tidegate's" 'takeOver needs a route of your
 traffic: {httpRoute: {name: r, parentRefs: [{name: gw}]}}'
 refused "audience without a driver" 'needs traffic.httpRoute, grpcRoute, istio or ingress' \
 	'strategy: {steps: [{audience: {lane: blue}}]}'
-refused "mirror with an Ingress" 'needs traffic.httpRoute, grpcRoute or istio' 'strategy: {steps: [{mirror: {}}]}
+refused "mirror with an Ingress" 'needs traffic.httpRoute, grpcRoute, istio or traefik' 'strategy: {steps: [{mirror: {}}]}
 traffic: {ingress: {name: web}}'
 refused "audience of nobody" 'audience.*at least 1 properties' 'strategy: {steps: [{audience: {}}]}
 traffic: {httpRoute: {name: r}}'
