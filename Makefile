@@ -85,6 +85,11 @@ $(BUILD)/sim: $(BUILD)/obj/tests/sim/main.o $(call archives,sim)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
 
+# Drawn manifests and worlds, through the command line: SEEDS of them, from FROM on.
+.PHONY: sim-worlds
+sim-worlds: $(BINARY)
+	@python3 tests/sim/worlds.py $(BINARY) $(FROM) $(SEEDS)
+
 # Guards of the operator that are taken away one by one, and what the simulator says of each.
 GUARDS    := plan_verified plan_zone_out plan_pods mdep_order_is_due \
              observe_counts lease_new lease_may_write barrier_passed rv_cmp schedule_assume

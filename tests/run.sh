@@ -56,6 +56,7 @@ ring "simulated releases, fixed seeds" make -s sim SEEDS=1000
 # Not the same ones every day; the first seed is printed, and a failing one prints how to repeat it.
 ring "simulated releases, fresh seeds" make -s sim SEEDS=10 FROM="$(date +%s)"
 ring "simulated releases without a guard" make -s sim-planted
+ring "drawn worlds" make -s sim-worlds SEEDS=40
 ring "test bed" bash tests/bed/selftest.sh
 ring "test programs" bash tests/e2e/programs/run.sh
 for t in tests/integration/*.sh; do
