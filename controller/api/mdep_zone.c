@@ -46,6 +46,16 @@ bool mdep_zone_is_out(const struct mdep_zone_status *z)
 	       z->state == ZONE_DEGRADED;
 }
 
+unsigned mdep_zone_count(const struct mdep *m)
+{
+	return m->nzones ? m->nzones : 1;
+}
+
+const char *mdep_zone_name(const struct mdep *m, unsigned i)
+{
+	return m->nzones ? m->zones[i].name : "";
+}
+
 const struct mdep_zone_status *mdep_zone_find(const struct mdep_status *s, const char *zone)
 {
 	for (unsigned i = 0; i < s->nzones; i++)

@@ -260,6 +260,11 @@ static bool pod_same(const struct object *a, const struct object *b)
 	       labels_same(x->labels, x->nlabels, y->labels, y->nlabels);
 }
 
+bool pod_is_in_service(const struct pod *p)
+{
+	return str_eq(label_get(p->labels, p->nlabels, TG_LABEL_IN_SERVICE), "true");
+}
+
 const struct object_kind pod_kind = {
 	.kind = "Pod",
 	.api = "/api/v1",

@@ -24,11 +24,6 @@ struct render {
 	unsigned objects, errors;
 };
 
-static const char *cell_zone(const struct render *r, unsigned cell)
-{
-	return r->m->nzones ? r->m->zones[cell].name : "";
-}
-
 static int print_body(struct render *r, struct err *err)
 {
 	const struct cJSON *v = json_parse(&r->a, r->body.data, r->body.len, err);
@@ -49,7 +44,7 @@ static void split(struct render *r)
 {
 	int weights[MDEP_ZONES_MAX] = {1};
 
-	r->ncells = r->m->nzones ? r->m->nzones : 1;
+	r->ncells = mdep_zone_count(r->m);
 	for (unsigned i = 0; i < r->m->nzones; i++)
 		weights[i] = r->m->zones[i].role == ZONE_ACTIVE ? r->m->zones[i].weight : 0;
 	replicas_split(r->m->replicas, weights, r->ncells, r->pods);
@@ -70,8 +65,8 @@ static int print_services(struct render *r, struct err *err)
 		               ? -1
 		               : 0;
 	for (unsigned i = 0; driver && i < r->ncells; i++)
-		if (r->pods[i] && (child_cell_service(r->m, r->m->revision, cell_zone(r, i), port,
-		                                      &r->body, &hash) ||
+		if (r->pods[i] && (child_cell_service(r->m, r->m->revision, mdep_zone_name(r->m, i),
+		                                      port, &r->body, &hash) ||
 		                   print_body(r, err)))
 			return -1;
 	return 0;
@@ -88,7 +83,7 @@ static int print_budget(struct render *r, struct err *err)
 
 static int print_set(struct render *r, unsigned i, struct err *err)
 {
-	struct child_cell cell = {cell_zone(r, i), 1, r->pods[i], 1};
+	struct child_cell cell = {mdep_zone_name(r->m, i), 1, r->pods[i], 1};
 
 	return child_replicaset(r->m, &cell, &r->body, err) || print_body(r, err) ? -1 : 0;
 }
@@ -116,8 +111,8 @@ static int print_route(struct render *r, struct err *err)
 	replicas_split(SHARE_WHOLE, r->pods, r->ncells, shares);
 	for (unsigned i = 0; i < r->ncells; i++)
 		if (shares[i])
-			weights[wish.nweights++] =
-				(struct mdep_weight){r->m->revision, cell_zone(r, i), shares[i]};
+			weights[wish.nweights++] = (struct mdep_weight){
+				r->m->revision, mdep_zone_name(r->m, i), shares[i]};
 	if (driver->edit(&wish, &view, &r->a, &edit, err))
 		return -1;
 	if (edit.how != TRAFFIC_APPLY) {

@@ -289,9 +289,14 @@ static void ask_alone(struct group *g, struct model *m, const struct group_quest
 	}
 }
 
+bool group_most_fail(unsigned models, unsigned bad)
+{
+	return models > 1 && bad * 100 >= WHOLE_PERCENT * models;
+}
+
 static bool is_whole_zone(const struct group_question *q)
 {
-	return q->models < 2 || q->bad * 100 >= WHOLE_PERCENT * q->models;
+	return q->models < 2 || group_most_fail(q->models, q->bad);
 }
 
 static void ask_to_leave(struct group *g, struct model *m, const struct group_question *q,

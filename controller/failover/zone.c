@@ -594,6 +594,15 @@ int failover_wish(const struct failover_input *in, const struct failover_plan *p
 	return found;
 }
 
+const struct mdep_zone_status *failover_plan_zone(const struct failover_plan *plan,
+                                                  const char *zone)
+{
+	for (unsigned i = 0; i < plan->nzones; i++)
+		if (str_eq(plan->zones[i].name, zone))
+			return &plan->zones[i];
+	return NULL;
+}
+
 bool failover_is_own_affair(const struct mdep_zone_status *z)
 {
 	return str_eq(z->reason, REASON_MODEL) || str_eq(z->reason, REASON_MISSES);

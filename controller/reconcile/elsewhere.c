@@ -9,18 +9,16 @@
  * cards enough is for the scheduler to find out: the traffic stays until a pod answers.
  */
 #include "internal.h"
+#include "tidegate/failover/group.h"
 #include "tidegate/failover/tally.h"
 #include "tidegate/failover/zone.h"
-
-#define WHOLE_PERCENT 60
 
 static bool is_dark(struct mdep_operator *op, const struct tally_input *in, const char *zone)
 {
 	unsigned models, bad;
 
 	turns_count(op->turns, zone, &models, &bad);
-	return (models > 1 && bad * 100 >= WHOLE_PERCENT * models) ||
-	       tally_presence(in, zone) == TALLY_SILENT;
+	return group_most_fail(models, bad) || tally_presence(in, zone) == TALLY_SILENT;
 }
 
 static bool has_room(struct mdep_operator *op, const struct tally_input *in, const char *zone)

@@ -60,8 +60,7 @@ static int64_t to_wall(int64_t mono_ms, int64_t now_ms)
 
 static bool in_service(const struct pod *p)
 {
-	return p->ready && !p->leaving_since_ms &&
-	       str_eq(label_get(p->labels, p->nlabels, TG_LABEL_IN_SERVICE), "true");
+	return p->ready && !p->leaving_since_ms && pod_is_in_service(p);
 }
 
 /* Where nobody can ask for the model, a pod counts while its kubelet says that it is ready. */
@@ -235,18 +234,10 @@ static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, cons
 	return z && mdep_zone_is_out(z) && !wants_pods(op, m, zone) && failover_has_node(op, zone);
 }
 
-static const struct mdep_zone_status *record_of(const struct failover_plan *plan, const char *zone)
-{
-	for (unsigned i = 0; i < plan->nzones; i++)
-		if (str_eq(plan->zones[i].name, zone))
-			return &plan->zones[i];
-	return NULL;
-}
-
 static const char *objective_note(struct arena *a, const struct failover_plan *plan,
                                   const struct failover_event *e)
 {
-	const struct mdep_zone_status *z = record_of(plan, e->zone);
+	const struct mdep_zone_status *z = failover_plan_zone(plan, e->zone);
 
 	return arena_printf(a, "zone %s: it misses objective %s, which the other zones keep%s%s",
 	                    e->zone, z ? str_or(z->objective, "") : "",

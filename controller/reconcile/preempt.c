@@ -252,8 +252,7 @@ static void end_nomination(struct preemptor *x, const struct pod *p)
 
 static bool serves(const struct preemptor *x, const struct pod *p)
 {
-	return p->ready && str_eq(label_get(p->labels, p->nlabels, TG_LABEL_IN_SERVICE), "true") &&
-	       !schedule_leaves(x->schedule, p->meta.key);
+	return p->ready && pod_is_in_service(p) && !schedule_leaves(x->schedule, p->meta.key);
 }
 
 /* Of its ReplicaSet no other pod takes requests, so the route has to let go of it first. */
@@ -262,7 +261,7 @@ static bool is_last(const struct preemptor *x, const struct pod *victim)
 	const struct store *pods = &x->op->stores[CACHE_POD];
 	const struct object *o;
 
-	if (!str_eq(label_get(victim->labels, victim->nlabels, TG_LABEL_IN_SERVICE), "true"))
+	if (!pod_is_in_service(victim))
 		return false;
 	for (o = store_next_owned(pods, victim->meta.owner_uid, NULL); o;
 	     o = store_next_owned(pods, victim->meta.owner_uid, o))

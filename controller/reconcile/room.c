@@ -10,6 +10,7 @@
 #include "merge.h"
 #include "tidegate/base/str.h"
 #include "tidegate/reconcile/children.h"
+#include "tidegate/rollout/replicas.h"
 
 /* One pod a zone, of one generation of the spec; NULL = none could be made. */
 struct room_pods {
@@ -24,16 +25,6 @@ void room_forget(struct key_state *ks)
 		free(ks->room->v[i]);
 	free(ks->room);
 	ks->room = NULL;
-}
-
-static unsigned zone_count(const struct mdep *m)
-{
-	return m->nzones ? m->nzones : 1;
-}
-
-static const char *zone_name(const struct mdep *m, unsigned i)
-{
-	return m->nzones ? m->zones[i].name : "";
 }
 
 /* The template with a name, as an API server would give it back. */
@@ -68,9 +59,9 @@ static void make_pods(const struct mdep *m, struct key_state *ks)
 	room_forget(ks);
 	ks->room = xcalloc(1, sizeof(*ks->room));
 	ks->room->generation = m->meta.generation;
-	ks->room->n = zone_count(m);
+	ks->room->n = mdep_zone_count(m);
 	for (unsigned i = 0; i < ks->room->n; i++)
-		ks->room->v[i] = make_pod(m, zone_name(m, i));
+		ks->room->v[i] = make_pod(m, mdep_zone_name(m, i));
 }
 
 /* A release is on its way, or will be in this pass, and surge may be less than spec allows. */
@@ -79,7 +70,7 @@ static bool is_wanted(const struct mdep *m, int *surge)
 	int unavailable;
 
 	mdep_resolve_bounds(m, surge, &unavailable);
-	return *surge > (unavailable > 0 && m->replicas > 1 ? 0 : 1) &&
+	return *surge > replicas_surge_least(m->replicas, unavailable) &&
 	       !str_empty(m->status.stable) &&
 	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable));
 }
@@ -116,7 +107,7 @@ void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
 	for (unsigned i = 0; i < ks->room->n; i++) {
 		const struct pod *p = (const struct pod *)ks->room->v[i];
 		int room = p ? binder_room(op->binder, p, m->replicas + surge) : -1;
-		const char *zone = zone_name(m, i);
+		const char *zone = mdep_zone_name(m, i);
 
 		if (room >= 0)
 			rooms[s->nrooms++] = (struct rollout_room){

@@ -165,10 +165,9 @@ static void take_answer(const struct failover_input *in, struct zone_facts *f,
 
 static bool is_own_affair(const struct failover_plan *plan, const char *zone)
 {
-	for (unsigned i = 0; i < plan->nzones; i++)
-		if (str_eq(plan->zones[i].name, zone))
-			return failover_is_own_affair(&plan->zones[i]);
-	return false;
+	const struct mdep_zone_status *z = failover_plan_zone(plan, zone);
+
+	return z && failover_is_own_affair(z);
 }
 
 void turns_plan(struct turns *t, const struct rollout_snapshot *s, const struct failover_input *in,

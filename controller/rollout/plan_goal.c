@@ -168,7 +168,7 @@ static struct zone_need zone_need(const struct planner *p, const char *zone)
 /* A zone that has not even its part of replicas is short of places whatever surge is. */
 static bool goals_fit(struct planner *p)
 {
-	bool all_known = p->s->nrooms == (p->m->nzones ? p->m->nzones : 1);
+	bool all_known = p->s->nrooms == mdep_zone_count(p->m);
 	int spare = 0;
 
 	set_goals(p);
@@ -189,12 +189,11 @@ static bool goals_fit(struct planner *p)
 
 /*
  * A place is held or free, so what we bind and give up ourselves changes nothing of the result, and
- * no goal goes back and forth. Where no ready pod may be missing, or the only one would be,
- * one of surge stays and is waited for.
+ * no goal goes back and forth. What stays of surge in any case is waited for.
  */
 static void fit_surge(struct planner *p)
 {
-	int fits = p->unavailable > 0 && p->m->replicas > 1 ? 0 : 1, tried = p->max_surge;
+	int fits = replicas_surge_least(p->m->replicas, p->unavailable), tried = p->max_surge;
 
 	if (fits > tried)
 		fits = tried;

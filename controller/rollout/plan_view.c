@@ -39,7 +39,7 @@ static void view_pod(const struct planner *p, const struct pod *pod,
 	bool left = pod->leaving_since_ms != 0;
 
 	v->pod = pod;
-	v->labelled = str_eq(label_get(pod->labels, pod->nlabels, TG_LABEL_IN_SERVICE), "true");
+	v->labelled = pod_is_in_service(pod);
 	v->class = class_of(pod, left || !v->labelled);
 	v->gone_ms = left ? drained_ms(p, pod, fact) : 0;
 }
@@ -233,10 +233,8 @@ static bool has_cell(const struct planner *p, const char *revision, const char *
 /* Only the spec's own revision can be made anew: no other's pod template is known. */
 static void add_missing(struct planner *p)
 {
-	unsigned n = p->m->nzones ? p->m->nzones : 1;
-
-	for (unsigned i = 0; i < n; i++) {
-		const char *zone = p->m->nzones ? p->m->zones[i].name : "";
+	for (unsigned i = 0; i < mdep_zone_count(p->m); i++) {
+		const char *zone = mdep_zone_name(p->m, i);
 
 		if (!has_cell(p, p->m->revision, zone))
 			add_cell(p, NULL, p->m->revision, zone);

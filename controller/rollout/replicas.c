@@ -44,6 +44,11 @@ static int pods_held(int replicas, int share)
 	return pods_for(replicas, share, max_int(10, replicas));
 }
 
+int replicas_surge_least(int replicas, int unavailable)
+{
+	return unavailable > 0 && replicas > 1 ? 0 : 1;
+}
+
 int replicas_count(const struct replicas_track *t)
 {
 	return max_int(t->spec, t->pods);

@@ -29,7 +29,7 @@ standbys() {
 }
 
 master_status() {
-	replica_get "$1" "$(zone_of "$1")" metrics /metrics |
+	world_operator_get "$1" "$(zone_of "$1")" metrics /metrics |
 		sed -n 's/^leader_election_master_status{name="tidegate-controller"} //p'
 }
 
@@ -56,7 +56,7 @@ leader_alone() {
 	equal "$leader says that it leads" "$(master_status "$leader")" 1
 	for name in $(standbys); do
 		equal "$name stands by" "$(master_status "$name")" 0
-		equal "$name is ready" "$(replica_get "$name" "$(zone_of "$name")" health /readyz)" ok
+		equal "$name is ready" "$(world_operator_get "$name" "$(zone_of "$name")" health /readyz)" ok
 	done
 }
 

@@ -36,10 +36,6 @@ none_lost() {
 	lost_seen=$lost
 }
 
-answers_of() {
-	grep -c "\"version\":\"$1\"" "$WORLD_RECORDS"
-}
-
 # gray N: so many requests of the audience; prints the versions that answered.
 gray() {
 	local i

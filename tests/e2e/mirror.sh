@@ -52,22 +52,12 @@ only_one_is_left() {
 	[ "$(traefik_names)" = ranker ]
 }
 
-# answers_of VERSION: so many of the requests until now.
-answers_of() {
-	grep -c "\"version\":\"$1\"" "$WORLD_RECORDS"
-}
-
 # served_by REVISION: requests that its pods have counted, by now.
 served_by() {
 	local ip
 	for ip in $(kubectl get pods -n shop -l "serving.tidegate.io/revision=$1" -o 'jsonpath={.items[*].status.podIP}'); do
 		curl -s --max-time 2 "http://$ip:8501/monitoring/prometheus/metrics"
 	done | awk '/^:tensorflow:serving:request_count/ {n += $NF} END {print n + 0}'
-}
-
-# within WHAT VALUE LEAST MOST
-within() {
-	check "$1: $2, between $3 and $4" test "$2" -ge "$3" -a "$2" -le "$4"
 }
 
 start() {
@@ -97,7 +87,7 @@ good_version() {
 	sent=$(world_sent) copies=$(served_by "$revision")
 	sleep 2
 	sent=$(($(world_sent) - sent)) copies=$(($(served_by "$revision") - copies))
-	within "copies of $sent requests, at the canary" "$copies" $((sent * 40 / 100)) $((sent * 60 / 100))
+	between "copies of $sent requests, at the canary" "$copies" $((sent * 40 / 100)) $((sent * 60 / 100))
 	equal "clients' answers by the canary" "$(answers_of 2)" 0
 	wait_until 60 "version 2 serves" mdep_serves 2 || give_up "a good version did not go on: $(mdep .status.rollout)"
 	tell "version 2, as good, is stable after $(seconds_since "$began") s"

@@ -84,9 +84,7 @@ preemption_story() {
 
 # metric NAME: of the operator.
 metric() {
-	local address
-	address=$(grep -h '"msg":"serving"' "$BED_DIR/log/operator.log" | tail -n 1 | sed 's/.*"metrics":"\([^"]*\)".*/\1/')
-	bed zone-exec 1 curl -s --max-time 2 "http://$address/metrics" | sed -n "s/^$1 //p"
+	world_operator_get operator 1 metrics /metrics | sed -n "s/^$1 //p"
 }
 
 preemption_story

@@ -106,6 +106,8 @@ struct pod {
 	const char *unsupported;
 };
 extern const struct object_kind pod_kind;
+/* By its label, which Services select; whether it is ready is another matter. */
+bool pod_is_in_service(const struct pod *p);
 
 /* --- Node -------------------------------------------------------------------------------- */
 struct node {

@@ -456,6 +456,9 @@ int mdep_zone_percent(const struct mdep_zone_status *z);
 bool mdep_zone_is_out(const struct mdep_zone_status *z);
 /* Its record; NULL = Healthy. */
 const struct mdep_zone_status *mdep_zone_find(const struct mdep_status *s, const char *zone);
+/* Zones that cells are made for: without spec.zones one, named "". */
+unsigned mdep_zone_count(const struct mdep *m);
+const char *mdep_zone_name(const struct mdep *m, unsigned i);
 
 /* The last order of that kind; NULL = none was ever given. */
 struct mdep_order_status *mdep_order_find(const struct mdep_status *s, enum mdep_verb v);

@@ -53,6 +53,9 @@ struct group_answer {
 	int64_t wake_ms; /* ask again after so long; 0 = when group_next() names the model */
 };
 
+/* Of several models with pods in a zone so many fail that it is the zone's doing. */
+bool group_most_fail(unsigned models, unsigned bad);
+
 struct group *group_new(void);
 void group_free(struct group *g);
 

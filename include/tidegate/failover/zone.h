@@ -140,6 +140,9 @@ struct failover_plan {
 };
 
 void failover_step(const struct failover_input *in, struct failover_plan *out);
+/* What the plan has on record of the zone; NULL = nothing, it is Healthy. */
+const struct mdep_zone_status *failover_plan_zone(const struct failover_plan *plan,
+                                                  const char *zone);
 
 /*
  * The zone (index of in->zones) that the plan leaves or brings back on account of probes, and needs

@@ -66,6 +66,11 @@ struct replicas_plan {
 /* Pods that carry `weight` percent of R pods' load; a tenth of a pod is tolerated as rounding. */
 int replicas_needed(int replicas, int weight);
 void replicas_plan(const struct replicas_input *in, struct replicas_plan *out);
+/*
+ * What stays of surge however little room there is: one where no ready pod may be missing, or the
+ * only one would be.
+ */
+int replicas_surge_least(int replicas, int unavailable);
 
 /*
  * Splits n over zones by weight with a house-monotone divisor method: one more replica

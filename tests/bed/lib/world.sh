@@ -121,6 +121,13 @@ world_start_operator() {
 		--lease-duration 3s --lease-renew-deadline 2s --lease-retry-period 500ms "$@"
 }
 
+# world_operator_get NAME ZONE metrics|health PATH: from its own server.
+world_operator_get() {
+	local address
+	address=$(grep -h '"msg":"serving"' "$BED_DIR/log/$1.log" | tail -n 1 | sed "s/.*\"$3\":\"\([^\"]*\)\".*/\1/")
+	bed zone-exec "$2" curl -s --max-time 2 "http://$address$4"
+}
+
 # --- the ModelDeployment -----------------------------------------------------------------
 
 # world_env [NAME VALUE]...: as the list `env` of a container.
@@ -257,6 +264,11 @@ world_lost() {
 		own="$own"'\|"version":"'"$version"'"'
 	done
 	grep -v '"status":200[,}]' "$WORLD_RECORDS" | grep -vc "$own" || true
+}
+
+# answers_of VERSION: so many of the requests until now.
+answers_of() {
+	grep -c "\"version\":\"$1\"" "$WORLD_RECORDS"
 }
 
 # world_lost_between MS MS: failed requests that were sent within this time.

@@ -32,13 +32,6 @@ replica_ended() {
 	[ -s "$BED_DIR/run/$1.exit" ]
 }
 
-# replica_get NAME ZONE metrics|health PATH: from its own server.
-replica_get() {
-	local address
-	address=$(grep -h '"msg":"serving"' "$BED_DIR/log/$1.log" | tail -n 1 | sed "s/.*\"$3\":\"\([^\"]*\)\".*/\1/")
-	bed zone-exec "$2" curl -s --max-time 2 "http://$address$4"
-}
-
 # leader_identity: who holds the lease.
 leader_identity() {
 	kubectl get lease -n tidegate-system tidegate-controller -o 'jsonpath={.spec.holderIdentity}'
@@ -88,7 +81,7 @@ replicas_serve() {
 # replicas_voting N: the leader counts so many votes.
 replicas_voting() {
 	local name
-	name=$(leader) && [ "$(replica_get "$name" "${name##*-}" metrics /metrics |
+	name=$(leader) && [ "$(world_operator_get "$name" "${name##*-}" metrics /metrics |
 		sed -n 's/^tidegate_replicas_voting //p')" = "$1" ]
 }
 
