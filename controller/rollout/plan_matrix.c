@@ -129,7 +129,7 @@ static void announce(struct planner *p, int share, bool keep)
 	for (unsigned i = 0; p->s->traffic.answers && i < p->ncells; i++) {
 		const struct cell_view *c = &p->cells[i];
 
-		if (c->track == TRACK_STRAY || !c->listed || !standing(c, keep) ||
+		if (c->track == TRACK_STRAY || !c->listed || !c->percent || !standing(c, keep) ||
 		    (carriers(p, c, keep) && !stays_named(c, share)) ||
 		    (audience && c->track == TRACK_TARGET))
 			continue;
