@@ -435,6 +435,8 @@ static void test_a_standby_zone_serves_while_another_is_out(void **state)
 	world_run(&w, 60000);
 	assert_int_equal(pods_in(&w, "z2"), 0);
 	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
+	for (unsigned i = 0; i < w.nroute; i++)
+		assert_string_not_equal(w.cells[w.route[i].cell].zone, out.name);
 	assert_int_equal(pods_in(&w, "z2"), 3);
 	assert_int_equal(pods_in(&w, "z1"), 3);
 	assert_int_equal(pods_in(&w, "z0"), 3); /* left alone */
