@@ -118,9 +118,10 @@ equal "crashes by a signal" "$?" 134
 
 # --- its end ------------------------------------------------------------------------------
 start drain LATENCY_MS=1000
-predict "$one" >"$dir/drained" &
+curl -sv --max-time 9 -d "$one" "$url/v1/models/ranker:predict" >"$dir/drained" 2>"$dir/client.log" &
 client=$!
-sleep 0.5
+# Not a fixed time: on a busy machine the client itself may take long to start.
+eventually 5 grep -qs '^> POST' "$dir/client.log"
 kill -TERM "$pid"
 { wait "$pid"; } 2>/dev/null
 equal "SIGTERM ends it with" "$?" 0
