@@ -2,7 +2,7 @@
 # The whole test suite, ring by ring; ends with one line "N passed, N failed, N skipped".
 #
 # A ring is a command that prints such a line of its own last; one that prints none counts as one
-# test. Output is shown as it comes; the rings that failed are named again at the end.
+# test. Output is shown as it comes; what failed is said again at the end, for readers of the end only.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 
@@ -15,6 +15,12 @@ trap 'rm -f "$log"' EXIT
 count_line() {
 	sed -n 's/^\([A-Za-z]*: \)\{0,1\}\([0-9]\{1,\}\) passed, \([0-9]\{1,\}\) failed\(, \([0-9]\{1,\}\) skipped\)\{0,1\}$/\2 \3 \5/p' "$log" |
 		tail -n 1
+}
+
+# failures: the lines of the log that say what failed, each with the indented ones below it.
+failures() {
+	awk '/^FAIL |^\[  FAILED  \]|^\[  ERROR   \]/ { below = 6; print "    " $0; next }
+		/^ / && below > 0 { below--; print "    " $0; next } { below = 0 }' "$log" | head -n 20
 }
 
 ring() {
@@ -30,7 +36,7 @@ ring() {
 	read -r p f s <<<"$counts"
 	[ "$rc" -eq 0 ] || [ "$f" -gt 0 ] || f=1
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + ${s:-0}))
-	[ "$f" -eq 0 ] || broken+=("$name")
+	[ "$f" -eq 0 ] || broken+=("failed: $name" "$(failures)")
 }
 
 bed() {
@@ -67,6 +73,6 @@ for t in tests/e2e/*.sh; do
 done
 
 printf '\n'
-[ ${#broken[@]} -eq 0 ] || printf 'failed: %s\n' "${broken[@]}"
+[ ${#broken[@]} -eq 0 ] || printf '%s\n' "${broken[@]}"
 printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
