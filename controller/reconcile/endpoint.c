@@ -3,9 +3,8 @@
  * leaves still answers requests.
  *
  * A pod that leaves is idle when it is in no slice any more and then two scrapes in a row show
- * nothing under way (the runtime's gauge) or, where there is no gauge, no request that was
- * counted since the scrape before. A scrape that fails, or a runtime without metrics, proves
- * nothing: spec.strategy.drain is then the wait.
+ * it quiet. A scrape that fails, or a runtime without metrics, proves nothing:
+ * spec.strategy.drain is then the wait.
  */
 #include <string.h>
 
@@ -113,15 +112,6 @@ void endpoints_slice(struct endpoints *e, const struct store_event *ev)
 
 /* --- the last requests of pods that leave ------------------------------------------------- */
 
-static bool is_quiet(const struct scrape_reading *r)
-{
-	if (!r->total || !r->total->known)
-		return false;
-	if (r->total->in_flight >= 0)
-		return r->total->in_flight == 0;
-	return r->increment && r->increment->known && r->increment->requests == 0;
-}
-
 static void on_reading(void *arg, const struct scrape_reading *r)
 {
 	struct endpoints *e = arg;
@@ -130,7 +120,7 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 
 	if (!l)
 		return;
-	if (map_get(&e->listed, r->pod) || !is_quiet(r)) {
+	if (map_get(&e->listed, r->pod) || !counts_quiet(r->total, r->increment)) {
 		l->quiet = 0;
 		return;
 	}

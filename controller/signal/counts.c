@@ -181,6 +181,12 @@ bool counts_increment(const struct counts *before, const struct counts *now, str
 	return true;
 }
 
+bool counts_quiet(const struct counts *total, const struct counts *increment)
+{
+	return total && total->known && total->in_flight <= 0 && increment && increment->known &&
+	       increment->requests == 0;
+}
+
 /* --- any histogram ----------------------------------------------------------------------- */
 
 struct histogram_reading {

@@ -31,6 +31,12 @@ int counts_read(const struct preset *p, const char *model, const char *text, siz
  * False when nothing can be said (unknown, or other buckets than before: those are dropped).
  */
 bool counts_increment(const struct counts *before, const struct counts *now, struct counts *out);
+/*
+ * Nobody sends requests there any more: none was counted since the reading before, and none is
+ * under way where the runtime tells. Its gauge alone proves little: short requests are seldom
+ * under way at the moment of a reading. Either may be NULL, which proves nothing.
+ */
+bool counts_quiet(const struct counts *total, const struct counts *increment);
 
 /* Any histogram, in its own unit. */
 struct counts_histogram {

@@ -155,6 +155,27 @@ static const struct counts_histogram *histogram(struct counts_histogram *h, cons
 }
 
 /* Bounds may be negative; series are added up, other models' and other metrics' left out. */
+static void test_quiet(void **state)
+{
+	struct counts told = {.known = true, .in_flight = 0};
+	struct counts busy = {.known = true, .in_flight = 1};
+	struct counts no_gauge = {.known = true, .in_flight = -1};
+	struct counts unknown = {.in_flight = 0};
+	struct counts none = {.known = true}, one = {.known = true, .requests = 1};
+
+	(void)state;
+	assert_true(counts_quiet(&told, &none));
+	assert_true(counts_quiet(&no_gauge, &none));
+	assert_false(counts_quiet(&busy, &none));
+	/* Short requests between two readings, none under way at either. */
+	assert_false(counts_quiet(&told, &one));
+	assert_false(counts_quiet(&no_gauge, &one));
+	assert_false(counts_quiet(&told, NULL));
+	assert_false(counts_quiet(&unknown, &none));
+	assert_false(counts_quiet(&told, &unknown));
+	assert_false(counts_quiet(NULL, NULL));
+}
+
 static void test_histogram(void **state)
 {
 	static const char before[] = "s_bucket{le=\"-1\"} 1\ns_bucket{le=\"+Inf\"} 3\n";
@@ -194,6 +215,7 @@ int main(void)
 		cmocka_unit_test(test_no_more_errors_than_requests),
 		cmocka_unit_test(test_restart_counts_from_zero),
 		cmocka_unit_test(test_other_buckets_give_no_latency),
+		cmocka_unit_test(test_quiet),
 		cmocka_unit_test(test_histogram),
 		cmocka_unit_test(test_unknown_gives_no_increment),
 	};
