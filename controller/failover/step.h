@@ -14,6 +14,9 @@
 /* Of a zone that misses an objective which the others keep. */
 #define REASON_MISSES "MissesObjective"
 
+/* Of a zone on its way back that answers clients worse than the others. */
+#define REASON_WORSE "WorseThanOthers"
+
 /* Of a zone where others are well. */
 #define REASON_MODEL "ModelBadInZone"
 

@@ -15,7 +15,7 @@
 #define LOOK_AGAIN_MS   1000
 #define THAW_MS         10000
 
-static const int ramp[] = {5, 25, 50, 100};
+static const int ramp[] = {FAILOVER_RAMP_FIRST, 25, 50, 100};
 
 /* --- what the facts say ------------------------------------------------------------------ */
 
@@ -242,6 +242,11 @@ static bool is_poor(const struct step *s, const struct zone_facts *f)
 	return f->misses && s->in->mdep->failover.mode != FAILOVER_DISABLED;
 }
 
+static bool is_worse(const struct step *s, const struct zone_facts *f)
+{
+	return f->worse && s->in->mdep->failover.mode != FAILOVER_DISABLED;
+}
+
 /* What speaks against leaving a zone that answers, if badly; NULL = nothing. */
 static const char *poor_hindrance(const struct step *s, unsigned i)
 {
@@ -393,16 +398,22 @@ static void step_evacuated(struct step *s, unsigned i)
 	}
 }
 
+static const char *relapse_reason(const struct step *s, const struct zone_facts *f)
+{
+	if (is_bad(s, f))
+		return f->alone ? REASON_MODEL : "Relapse";
+	return is_poor(s, f) ? REASON_MISSES : REASON_WORSE;
+}
+
 static void fall_back(struct step *s, unsigned i)
 {
 	const struct zone_facts *f = &s->in->zones[i];
+	unsigned n = s->out->nevents;
 
 	s->zones[i].objective = f->misses;
-	leave_zone(s, i,
-	           !is_bad(s, f) ? REASON_MISSES
-	           : f->alone    ? REASON_MODEL
-	                         : "Relapse",
-	           "ZoneRelapsed");
+	leave_zone(s, i, relapse_reason(s, f), "ZoneRelapsed");
+	if (s->out->nevents > n && str_eq(s->zones[i].reason, REASON_WORSE))
+		s->out->events[n].worse = f->worse;
 }
 
 void zone_start_back(struct step *s, unsigned i, const char *reason)
@@ -444,7 +455,7 @@ static void step_failback(struct step *s, unsigned i)
 	struct mdep_zone_status *z = &s->zones[i];
 	int64_t due = z->since_ms + s->in->mdep->failover.ramp_ms / (int64_t)ARRAY_SIZE(ramp);
 
-	if (is_bad(s, f) || is_poor(s, f)) {
+	if (is_bad(s, f) || is_poor(s, f) || is_worse(s, f)) {
 		if (f->say != ZONE_WAIT)
 			fall_back(s, i);
 	} else if (s->in->now_ms < due) {
@@ -605,7 +616,8 @@ const struct mdep_zone_status *failover_plan_zone(const struct failover_plan *pl
 
 bool failover_is_own_affair(const struct mdep_zone_status *z)
 {
-	return str_eq(z->reason, REASON_MODEL) || str_eq(z->reason, REASON_MISSES);
+	return str_eq(z->reason, REASON_MODEL) || str_eq(z->reason, REASON_MISSES) ||
+	       str_eq(z->reason, REASON_WORSE);
 }
 
 const char *failover_zone_out(const struct mdep_zone_status *zones, unsigned nzones)

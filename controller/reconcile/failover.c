@@ -251,6 +251,9 @@ static const char *note_of(struct arena *a, const struct failover_plan *plan,
 {
 	if (e->hindrance || str_eq(e->reason, "MissesObjective"))
 		return objective_note(a, plan, e);
+	if (e->worse)
+		return arena_printf(a, "zone %s: %s, beside the other zones: traffic leaves it",
+		                    e->zone, e->worse);
 	for (size_t i = 0; i < ARRAY_SIZE(notes); i++)
 		if (str_eq(e->reason, notes[i].reason))
 			return arena_printf(a, "zone %s: %s", e->zone, notes[i].note);
@@ -344,6 +347,8 @@ void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_sna
 		t.zones[i].vacant = is_vacant(op, s->mdep, facts[i].name);
 		t.zones[i].misses =
 			observer_zone_misses(op->observer, s->mdep->meta.key, facts[i].name);
+		t.zones[i].worse =
+			observer_zone_worse(op->observer, s->mdep->meta.key, facts[i].name);
 	}
 	in.blind = t.blind;
 	turns_plan(op->turns, s, &in, t.zones, plan);

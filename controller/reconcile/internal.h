@@ -450,6 +450,8 @@ void observer_read(struct observer *o, const char *key, struct arena *a,
                    const struct policy_view *policy, struct rollout_snapshot *s);
 /* The objective that the zone misses and the others keep; and what was counted of it is void. */
 const char *observer_zone_misses(const struct observer *o, const char *key, const char *zone);
+/* On its way back it answers clients worse than the others: in words, NULL = not so. */
+const char *observer_zone_worse(const struct observer *o, const char *key, const char *zone);
 void observer_zone_forget(struct observer *o, const char *key, const char *zone);
 /* The route was changed at this wall time: shares are counted anew. */
 void observer_route_changed(struct observer *o, const char *key, int64_t wall_ms);

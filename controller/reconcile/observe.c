@@ -1,7 +1,8 @@
 /*
  * Signals of a ModelDeployment. During a release: scrapes the pods of both revisions, feeds the
  * judge, and counts which share of the requests the canary really got since the route was last
- * changed. With objectives also before and after it, as long as something is stable.
+ * changed. With objectives also before and after it, as long as something is stable, and while a
+ * zone is on its way back.
  */
 #include <math.h>
 #include <string.h>
@@ -52,6 +53,7 @@ struct observation {
 	bool chosen;               /* the canary's requests are of an audience: no sample of all */
 	int64_t heard_ms;          /* monotonic: last requests of the canary, or the beginning */
 	struct slo_watch *slo;     /* NULL without objectives */
+	struct return_watch *back; /* NULL while no zone comes back */
 	struct map pods;           /* "ns/name" -> struct watched */
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
@@ -84,6 +86,7 @@ static void observation_free(void *arg)
 	free(o->scores);
 	score_groups_clear(&o->groups);
 	slo_watch_free(o->slo);
+	return_watch_free(o->back);
 	free(o->policy);
 	free(o->stable);
 	free(o->target);
@@ -153,8 +156,7 @@ static void judge_end(struct observation *o)
 
 /* --- readings ---------------------------------------------------------------------------- */
 
-static void feed_judge(struct observation *o, const struct watched *w,
-                       const struct scrape_reading *r)
+static struct sequential_sample sample_of(const struct watched *w, const struct scrape_reading *r)
 {
 	struct sequential_sample x = {.t = (double)r->wall_ms / 1000.0,
 	                              .stratum = w->zone,
@@ -167,16 +169,22 @@ static void feed_judge(struct observation *o, const struct watched *w,
 	_Static_assert(COUNTS_BUCKETS_MAX <= JUDGE_BUCKETS_MAX, "buckets fit");
 	memcpy(x.bounds, r->increment->bounds, sizeof(double) * x.nbuckets);
 	memcpy(x.counts, r->increment->buckets, sizeof(double) * x.nbuckets);
+	return x;
+}
+
+static void feed_judge(struct observation *o, const struct watched *w,
+                       const struct scrape_reading *r, const struct sequential_sample *x)
+{
 	if (o->judge)
-		sequential_observe(o->judge, &x);
+		sequential_observe(o->judge, x);
 	if (o->limits)
-		thresholds_observe(o->limits, &x);
+		thresholds_observe(o->limits, x);
 	if (o->analysis)
-		analysis_count(o->analysis, w->canary, x.requests);
+		analysis_count(o->analysis, w->canary, x->requests);
 	if (o->drift && r->scores && !o->chosen)
 		drift_observe(o->drift, w->canary, r->scores->n, r->scores->bounds,
 		              r->scores->counts);
-	if (w->canary && x.requests > 0)
+	if (w->canary && x->requests > 0)
 		o->heard_ms = clock_mono_ms();
 }
 
@@ -289,6 +297,24 @@ static void wake(struct observer *ob, const char *key, struct observation *o, in
 	operator_enqueue(ob->op, key);
 }
 
+static void on_increment(struct observer *ob, struct observation *o, const struct watched *w,
+                         const struct scrape_reading *r)
+{
+	struct sequential_sample x = sample_of(w, r);
+	bool news = false;
+
+	if (o->judging) {
+		feed_judge(o, w, r, &x);
+		count_share(o, w, r);
+	}
+	if (o->slo)
+		news |= slo_watch_feed(o->slo, w->canary, w->zone, r->wall_ms, r->increment);
+	if (o->back && !w->canary)
+		news |= return_watch_feed(o->back, &x);
+	if (news)
+		operator_enqueue(ob->op, r->group);
+}
+
 static void on_reading(void *arg, const struct scrape_reading *r)
 {
 	struct observer *ob = arg;
@@ -302,14 +328,8 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 		return;
 	}
 	w->failing = false;
-	if (r->increment && r->increment->known) {
-		if (o->judging) {
-			feed_judge(o, w, r);
-			count_share(o, w, r);
-		}
-		if (o->slo && slo_watch_feed(o->slo, w->canary, w->zone, r->wall_ms, r->increment))
-			operator_enqueue(ob->op, r->group);
-	}
+	if (r->increment && r->increment->known)
+		on_increment(ob, o, w, r);
 	w->last_ms = r->wall_ms;
 	wake(ob, r->group, o, r->wall_ms);
 }
@@ -441,7 +461,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 
 	arena_init(&a, 8192);
 	if (!st->stable || !st->target || !can_judge(s->mdep, policy) ||
-	    (!plan->judge && !s->mdep->slo.n)) {
+	    (!plan->judge && !s->mdep->slo.n && !return_watch_wanted(st))) {
 		observer_forget(ob, key);
 		return;
 	}
@@ -454,6 +474,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	xstr_replace(&o->target, st->target);
 	set_judge(ob, o, s, plan, policy->policy, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
+	o->back = return_watch_set(o->back, s->mdep, st);
 	o->chosen = is_chosen(s->mdep, st);
 	if (observer_can_scrape(s->mdep)) {
 		watch_pods(ob, key, o, s, &a);
@@ -487,6 +508,13 @@ const char *observer_zone_misses(const struct observer *ob, const char *key, con
 	const struct observation *o = map_get(&ob->observations, key);
 
 	return o && o->slo ? slo_watch_zone_misses(o->slo, zone) : NULL;
+}
+
+const char *observer_zone_worse(const struct observer *ob, const char *key, const char *zone)
+{
+	const struct observation *o = map_get(&ob->observations, key);
+
+	return o && o->back ? return_watch_worse(o->back, zone) : NULL;
 }
 
 void observer_zone_forget(struct observer *ob, const char *key, const char *zone)

@@ -41,4 +41,16 @@ void slo_watch_forget(struct slo_watch *w);
 bool slo_watch_news(struct slo_watch *w, int64_t now_ms);
 void slo_watch_read(struct slo_watch *w, int64_t now_ms, struct arena *a, struct rollout_slo *out);
 
+/* --- zones on their way back (observe_return.c) -------------------------------------------- */
+struct return_watch;
+bool return_watch_wanted(const struct mdep_status *st);
+/* Watches the zones that st ramps up; NULL when there are none. Takes w (NULL: none yet). */
+struct return_watch *return_watch_set(struct return_watch *w, const struct mdep *m,
+                                      const struct mdep_status *st);
+void return_watch_free(struct return_watch *w);
+/* Of the stable revision's pods, stratum = zone. True when a zone is found worse from now on. */
+bool return_watch_feed(struct return_watch *w, const struct sequential_sample *x);
+/* In words, valid until the next return_watch_set(); NULL = nothing speaks against it. */
+const char *return_watch_worse(struct return_watch *w, const char *zone);
+
 #endif

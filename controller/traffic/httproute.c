@@ -124,40 +124,20 @@ static void write_spec(struct json_writer *w, const struct mdep *m)
 		jw_raw(w, "hostnames", m->hostnames_json);
 }
 
-static const struct rules_form http_form = {
-	.list = "rules",
-	.matches = "matches",
-	.backends = "backendRefs",
-	.mirrors = "filters",
-	.template = "[{\"matches\":[{\"path\":{\"type\":\"PathPrefix\",\"value\":\"/\"}}]}]",
-	.max_rules = MAX_RULES,
-	.write_backend = write_ref,
-	.service_of = service_of,
-	.weight_of = weight_of,
-	.write_match = write_match,
-	.has_headers = has_headers,
-	.write_mirror = write_mirror,
-	.mirror_backend = mirror_backend,
-	.write_spec = write_spec,
-};
-
+/* template: a first rule of ours, in a route that has none. */
+#define ROUTE_FORM(rule)                                                                           \
+	{                                                                                          \
+		.list = "rules", .matches = "matches", .backends = "backendRefs",                  \
+		.mirrors = "filters", .template = (rule), .max_rules = MAX_RULES,                  \
+		.write_backend = write_ref, .service_of = service_of, .weight_of = weight_of,      \
+		.write_match = write_match, .has_headers = has_headers,                            \
+		.write_mirror = write_mirror, .mirror_backend = mirror_backend,                    \
+		.write_spec = write_spec,                                                          \
+	}
+static const struct rules_form http_form =
+	ROUTE_FORM("[{\"matches\":[{\"path\":{\"type\":\"PathPrefix\",\"value\":\"/\"}}]}]");
 /* A rule without matches takes every call. */
-static const struct rules_form grpc_form = {
-	.list = "rules",
-	.matches = "matches",
-	.backends = "backendRefs",
-	.mirrors = "filters",
-	.template = "[{}]",
-	.max_rules = MAX_RULES,
-	.write_backend = write_ref,
-	.service_of = service_of,
-	.weight_of = weight_of,
-	.write_match = write_match,
-	.has_headers = has_headers,
-	.write_mirror = write_mirror,
-	.mirror_backend = mirror_backend,
-	.write_spec = write_spec,
-};
+static const struct rules_form grpc_form = ROUTE_FORM("[{}]");
 
 static void observe(const struct rules_form *form, const struct object_kind *kind,
                     const struct mdep *m, const struct traffic_view *v,

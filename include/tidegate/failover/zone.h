@@ -42,7 +42,9 @@
  * A zone that answers probes and misses an objective which the others keep (slow, or errors) is
  * left too, reason MissesObjective, but only where nothing speaks against it: it is Impaired as
  * long as the mode is Manual, capacity is short or another zone is out. On its way back it relapses
- * when it misses again. That is always this model's own affair, no other one's.
+ * when it misses again. That is always this model's own affair, no other one's. So it is where
+ * requests are judged on the way back: it relapses when clients are answered worse there than in
+ * the other zones, reason WorseThanOthers.
  *
  * Guards: one zone is out at a time, not counting those that people want out, beside which another
  * is left where the rest carries minCapacity; never the last healthy one; a zone without pods in
@@ -64,6 +66,9 @@
 #define FAILOVER_ORDER_MS     (12 * 3600 * 1000LL)
 #define FAILOVER_ORDER_MIN_MS (10 * 1000LL)
 #define FAILOVER_ORDER_MAX_MS (7 * 24 * 3600 * 1000LL)
+
+/* Percent of its traffic that a zone gets first on its way back. */
+#define FAILOVER_RAMP_FIRST 5
 
 /* The longest of the ZoneShifts that want a zone out. */
 struct zone_shift {
@@ -94,6 +99,8 @@ struct zone_facts {
 	bool vacant;           /* no pod is wanted there, and a node of it is Ready */
 	/* Objective that it misses and the others keep (failover/miss.h); NULL = none. */
 	const char *misses;
+	/* On its way back it answers clients worse than the other zones, in words; NULL = no. */
+	const char *worse;
 	bool dark; /* by others than this model's pods: other models', or observers there */
 	bool room; /* somebody answers from there, and a node of it is Ready */
 	struct zone_shift shift;
@@ -118,6 +125,7 @@ struct failover_event {
 	const char *reason;
 	const char *zone;
 	const char *hindrance; /* why a zone that misses an objective is not left; else NULL */
+	const char *worse;     /* the fact, where a zone relapses because of it; else NULL */
 };
 
 #define FAILOVER_TEXT_MAX 256

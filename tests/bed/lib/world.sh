@@ -110,6 +110,16 @@ world_install() {
 	bed account tidegate-system tidegate-controller >/dev/null
 }
 
+# world_keep_operator NAME: starts it again when it has ended because it lost its Lease, as a kubelet
+# would. So it does when the machine stands still for two seconds: a replica with others is not kept.
+world_keep_operator() {
+	while sleep 0.5; do
+		[ -e "$BED_DIR/run/$1.pid" ] || continue
+		program_alive "$1" || ! tail -n 1 "$BED_DIR/log/$1.log" | grep -q '"leadership lost' ||
+			program_launch "$1"
+	done
+}
+
 # world_start_operator [NAME] [ZONE] [OPTION...]
 world_start_operator() {
 	local name=${1:-operator} zone=${2:-1}
@@ -119,6 +129,10 @@ world_start_operator() {
 		--lease-namespace tidegate-system --metrics-address 127.0.0.1:0 --health-address 127.0.0.1:0 \
 		--zone "${WORLD_ZONES[zone - 1]}" \
 		--lease-duration 3s --lease-renew-deadline 2s --lease-retry-period 500ms "$@"
+	[ "$name" = operator ] && [ -z "${WORLD_KEEPER:-}" ] || return 0
+	world_keep_operator "$name" >/dev/null 2>&1 </dev/null &
+	WORLD_KEEPER=$!
+	disown "$WORLD_KEEPER"
 }
 
 # world_operator_get NAME ZONE metrics|health PATH: from its own server.

@@ -161,6 +161,34 @@ static void test_a_zone_that_misses_an_objective_is_left(void **st)
 	assert_int_equal(w.evacuations, 2);
 }
 
+static void test_a_zone_that_answers_worse_on_its_way_back_relapses(void **st)
+{
+	(void)st;
+	world(3, 4);
+	run(3000);
+	dark(1, true);
+	run(8000);
+	dark(1, false);
+	while (percent(1) != 25)
+		run(TICK_MS);
+	w.worse[1] = "errors 31.0 % vs 0.0 %";
+	run(TICK_MS);
+	assert_int_equal(percent(1), 0);
+	assert_string_equal(mdep_zone_find(&w.m.status, "b")->reason, "WorseThanOthers");
+	assert_null(failover_zone_out(w.m.status.zones, w.m.status.nzones));
+	assert_non_null(strstr(w.events, "errors 31.0 % vs 0.0 %"));
+	w.worse[1] = NULL;
+	run(115000);
+	assert_int_equal(percent(1), 0);
+	run(75000);
+	assert_int_equal(state(1), ZONE_HEALTHY);
+	assert_int_equal(w.evacuations, 2);
+	/* Nothing is held against a zone that is simply Healthy. */
+	w.worse[1] = "errors 31.0 % vs 0.0 %";
+	run(3000);
+	assert_int_equal(state(1), ZONE_HEALTHY);
+}
+
 /* It answers: where something speaks against leaving it, it is only said. */
 static void test_a_zone_that_misses_an_objective_waits(void **st)
 {
@@ -428,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_a9_clients_who_are_answered_are_a_veto),
 		cmocka_unit_test(test_a_zone_that_only_clients_see_is_no_capacity),
 		cmocka_unit_test(test_a_zone_that_misses_an_objective_is_left),
+		cmocka_unit_test(test_a_zone_that_answers_worse_on_its_way_back_relapses),
 		cmocka_unit_test(test_a_zone_that_misses_an_objective_waits),
 		cmocka_unit_test(test_a14_a15_a_second_zone_waits),
 		cmocka_unit_test(test_a16_without_capacity_only_a_part_is_shifted),

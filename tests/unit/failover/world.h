@@ -44,6 +44,7 @@ static struct world {
 	const char *evacuate, *give_back; /* orders that stand there, until they are settled */
 	struct zone_shift shifts[3];
 	const char *misses[3]; /* objective */
+	const char *worse[3];  /* in the judge's words */
 	bool zone_dark[3], room[3];
 	bool shifts_unread;
 	char reason[FAILOVER_TEXT_MAX];
@@ -112,6 +113,7 @@ static inline struct zone_facts facts_of(int z)
 	                       .in_route = w.route[z],
 	                       .shift = w.shifts[z],
 	                       .misses = w.misses[z],
+	                       .worse = w.worse[z],
 	                       .dark = w.zone_dark[z],
 	                       .room = w.room[z]};
 
@@ -151,8 +153,10 @@ static inline void note_events(const struct failover_plan *plan)
 		w.evacuations += str_eq(plan->events[i].reason, "ZoneEvacuating") ||
 		                 str_eq(plan->events[i].reason, "MissesObjective") ||
 		                 str_eq(plan->events[i].reason, "ZoneRelapsed");
-		used += (size_t)snprintf(w.events + used, sizeof(w.events) - used, "%s:%s ",
-		                         plan->events[i].zone, plan->events[i].reason);
+		used += (size_t)snprintf(w.events + used, sizeof(w.events) - used, "%s:%s%s%s ",
+		                         plan->events[i].zone, plan->events[i].reason,
+		                         plan->events[i].worse ? " " : "",
+		                         str_or(plan->events[i].worse, ""));
 		assert_true(used < sizeof(w.events));
 	}
 }

@@ -23,6 +23,7 @@ static struct stage {
 	unsigned models;
 	const char *preset; /* NULL = triton */
 	unsigned replicas;  /* of a model; 0 = 3 */
+	const char *ramp;   /* of the way back; NULL = 8s */
 	/* Whether a process gets an answer from a pod; NULL = as the world has it. */
 	bool (*reaches)(const char *agent, const char *model, const char *zone, const char *url);
 	bool (*connected)(void *arg, const char *agent);
@@ -121,10 +122,10 @@ static inline void stage_model(const char *name, const char *version, const char
 		"\"strategy\":{\"maxSurge\":1,\"steps\":[{\"weight\":20,\"hold\":\"10m\"},"
 		"{\"weight\":100}]},\"failover\":{\"minCapacity\":\"60%%\",\"recoverAfter\":"
 		"\"30s\","
-		"\"ramp\":\"8s\"},\"traffic\":{\"httpRoute\":{\"name\":\"%s\",\"parentRefs\":"
+		"\"ramp\":\"%s\"},\"traffic\":{\"httpRoute\":{\"name\":\"%s\",\"parentRefs\":"
 		"[{\"name\":\"gw\"}]}}%s}}",
 		name, stage.replicas ? stage.replicas : 3, version, str_or(stage.preset, "triton"),
-		name, more);
+		str_or(stage.ramp, "8s"), name, more);
 
 	assert_non_null(sim_put(stage.cluster.api, SIM_MDEP, text, NULL));
 }

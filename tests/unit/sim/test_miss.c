@@ -1,6 +1,6 @@
 /*
- * Zones that answer every probe and miss an objective which the others keep: the whole operator,
- * with its own scraping.
+ * Zones that answer every probe and miss an objective which the others keep, or answer worse than
+ * the others on their way back: the whole operator, with its own scraping.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,19 +25,25 @@ static int end(void **st)
 	return 0;
 }
 
-static void begin(unsigned models)
+static void begin_with(unsigned models, const char *slo, const char *ramp)
 {
 	char name[16];
 
 	stage_begin(models, 3);
 	stage.preset = "tensorflow-serving"; /* it tells how long answers took */
+	stage.ramp = ramp;
 	for (unsigned i = 0; i < models; i++) {
 		snprintf(name, sizeof(name), "m%02u", i);
 		world_app(&stage.world, "default", name)->rate = i ? 1 : 200;
-		stage_model(name, "1", SLO);
+		stage_model(name, "1", slo);
 	}
 	run_until_well();
 	run(40000);
+}
+
+static void begin(unsigned models)
+{
+	begin_with(models, SLO, NULL);
 }
 
 static void test_a_zone_with_errors_is_left_and_comes_back(void **st)
@@ -131,6 +137,50 @@ static void test_it_is_this_models_own_affair(void **st)
 	assert_string_equal(zone_state(0, "z2"), "Degraded");
 }
 
+/* Without any objective: what it answers is looked at when it comes back. */
+static void back_from_the_dark(double errors, double slower)
+{
+	begin_with(1, "", "60s");
+	world_zone_set(&stage.world, "z1", true);
+	run(8000);
+	assert_string_equal(zone_state(0, "z1"), "Evacuated");
+	world_zone_spoil(&stage.world, "z1", errors, slower);
+	world_zone_set(&stage.world, "z1", false);
+}
+
+static void test_errors_on_the_way_back(void **st)
+{
+	(void)st;
+	back_from_the_dark(0.3, 1);
+	run(100000);
+	assert_string_equal(zone_state(0, "z1"), "Evacuated");
+	assert_string_equal(zone_reason(0, "z1"), "WorseThanOthers");
+	assert_int_equal(route_share(0, "z1"), 0);
+	assert_int_equal(times_left(0, "z0") + times_left(0, "z2"), 0);
+	world_zone_spoil(&stage.world, "z1", 0, 1);
+	run(200000);
+	assert_string_equal(zone_state(0, "z1"), "Healthy");
+}
+
+static void test_slow_on_the_way_back(void **st)
+{
+	(void)st;
+	back_from_the_dark(0, 20);
+	run(110000);
+	assert_string_equal(zone_reason(0, "z1"), "WorseThanOthers");
+	assert_int_equal(route_share(0, "z1"), 0);
+}
+
+/* Half as slow again: another generation of cards, or a longer way. */
+static void test_a_little_slower_on_the_way_back(void **st)
+{
+	(void)st;
+	back_from_the_dark(0, 1.5);
+	run(150000);
+	assert_string_equal(zone_state(0, "z1"), "Healthy");
+	assert_int_equal(times_left(0, "z1"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +190,9 @@ int main(void)
 		cmocka_unit_test_teardown(test_errors_everywhere_are_no_zones_fault, end),
 		cmocka_unit_test_teardown(test_a_bad_canary_is_no_zones_fault, end),
 		cmocka_unit_test_teardown(test_it_is_this_models_own_affair, end),
+		cmocka_unit_test_teardown(test_errors_on_the_way_back, end),
+		cmocka_unit_test_teardown(test_slow_on_the_way_back, end),
+		cmocka_unit_test_teardown(test_a_little_slower_on_the_way_back, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
