@@ -110,13 +110,17 @@ world_install() {
 	bed account tidegate-system tidegate-controller >/dev/null
 }
 
-# world_keep_operator NAME: starts it again when it has ended because it lost its Lease, as a kubelet
-# would. So it does when the machine stands still for two seconds: a replica with others is not kept.
+# world_ended_leaderless NAME: it has ended because it lost its Lease, nobody stopped it.
+world_ended_leaderless() {
+	[ -e "$BED_DIR/run/$1.pid" ] && ! program_alive "$1" &&
+		tail -n 1 "$BED_DIR/log/$1.log" | grep -q '"leadership lost'
+}
+
+# world_keep_operator: as a kubelet would, starts it again when it has lost its Lease. That takes no more
+# than a machine that stands still for two seconds.
 world_keep_operator() {
 	while sleep 0.5; do
-		[ -e "$BED_DIR/run/$1.pid" ] || continue
-		program_alive "$1" || ! tail -n 1 "$BED_DIR/log/$1.log" | grep -q '"leadership lost' ||
-			program_launch "$1"
+		world_ended_leaderless operator && program_launch operator
 	done
 }
 
@@ -130,7 +134,7 @@ world_start_operator() {
 		--zone "${WORLD_ZONES[zone - 1]}" \
 		--lease-duration 3s --lease-renew-deadline 2s --lease-retry-period 500ms "$@"
 	[ "$name" = operator ] && [ -z "${WORLD_KEEPER:-}" ] || return 0
-	world_keep_operator "$name" >/dev/null 2>&1 </dev/null &
+	world_keep_operator >/dev/null 2>&1 </dev/null &
 	WORLD_KEEPER=$!
 	disown "$WORLD_KEEPER"
 }
