@@ -147,13 +147,13 @@ static void take_text(struct returning *r, double now)
 
 /* Two zones on their way back are no measure for each other. */
 static bool feed_zone(struct return_watch *w, struct returning *r,
-                      const struct sequential_sample *x, const char *zone)
+                      const struct sequential_sample *x)
 {
 	struct sequential_sample own = *x;
 
-	own.canary = str_eq(r->zone, zone);
+	own.canary = str_eq(r->zone, x->stratum);
 	own.stratum = "";
-	if (r->worse || (!own.canary && find(w, zone)))
+	if (r->worse || (!own.canary && find(w, x->stratum)))
 		return false;
 	sequential_observe(r->judge, &own);
 	r->worse = sequential_verdict(r->judge, own.t) == JUDGE_FAIL;
@@ -167,7 +167,7 @@ bool return_watch_feed(struct return_watch *w, const struct sequential_sample *x
 	bool news = false;
 
 	for (unsigned i = 0; i < w->n; i++)
-		news |= feed_zone(w, &w->zones[i], x, x->stratum);
+		news |= feed_zone(w, &w->zones[i], x);
 	return news;
 }
 
