@@ -454,6 +454,22 @@ static void collect_pod(struct intents *t, const struct rollout_pod_wish *w, int
 	i->missing_ok = true;
 }
 
+/* Not simply deleted: a budget holds for it, too. Ours lets pods go that are not Ready. */
+static void collect_eviction(struct intents *t, const struct pod *p)
+{
+	cleanup_free char *body =
+		eviction_body(p->meta.namespace, p->meta.name, p->meta.uid, false);
+	struct intent *i = intent_add(t, INTENT_CLEANUP, CACHE_POD);
+
+	i->what = arena_printf(t->arena, "evict pod %s", p->meta.name);
+	i->method = "POST";
+	i->manager = TG_FM_POD;
+	i->path = path_of(t, CACHE_POD, p->meta.namespace, p->meta.name, "/eviction");
+	i->body = arena_strdup(t->arena, body);
+	i->body_len = strlen(i->body);
+	i->missing_ok = true;
+}
+
 static void collect_retired(struct intents *t, const struct mdep *m, const char *deployment)
 {
 	struct intent *i;
@@ -533,7 +549,10 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 	    collect_services(op, s, plan, ks, out, err))
 		return -1;
 	for (unsigned i = 0; i < plan->npods; i++)
-		collect_pod(out, &plan->pods[i], s->now_ms);
+		if (plan->pods[i].evict)
+			collect_eviction(out, plan->pods[i].pod);
+		else
+			collect_pod(out, &plan->pods[i], s->now_ms);
 	for (unsigned i = 0; i < plan->ncells; i++)
 		if (collect_cell(op, out, s->mdep, plan, &plan->cells[i], err))
 			return -1;

@@ -59,6 +59,7 @@ struct key_state {
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct room_pods *room;          /* what room is asked for with; NULL = nothing is */
 	struct taken *taken;             /* names that others hold; NULL mostly */
+	struct map *stranded;            /* uid of a pod on a lost node -> int64_t; NULL mostly */
 	struct observation *observation; /* NULL when nothing is judged */
 };
 
@@ -307,6 +308,14 @@ bool binder_has_assumed(const struct binder *b, const char *key);
 void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
                struct rollout_snapshot *s);
 void room_forget(struct key_state *ks);
+/* Places for a pod of m's spec that could be bound there now, `most` at most. */
+int room_in_zone(struct mdep_operator *op, const struct mdep *m, const char *zone, int most);
+
+/* --- pods on lost nodes (stranded.c) ------------------------------------------------------ */
+/* Fills in `stranded` of s's cells, which are these. */
+void stranded_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
+                   const struct rollout_snapshot *s, struct rollout_cell *cells);
+void stranded_forget(struct key_state *ks);
 
 /* The pod has to make way for another, and is about to be evicted. */
 bool binder_calls(const struct binder *b, const char *pod);
@@ -327,6 +336,8 @@ void preemptor_free(struct preemptor *x);
  */
 int64_t preempt(struct preemptor *x, const struct pod *p, char *note, size_t size);
 bool preempt_calls(const struct preemptor *x, const char *pod);
+/* What is POSTed to a pod's `eviction`, allocated. dry: nothing is done. */
+char *eviction_body(const char *namespace, const char *name, const char *uid, bool dry);
 
 /* --- readiness gate (gate.c) ------------------------------------------------------------- */
 struct gate *gate_new(struct mdep_operator *op, struct err *err);

@@ -406,14 +406,19 @@ static void on_answer(void *arg, const struct kube_response *r)
 	go_on(p);
 }
 
+char *eviction_body(const char *namespace, const char *name, const char *uid, bool dry)
+{
+	return xasprintf(
+		"{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"%s\","
+		"\"namespace\":\"%s\"},\"deleteOptions\":{\"preconditions\":{\"uid\":\"%s\"}%s}}",
+		name, namespace, uid, dry ? ",\"dryRun\":[\"All\"]" : "");
+}
+
 static void evict(struct preemption *p, const struct leaver *v, bool dry)
 {
 	cleanup_free char *path =
 		xasprintf("/api/v1/namespaces/%s/pods/%s/eviction", v->namespace, v->name);
-	cleanup_free char *body = xasprintf(
-		"{\"apiVersion\":\"policy/v1\",\"kind\":\"Eviction\",\"metadata\":{\"name\":\"%s\","
-		"\"namespace\":\"%s\"},\"deleteOptions\":{\"preconditions\":{\"uid\":\"%s\"}%s}}",
-		v->name, v->namespace, v->uid, dry ? ",\"dryRun\":[\"All\"]" : "");
+	cleanup_free char *body = eviction_body(v->namespace, v->name, v->uid, dry);
 	struct kube_request req = {.method = "POST",
 	                           .path = path,
 	                           .field_manager = TG_FM_SCHED,

@@ -40,6 +40,7 @@ void key_state_free(void *state)
 		return;
 	taken_free(ks);
 	room_forget(ks);
+	stranded_forget(ks);
 	free(ks);
 }
 

@@ -91,6 +91,13 @@ static int being_bound(const struct mdep_operator *op, const struct rollout_snap
 	return n;
 }
 
+int room_in_zone(struct mdep_operator *op, const struct mdep *m, const char *zone, int most)
+{
+	cleanup_free struct object *o = make_pod(m, zone);
+
+	return o ? binder_room(op->binder, (const struct pod *)o, most) : 0;
+}
+
 void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
                struct rollout_snapshot *s)
 {

@@ -71,8 +71,8 @@ static void collect_cell(struct mdep_operator *op, const struct replicaset *rs, 
 		endpoints_read(op->endpoints, a, cell);
 }
 
-static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct arena *a,
-                          struct rollout_snapshot *out)
+static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
+                          struct arena *a, struct rollout_snapshot *out)
 {
 	const struct store *sets = &op->stores[CACHE_REPLICASET];
 	struct rollout_cell *cells = arena_array(a, ROLLOUT_CELLS_MAX, sizeof(*cells));
@@ -88,6 +88,7 @@ static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct
 	}
 	out->cells = cells;
 	out->ncells = n;
+	stranded_read(op, ks, a, out, cells);
 }
 
 void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_state *ks,
@@ -100,7 +101,7 @@ void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_s
 	*out = (struct rollout_snapshot){.now_ms = now_ms, .mdep = m};
 	out->taken = taken_text(op, m, ks, a);
 	takeover_read(op, m, a, &out->takeover);
-	collect_cells(op, m, a, out);
+	collect_cells(op, m, ks, a, out);
 	room_read(op, ks, a, out);
 	if (driver) {
 		route_view(op, m, ks, now_ms, &view);

@@ -141,6 +141,7 @@ static void plan_release(struct planner *p)
 	plan_weight_move(p);
 	plan_arithmetic(p);
 	plan_pods(p);
+	plan_stranded(p);
 	plan_matrix(p);
 	plan_counts(p);
 	p->out->audience = plan_audience(p);

@@ -131,6 +131,9 @@ void plan_wake(struct planner *p, int64_t at_ms);
 void plan_event(struct planner *p, bool warning, const char *reason, const char *note);
 const char *plan_model_version(const struct planner *p, const char *revision);
 
+/* plan_stranded.c: pods on lost nodes; after plan_pods(). */
+void plan_stranded(struct planner *p);
+
 /* plan_view.c: pods and cells sorted into tracks. */
 void plan_view(struct planner *p);
 void plan_tracks(struct planner *p); /* again, after stable or target changed */

@@ -515,7 +515,8 @@ void plan_pods(struct planner *p)
 			is_idle(p, &p->cells[i]) ? stable_wants(p, p->cells[i].zone) : 0;
 		p->cells[i].makes_way = p->cells[i].yields > 0;
 	}
-	p->out->pods = arena_array(p->arena, npods, sizeof(*p->out->pods));
+	/* plan_stranded() has wishes of its own. */
+	p->out->pods = arena_array(p->arena, 2 * npods, sizeof(*p->out->pods));
 	p->out->cells = arena_array(p->arena, 2 * p->ncells, sizeof(*p->out->cells));
 	replicas_limits(&p->in, &lim);
 	for (int t = 0; t < TRACKS; t++)

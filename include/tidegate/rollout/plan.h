@@ -132,6 +132,12 @@ struct rollout_pod_fact {
 	bool idle;         /* out of the slices, and its own metrics show no request any more */
 };
 
+/* A pod on a node that is gone, as far as its control plane and our own probes can tell. */
+struct rollout_stranded {
+	int64_t since_ms; /* wall, first seen so; 0 = it is not */
+	bool room;        /* another could be bound in its zone now */
+};
+
 /* One ReplicaSet as observed, with its pods. Zone "" when the ModelDeployment has no zones. */
 struct rollout_cell {
 	const char *revision, *zone;
@@ -151,6 +157,7 @@ struct rollout_cell {
 	/* Of each of its pods: it is about to be taken away by others, and counts as gone. NULL =
 	 * none. */
 	const bool *called;
+	const struct rollout_stranded *stranded; /* of each of its pods; NULL = none is */
 };
 
 /* What is known of the data plane. */
@@ -268,6 +275,7 @@ struct rollout_cell_wish {
 struct rollout_pod_wish {
 	const struct pod *pod;
 	bool leave; /* true: label out of service, cost down, leaving-since now; false: back in */
+	bool evict; /* this instead: its node is lost */
 };
 
 #define ROLLOUT_EVENTS_MAX 8
