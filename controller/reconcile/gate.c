@@ -96,6 +96,17 @@ static void call_witness(struct gate *g, const struct pod *p, unsigned failures)
 		witness_call(g->op->witness, m, p);
 }
 
+/*
+ * A kubelet that lives draws the conclusion itself; one whose node is lost does not. Of a zone that
+ * fails the route takes care, and its pods stay as they are.
+ */
+static bool is_out(struct gate *g, const struct pod *p)
+{
+	const struct mdep *m = mdep_of_pod(g->op, p);
+
+	return p->ready && m && failover_fails_alone(g->op, m, p);
+}
+
 static void on_probe(void *arg, const char *pod, const char *uid, bool ready, unsigned failures,
                      const char *why)
 {
@@ -119,6 +130,7 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 	write_condition(g, p,
 	                &(struct pod_condition){.type = TG_GATE_MODEL_READY,
 	                                        .status = ready,
+	                                        .unready = !ready && is_out(g, p),
 	                                        .reason = ready ? "ModelServed" : "ModelNotServed",
 	                                        .message = why});
 }

@@ -282,6 +282,7 @@ void kind_status_write(struct mdep_operator *op, const struct object_kind *kind,
 struct pod_condition {
 	const char *type, *reason, *message;
 	bool status;
+	bool unready; /* the pod is not Ready, too: said for a kubelet that may be gone */
 };
 /* Fire and forget: what it is derived from is looked at again. */
 /* done NULL: a failure is only logged. Returns NULL, without a call of done, when c is too long. */
@@ -316,6 +317,8 @@ int room_in_zone(struct mdep_operator *op, const struct mdep *m, const char *zon
 void stranded_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
                    const struct rollout_snapshot *s, struct rollout_cell *cells);
 void stranded_forget(struct key_state *ks);
+/* A node was given up: whoever has pods there is looked at. */
+void stranded_node(struct mdep_operator *op, const struct store_event *ev);
 
 /* The pod has to make way for another, and is about to be evicted. */
 bool binder_calls(const struct binder *b, const char *pod);
@@ -374,6 +377,8 @@ void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_m
 /* A pod fails for us, but others see its zone better, or it answers clients: that is no reason to
  * act on it. */
 bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
+/* Most pods of p's zone answer, or no route could take care of the zone. */
+bool failover_fails_alone(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
 /* A pod's probe failed, or passes again: its ModelDeployment is looked at soon. */
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);
 /* Some node of the zone is Ready. */

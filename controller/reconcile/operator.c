@@ -85,6 +85,7 @@ static void on_node(void *arg, const struct store_event *ev)
 	struct mdep_operator *op = arg;
 
 	binder_node(op->binder, ev);
+	stranded_node(op, ev);
 }
 
 static void on_replicaset(void *arg, const struct store_event *ev)

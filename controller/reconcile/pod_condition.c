@@ -20,6 +20,18 @@ static void on_written(void *arg, const struct kube_response *r)
 	pod_condition_lost(r);
 }
 
+/*
+ * A kubelet whose node is lost does not draw the conclusion, and the pod would stay in the
+ * endpoints until the node controller gives the node up, 50 s later. One that lives comes to the
+ * same, and says so when the gate is open again.
+ */
+static void write_unready(struct json_writer *w, const char *gate)
+{
+	cleanup_free char *message = xasprintf("readiness gate \"%s\" is not True", gate);
+
+	condition_write(w, "Ready", false, "ReadinessGatesNotReady", message, 0, 0);
+}
+
 /* The uid makes the write fail on a later pod of the same name. */
 static int write_body(struct buf *out, const struct pod *p, const struct pod_condition *c)
 {
@@ -33,6 +45,8 @@ static int write_body(struct buf *out, const struct pod *p, const struct pod_con
 	jw_object(&w, "status");
 	jw_array(&w, "conditions");
 	condition_write(&w, c->type, c->status, c->reason, c->message, 0, 0);
+	if (c->unready)
+		write_unready(&w, c->type);
 	jw_end_array(&w);
 	jw_end_object(&w);
 	jw_end_object(&w);

@@ -5,6 +5,7 @@
  * zone is asked with a pod as spec's template makes it.
  */
 #include "internal.h"
+#include "tidegate/api/names.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
@@ -96,4 +97,25 @@ void stranded_read(struct mdep_operator *op, struct key_state *ks, struct arena 
 		n += read_cell(op, ks, a, s, &cells[i]);
 	if (!n)
 		stranded_forget(ks);
+}
+
+void stranded_node(struct mdep_operator *op, const struct store_event *ev)
+{
+	const struct node *was = (const struct node *)ev->previous;
+	const struct node *n = (const struct node *)ev->object;
+	const struct object *o;
+	size_t it = 0;
+
+	if (ev->change == STORE_DELETED || n->ready || !was || !was->ready)
+		return;
+	while ((o = store_next(&op->stores[CACHE_POD], &it))) {
+		const struct pod *p = (const struct pod *)o;
+		const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+		cleanup_free char *key = NULL;
+
+		if (!name || !str_eq(p->node, n->meta.name))
+			continue;
+		key = xasprintf("%s/%s", p->meta.namespace, name);
+		operator_enqueue(op, key);
+	}
 }

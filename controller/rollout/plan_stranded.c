@@ -9,6 +9,8 @@
 #include "plan_internal.h"
 
 #define STRANDED_MS 30000
+/* Room may be freed by others, whom nobody tells us of. */
+#define AGAIN_MS 10000
 
 static void replace(struct planner *p, const struct pod *pod)
 {
@@ -24,14 +26,14 @@ void plan_stranded(struct planner *p)
 		const struct rollout_cell *c = &p->s->cells[i];
 
 		for (unsigned j = 0; c->stranded && j < c->npods; j++) {
-			const struct rollout_stranded *s = &c->stranded[j];
+			int64_t since_ms = c->stranded[j].since_ms;
 
-			if (!s->since_ms || !s->room)
-				continue;
-			if (p->now < s->since_ms + STRANDED_MS)
-				plan_wake(p, s->since_ms + STRANDED_MS);
-			else
+			if (since_ms && p->now < since_ms + STRANDED_MS)
+				plan_wake(p, since_ms + STRANDED_MS);
+			else if (since_ms && c->stranded[j].room)
 				replace(p, c->pods[j]);
+			else if (since_ms)
+				plan_wake(p, p->now + AGAIN_MS);
 		}
 	}
 }

@@ -438,7 +438,7 @@ static void test_pods(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		static const struct pod pod = {
 			.meta = {.namespace = "shop", .name = "p1", .uid = "u9"}};
-		struct rollout_pod_wish wish = {&pod, rows[i].leave};
+		struct rollout_pod_wish wish = {.pod = &pod, .leave = rows[i].leave};
 		struct bed *b = *state;
 		const struct cJSON *meta, *notes;
 		struct scene s;
@@ -459,6 +459,27 @@ static void test_pods(void **state)
 		kube_client_free(b->client);
 		b->client = NULL;
 	}
+}
+
+/* Of a later pod with the same name nothing is known. */
+static void test_eviction(void **state)
+{
+	static const struct pod pod = {.meta = {.namespace = "shop", .name = "p1", .uid = "u9"}};
+	struct rollout_pod_wish wish = {.pod = &pod, .evict = true};
+	const struct intent *i;
+	struct scene s;
+
+	open_scene(*state, &s, SPEC);
+	s.plan.pods = &wish;
+	s.plan.npods = 1;
+	collect(&s);
+	i = find(&s, "POST", "/api/v1/namespaces/shop/pods/p1/eviction");
+	assert_string_equal(json_str(body_of(&s, i), "kind"), "Eviction");
+	assert_json(&s.a, json_get(body_of(&s, i), "metadata"), "{'name':'p1','namespace':'shop'}");
+	assert_json(&s.a, json_get(body_of(&s, i), "deleteOptions"),
+	            "{'preconditions':{'uid':'u9'}}");
+	assert_true(i->missing_ok);
+	close_scene(&s);
 }
 
 /* --- traffic ----------------------------------------------------------------------------- */
@@ -721,6 +742,7 @@ int main(void)
 		T(test_writes_of_a_spec_are_counted),
 		T(test_delete_is_guarded),
 		T(test_pods),
+		T(test_eviction),
 		T(test_routes),
 		T(test_a_users_route_is_put_back),
 		T(test_take_over),

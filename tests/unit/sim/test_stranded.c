@@ -41,19 +41,25 @@ static const char *node_of(const struct sim_object *pod)
 	return json_str(json_get(pod->json, "spec"), "nodeName");
 }
 
-/* Zone z0 has a second node; one model. cards: of that node. */
-static void begin(unsigned replicas, int cards)
+/* Zone z0 has two nodes, with so many cards; one model. */
+static void begin(unsigned replicas, int cards, int more_cards)
 {
-	cleanup_free char *node =
-		xasprintf("{\"metadata\":{\"name\":\"node-9\",\"labels\":{\"topology.kubernetes.io/"
-	                  "zone\":\"z0\",\"kubernetes.io/hostname\":\"node-9\"}},\"status\":"
-	                  "{\"allocatable\":{\"cpu\":\"64\",\"memory\":\"256Gi\",\"pods\":\"100\","
-	                  "\"nvidia.com/gpu\":\"%d\"},\"conditions\":[{\"type\":\"Ready\","
-	                  "\"status\":\"True\"}]}}",
-	                  cards);
+	cleanup_free char *first_node = xasprintf("{\"status\":{\"allocatable\":{\"cpu\":\"64\","
+	                                          "\"memory\":\"256Gi\",\"pods\":\"100\","
+	                                          "\"nvidia.com/gpu\":\"%d\"}}}",
+	                                          cards);
+	cleanup_free char *second_node = xasprintf(
+		"{\"metadata\":{\"name\":\"node-9\",\"labels\":{\"" TG_ZONE_LABEL
+		"\":\"z0\",\"" TG_HOST_LABEL
+		"\":\"node-9\"}},\"status\":{\"allocatable\":{\"cpu\":\"64\",\"memory\":\"256Gi\","
+		"\"pods\":\"100\",\"nvidia.com/gpu\":\"%d\"},\"conditions\":[{\"type\":\"Ready\","
+		"\"status\":\"True\"}]}}",
+		more_cards);
 
 	stage_begin(0, 3);
-	assert_non_null(sim_put(stage.cluster.api, SIM_NODE, node, NULL));
+	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_NODE, NULL, "node-0"),
+	          first_node);
+	assert_non_null(sim_put(stage.cluster.api, SIM_NODE, second_node, NULL));
 	stage.replicas = replicas;
 	stage_model("m00", "1", "");
 	stage.models = 1;
@@ -75,7 +81,7 @@ static void assert_replaced(void)
 static void test_the_only_replica_of_a_lost_node(void **st)
 {
 	(void)st;
-	begin(1, 8);
+	begin(1, 8, 8);
 	assert_true(world_lose_node(&stage.world, home));
 	run(REPLACED_MS);
 	assert_replaced();
@@ -87,7 +93,7 @@ static void test_the_only_replica_of_a_lost_node(void **st)
 static void test_one_of_three_replicas(void **st)
 {
 	(void)st;
-	begin(3, 8);
+	begin(3, 8, 8);
 	assert_true(world_lose_node(&stage.world, home));
 	run(REPLACED_MS);
 	assert_replaced();
@@ -96,11 +102,37 @@ static void test_one_of_three_replicas(void **st)
 	assert_true(route_share(0, "z0") > 3000);
 }
 
+static double lost(void)
+{
+	world_settle(&stage.world);
+	return stage.world.tally.lost_dark + stage.world.tally.lost_release;
+}
+
+/*
+ * Its kubelet is gone, and the control plane has not given the node up: that the pod is not Ready
+ * is told for it, and its Service does without it from then on. The zone stays.
+ */
+static void test_requests_are_lost_for_seconds_only(void **st)
+{
+	double before;
+
+	(void)st;
+	begin(6, 1, 1);
+	before = lost();
+	assert_true(world_lose_node(&stage.world, home));
+	run(6000);
+	assert_true(lost() > before);
+	before = lost();
+	run(34000);
+	assert_true(lost() == before);
+	assert_true(route_share(0, "z0") > 0);
+}
+
 /* There is nowhere to go: the pod waits for its node. */
 static void test_no_room(void **st)
 {
 	(void)st;
-	begin(1, 0);
+	begin(1, 1, 0);
 	assert_true(world_lose_node(&stage.world, home));
 	run(REPLACED_MS + 20000);
 	assert_string_equal(pod_in("z0")->name, first);
@@ -110,7 +142,7 @@ static void test_no_room(void **st)
 static void test_a_dark_zone_keeps_its_pods(void **st)
 {
 	(void)st;
-	begin(3, 8);
+	begin(3, 8, 8);
 	world_zone_set(&stage.world, "z0", true);
 	run(120000);
 	assert_string_equal(pod_in("z0")->name, first);
@@ -134,7 +166,7 @@ static bool first_is_silent(const char *agent, const char *model, const char *zo
 static void test_a_pod_that_fails_on_a_good_node(void **st)
 {
 	(void)st;
-	begin(1, 8);
+	begin(1, 8, 8);
 	stage.reaches = first_is_silent;
 	run(REPLACED_MS + 20000);
 	assert_string_equal(pod_in("z0")->name, first);
@@ -145,6 +177,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_the_only_replica_of_a_lost_node, end),
 		cmocka_unit_test_teardown(test_one_of_three_replicas, end),
+		cmocka_unit_test_teardown(test_requests_are_lost_for_seconds_only, end),
 		cmocka_unit_test_teardown(test_no_room, end),
 		cmocka_unit_test_teardown(test_a_dark_zone_keeps_its_pods, end),
 		cmocka_unit_test_teardown(test_a_pod_that_fails_on_a_good_node, end),
