@@ -14,8 +14,11 @@
 #define AFTER_DAMAGE_MS (20 * 60000LL)
 #define AFTER_BOUNDS_MS (10 * 60000LL)
 #define SILENT_MS       60000 /* no step may end after so long without any metrics */
-#define HOLD_SLACK_MS   5000
-#define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
+/* Pods are asked one after the other, and who is asked first after an incident has come seems
+ * worse. */
+#define INCIDENT_EDGE_MS 30000
+#define HOLD_SLACK_MS    5000
+#define CALM_MS          (5 * 60000LL) /* until the last order has been heard of */
 
 void check_violate(struct run *r, const char *fmt, ...)
 {
@@ -43,7 +46,7 @@ static bool is_loose(const struct run *r)
 	       (r->check.bounds_ms && run_now(r) < r->check.bounds_ms + AFTER_BOUNDS_MS);
 }
 
-static bool is_back(const char *phase)
+bool check_is_back(const char *phase)
 {
 	return str_eq(phase, "RollingBack") || str_eq(phase, "RolledBack") ||
 	       str_eq(phase, "Aborted");
@@ -62,7 +65,7 @@ static void check_route(struct run *r, const struct sim_object *route)
 			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
 
 		sum += b[i].weight;
-		if (b[i].weight && !is_damaged(r) &&
+		if (b[i].weight && !is_damaged(r) && !r->check.asleep &&
 		    (!service || !world_endpoints(&r->world, service)))
 			check_violate(r,
 			              "weight %" PRId64 " on %s, which has no ready pod in service",
@@ -118,7 +121,7 @@ static void check_counts(struct run *r)
 		check_violate(r, "%" PRId64 " pods wanted, %" PRId64 " + %" PRId64 " allowed",
 		              wanted, u->replicas, u->surge);
 	c->was_full = (c->was_full || serving >= u->replicas) && !is_loose(r) &&
-	              !(is_back(c->phase) && lacks_places(r, c->stable));
+	              !(check_is_back(c->phase) && lacks_places(r, c->stable));
 	if (c->was_full && serving < u->replicas - u->unavailable)
 		check_violate(r, "%" PRId64 " pods serve, %" PRId64 " - %" PRId64 " must", serving,
 		              u->replicas, u->unavailable);
@@ -156,8 +159,7 @@ static void check_place(struct run *r, const struct sim_object *pod)
 
 /* --- decisions ----------------------------------------------------------------------------- */
 
-/* The model version of a revision; 0 = nobody knows. */
-static int64_t version_of(struct run *r, const char *revision)
+int64_t check_version_of(struct run *r, const char *revision)
 {
 	int64_t version = 0;
 
@@ -172,7 +174,7 @@ static int64_t version_of(struct run *r, const char *revision)
 	return version;
 }
 
-static bool is_bad(const struct run *r, int64_t version)
+bool check_is_bad(const struct run *r, int64_t version)
 {
 	return version == 2 && r->scene.canary_is_bad;
 }
@@ -180,21 +182,28 @@ static bool is_bad(const struct run *r, int64_t version)
 /* Each order to promote ends one step, or all of them. */
 static bool is_promoted(struct run *r)
 {
-	return r->check.promoted_full || ++r->check.skips <= r->check.promotes;
+	const struct check *c = &r->check;
+
+	return c->promoted_full || ++r->check.skips <= c->promotes + c->approvals;
 }
 
-/* A step ends after its hold, and only when something was measured; but for people. */
+/* Who asks for a word waits for it; else a step ends after its hold, when something was measured.
+ */
 static void check_step_end(struct run *r, int64_t step, const char *zone_out)
 {
 	const struct check *c = &r->check;
 	int64_t held = clock_wall_ms() - c->holding_wall_ms;
 	int64_t silent = c->silent_since_ms ? run_now(r) - c->silent_since_ms : 0;
+	bool holding = str_eq(c->phase, "Holding"), waiting = str_eq(c->phase, "AwaitingApproval");
+	bool unasked = waiting || user_must_approve(r, c->step);
 	bool early = held < c->hold_ms - HOLD_SLACK_MS && !c->clock_jumped;
 
-	if (step <= c->step || !str_eq(c->phase, "Holding") || c->steps_changed ||
-	    (!zone_out && !early && silent < SILENT_MS) || is_promoted(r))
+	if (step <= c->step || !(holding || waiting) || c->steps_changed ||
+	    !(unasked || zone_out || early || silent >= SILENT_MS) || is_promoted(r))
 		return;
-	if (zone_out)
+	if (unasked)
+		check_violate(r, "step %" PRId64 " ended, and nobody approved", c->step);
+	else if (zone_out)
 		check_violate(r, "step %" PRId64 " ended while zone %s is out", c->step, zone_out);
 	else if (early)
 		check_violate(r, "step %" PRId64 " ended after %" PRId64 " of %" PRId64 " ms",
@@ -228,11 +237,12 @@ static void check_retreat(struct run *r, const char *phase, const char *reason)
 {
 	struct check *c = &r->check;
 
-	if (!is_back(phase) || is_back(c->phase))
+	if (!check_is_back(phase) || check_is_back(c->phase))
 		return;
-	if (str_eq(reason, "JudgeFailed") && !is_bad(r, version_of(r, c->target)))
+	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)) &&
+	    !(c->incident_ms && run_now(r) < c->incident_ms + INCIDENT_EDGE_MS))
 		check_violate(r, "good version %" PRId64 " was judged worse",
-		              version_of(r, c->target));
+		              check_version_of(r, c->target));
 	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)
 		check_violate(r, "%u times aborted by %u orders", c->retreats, c->aborts);
 	if (str_eq(reason, "RollbackOrdered") && ++c->returns > c->rollbacks)
@@ -243,21 +253,22 @@ static void check_pause(struct run *r, const char *phase)
 {
 	struct check *c = &r->check;
 
-	if (str_eq(phase, "Paused") && !str_eq(c->phase, "Paused") && ++c->stops > c->pauses)
-		check_violate(r, "%u pauses by %u orders", c->stops, c->pauses);
+	if (str_eq(phase, "Paused") && !str_eq(c->phase, "Paused") &&
+	    ++c->stops > c->pauses + c->breaches)
+		check_violate(r, "%u pauses by %u orders and %u breaches", c->stops, c->pauses,
+		              c->breaches);
 }
 
 static void check_stable(struct run *r, const char *stable)
 {
 	const struct check *c = &r->check;
 
-	if (!str_eq(stable, c->stable) && is_bad(r, version_of(r, stable)) && !c->promotes &&
-	    !c->rollbacks)
+	if (!str_eq(stable, c->stable) && check_is_bad(r, check_version_of(r, stable)) &&
+	    !c->promotes && !c->rollbacks)
 		check_violate(r, "a bad version became stable");
 }
 
-/* One that is neither Healthy nor merely looked at; NULL = none. */
-static const char *zone_that_is_out(const struct cJSON *status)
+const char *check_zone_out(const struct cJSON *status)
 {
 	static const char *const in[] = {"Healthy", "Suspect", "Impaired"};
 	const struct cJSON *it;
@@ -285,7 +296,7 @@ static void check_status(struct run *r, const struct sim_object *o)
 	const char *phase = str_or(json_str(rollout, "phase"), "");
 	const char *target = str_or(json_str(status, "targetRevision"), "");
 	const char *stable = str_or(json_str(status, "stableRevision"), "");
-	const char *zone_out = zone_that_is_out(status);
+	const char *zone_out = check_zone_out(status);
 	int64_t step = json_i64(rollout, "step", 0);
 	struct check *c = &r->check;
 
@@ -293,6 +304,7 @@ static void check_status(struct run *r, const struct sim_object *o)
 		c->damage_ms = run_now(r);
 	if (str_eq(target, c->target))
 		check_step_end(r, step, zone_out);
+	slo_status(r, status);
 	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));
 	check_pause(r, phase);
 	check_stable(r, stable);
@@ -342,6 +354,7 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 void check_tick(struct run *r)
 {
 	struct check *c = &r->check;
+	int64_t there;
 
 	if (r->user.dark_until_ms || r->user.node_due_ms)
 		c->damage_ms = run_now(r);
@@ -350,6 +363,8 @@ void check_tick(struct run *r)
 	else if (!c->silent_since_ms)
 		c->silent_since_ms = run_now(r);
 	check_counts(r);
+	slo_tick(r);
+	loss_tick(r, pods_serving(r, &there));
 }
 
 /* --- the end ------------------------------------------------------------------------------- */
@@ -409,12 +424,11 @@ bool check_settled(struct run *r)
 
 void check_end(struct run *r)
 {
-	const struct check *c = &r->check;
-	bool bad = is_bad(r, r->user.version);
+	bool bad = check_is_bad(r, r->user.version);
 
 	if (bad == r->result->promoted)
 		check_violate(r, "a %s version was %s", bad ? "bad" : "good",
 		              bad ? "promoted" : "taken back");
-	if (r->result->lost > 0 && !c->damage_ms)
+	if (r->result->lost > 0)
 		check_violate(r, "%.0f requests lost", r->result->lost);
 }

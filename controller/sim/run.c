@@ -7,6 +7,7 @@
 #define HISTORY_MAX    5000
 #define CHECK_MS       500
 #define REQUESTS_MIN_S 20
+#define BASE_ERRORS    0.0003 /* within the budget */
 #define SCENE_SALT     0x7469646567617465ULL
 
 static void on_tick(void *arg)
@@ -20,6 +21,13 @@ static void on_tick(void *arg)
 	if (r->cluster.api->nhistory > HISTORY_MAX)
 		sim_compact(r->cluster.api);
 	timer_start(&r->tick, CHECK_MS);
+}
+
+static const char *draw_on_breach(struct random *random)
+{
+	static const char *const values[] = {NULL, NULL, "Rollback", "Rollback", "Pause", "Notify"};
+
+	return values[random_below(random, ARRAY_SIZE(values))];
 }
 
 static void draw_scene(struct run *r, struct random *random)
@@ -36,6 +44,8 @@ static void draw_scene(struct run *r, struct random *random)
 	s->long_holds = random_below(random, 12) == 0;
 	s->paged = random_below(random, 4) == 0;
 	s->own_route = random_below(random, 4) == 0;
+	s->asleep = random_below(random, 12) == 0;
+	s->on_breach = draw_on_breach(random);
 	s->apart = s->zones > 1 && random_below(random, 2);
 }
 
@@ -49,8 +59,9 @@ static void make_world(struct run *r)
 	a->versions[0].load_min_ms = r->scene.load_ms / 2;
 	a->versions[0].load_max_ms = r->scene.load_ms;
 	a->versions[1] = a->versions[0];
+	a->versions[0].errors = r->scene.on_breach ? BASE_ERRORS : 0;
 	str_copy(a->versions[1].version, sizeof(a->versions[1].version), "2");
-	a->versions[1].errors = r->scene.canary_is_bad ? 0.4 : 0;
+	a->versions[1].errors = r->scene.canary_is_bad ? 0.4 : a->versions[0].errors;
 	a->nversions = 2;
 }
 
@@ -105,9 +116,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	/* Whatever happened before: no order of then has a say in this one. */
 	if (r.scene.lively)
 		release(&r, RUN_VERSIONS + 1);
-	world_settle(&r.world);
+	result->lost = loss_of_release(&r);
 	result->requests = r.world.tally.requests;
-	result->lost = r.world.tally.lost_release;
 	result->virtual_ms = r.cluster.clock.mono_ms;
 	if (!result->failed)
 		check_end(&r);

@@ -3,8 +3,11 @@
  *
  * run.c     scene, begin and end
  * faults.c  what goes wrong between the operator and the API server
- * user.c    what people and machines do: manifests, orders, zones, nodes, clock
+ * user.c    what people and machines do: orders, zones, nodes, clock
+ * user_manifest.c what people wrote down
  * check.c   invariants on the server's truth
+ * check_slo.c objectives: what a breach may lead to, and must
+ * loss.c    whose fault it is that requests find nobody
  */
 #ifndef SIM_RUN_PRIV_H
 #define SIM_RUN_PRIV_H
@@ -26,21 +29,25 @@ struct scene {
 	bool lively;        /* people and machines act in mid-release */
 	bool scarce;        /* a card for each pod that is wanted, hardly more */
 	bool long_holds;
-	bool paged;     /* no WatchList, lists come page by page */
-	bool own_route; /* the route is the user's */
-	bool apart;     /* the operator's processes stand in zones */
+	bool paged;            /* no WatchList, lists come page by page */
+	bool own_route;        /* the route is the user's */
+	bool asleep;           /* replicas is 0 at first */
+	const char *on_breach; /* of objectives; NULL = there are none */
+	bool apart;            /* the operator's processes stand in zones */
 };
 
 enum act_kind {
 	ACT_ORDER,
 	ACT_VERSION,
 	ACT_REPLICAS,
+	ACT_SLEEP,
 	ACT_BOUNDS,
 	ACT_STEPS,
 	ACT_ZONE_DARK,
 	ACT_NODE_LOST,
 	ACT_CLOCK,
 	ACT_SILENCE,
+	ACT_INCIDENT,
 	ACT_ROUTE,
 	ACT_KILL,
 	ACT_KINDS,
@@ -64,12 +71,15 @@ struct user {
 	unsigned version; /* 1.. */
 	unsigned steps;
 	/* What ends by itself. */
-	int64_t dark_until_ms, silent_until_ms, node_due_ms;
+	int64_t dark_until_ms, silent_until_ms, node_due_ms, asleep_until_ms, incident_until_ms;
+	int64_t awake; /* replicas after that */
 	char dark_zone[8];
 	char lost_zone[8];
 	unsigned nodes, orders;
 	int64_t calm_ms;    /* since when nothing more happens; 0 = not yet */
 	int64_t resumed_ms; /* last order to go on, given while all is calm */
+	int64_t asked_ms;   /* a release waits for a word since then; 0 = none does */
+	int64_t approve_after_ms;
 };
 
 /* What the check remembers of what it has seen; times on the virtual clock. */
@@ -82,9 +92,14 @@ struct check {
 	char phase[32], target[64], stable[64];
 	int64_t step, holding_step, holding_wall_ms, hold_ms;
 	/* Orders given, and what was done by order. */
-	unsigned aborts, retreats, rollbacks, returns, pauses, stops, promotes, skips;
+	unsigned aborts, retreats, rollbacks, returns, pauses, stops, promotes, approvals, skips,
+		breaches;
 	bool promoted_full;
 	int64_t silent_since_ms; /* metrics are silent since then; 0 = they are not */
+	int64_t incident_ms;     /* last begin or end of one; 0 = none was */
+	int64_t breach_ms;       /* status tells of a breach that is to be acted on; 0 = of none */
+	bool asleep; /* people want no pods, or those that they want are not all there yet */
+	double lost, excused; /* requests: up to that time; while it was so */
 	bool steps_changed, clock_jumped, route_reset; /* people did that */
 };
 
@@ -111,16 +126,23 @@ void faults_hooks(struct run *r, struct sim_hooks *h);
 
 /* user.c */
 void user_draw(struct run *r, struct random *random);
-void user_apply(struct run *r, unsigned version);
 void user_make_nodes(struct run *r);
 /* Does what is due. */
 void user_tick(struct run *r);
-/* Nobody does anything any more, but to end a pause. */
+/* Nobody does anything any more, but to end a pause and to approve. */
 void user_calm(struct run *r);
 bool user_is_done(const struct run *r);
+bool user_metrics_are_silent(const struct run *r);
+
+/* user_manifest.c */
+unsigned user_draw_steps(const struct run *r, uint64_t draw);
+void user_apply(struct run *r, unsigned version);
+void user_put_manifest(struct run *r);
+void user_put_route(struct run *r);
 /* Of the step, ms. */
 int64_t user_hold(const struct run *r, int64_t step);
-bool user_metrics_are_silent(const struct run *r);
+/* A person must let the step end. */
+bool user_must_approve(const struct run *r, int64_t step);
 
 /* check.c */
 void check_violate(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -130,5 +152,23 @@ void check_tick(struct run *r);
 /* The release has come to its end: what the status says of it. */
 bool check_settled(struct run *r);
 void check_end(struct run *r);
+
+/* Version "2", when it is drawn so. */
+bool check_is_bad(const struct run *r, int64_t version);
+/* The model version of a revision; 0 = nobody knows. */
+int64_t check_version_of(struct run *r, const char *revision);
+bool check_is_back(const char *phase);
+/* A zone that is neither Healthy nor merely looked at; NULL = none. */
+const char *check_zone_out(const struct cJSON *status);
+
+/* check_slo.c: of a status, before the last one is forgotten. */
+void slo_status(struct run *r, const struct cJSON *status);
+void slo_tick(struct run *r);
+
+/* loss.c */
+/* `serving`: pods that do. */
+void loss_tick(struct run *r, int64_t serving);
+/* Requests that were lost though they should not have been. */
+double loss_of_release(struct run *r);
 
 #endif

@@ -113,6 +113,8 @@ int64_t world_draw(struct world *w, int64_t lo, int64_t hi);
 
 /* Made when absent. */
 struct world_app *world_app(struct world *w, const char *ns, const char *name);
+/* So much more of its answers are errors from now on, whatever the version; below 0: fewer. */
+void world_spoil(struct world *w, const char *name, double errors);
 const struct world_behaviour *world_behaviour(const struct world_app *a, const char *version);
 
 /* pods.c */
