@@ -35,14 +35,14 @@ void check_violate(struct run *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool is_damaged(const struct run *r)
+bool check_is_damaged(const struct run *r)
 {
 	return r->check.damage_ms && run_now(r) < r->check.damage_ms + AFTER_DAMAGE_MS;
 }
 
 static bool is_loose(const struct run *r)
 {
-	return is_damaged(r) ||
+	return check_is_damaged(r) ||
 	       (r->check.bounds_ms && run_now(r) < r->check.bounds_ms + AFTER_BOUNDS_MS);
 }
 
@@ -65,12 +65,13 @@ static void check_route(struct run *r, const struct sim_object *route)
 			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
 
 		sum += b[i].weight;
-		if (b[i].weight && !is_damaged(r) && !r->check.asleep &&
+		if (b[i].weight && !check_is_damaged(r) && !r->check.asleep &&
 		    (!service || !world_endpoints(&r->world, service)))
 			check_violate(r,
 			              "weight %" PRId64 " on %s, which has no ready pod in service",
 			              b[i].weight, b[i].service);
 	}
+	zone_route(r, b, n);
 	if (sum != 10000)
 		check_violate(r, "weights sum to %" PRId64, sum);
 }
@@ -304,6 +305,7 @@ static void check_status(struct run *r, const struct sim_object *o)
 		c->damage_ms = run_now(r);
 	if (str_eq(target, c->target))
 		check_step_end(r, step, zone_out);
+	zone_status(r, status);
 	slo_status(r, status);
 	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));
 	check_pause(r, phase);
@@ -312,6 +314,8 @@ static void check_status(struct run *r, const struct sim_object *o)
 	if (str_eq(phase, "Holding") && (!(str_eq(c->phase, "Holding") || is_resumed(r, step)) ||
 	                                 step != c->step || !str_eq(target, c->target))) {
 		check_arrival(r, status, target);
+		if (!is_loose(r) && !c->route_reset && !c->steps_changed)
+			audience_reached(r, step, target);
 		c->holding_wall_ms = clock_wall_ms();
 		c->hold_ms = user_hold(r, step);
 		c->holding_step = step;
@@ -342,8 +346,10 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 	if (!str_eq(agent, r->holder))
 		check_violate(r, "%s wrote %s %s while %s leads", agent,
 		              sim_kinds[o->resource].kind, o->name, r->holder);
-	if (o->resource == SIM_ROUTE)
+	if (o->resource == SIM_ROUTE) {
 		check_route(r, o);
+		audience_route(r, o);
+	}
 	if (o->resource == SIM_POD)
 		check_place(r, o);
 	if (o->resource == SIM_MDEP)
@@ -369,6 +375,16 @@ void check_tick(struct run *r)
 
 /* --- the end ------------------------------------------------------------------------------- */
 
+/* Without a gateway each pod in service gets its part. */
+static bool all_are_stable(struct run *r)
+{
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o))
+		if (!str_eq(world_label(o, TG_LABEL_REVISION), r->check.stable))
+			return false;
+	return true;
+}
+
 static bool all_to_stable(struct run *r)
 {
 	const struct sim_object *route = sim_get(r->cluster.api, SIM_ROUTE, NULL, RUN_MODEL);
@@ -383,7 +399,7 @@ static bool all_to_stable(struct run *r)
 		    (!s || !str_eq(world_label(s, TG_LABEL_REVISION), r->check.stable)))
 			return false;
 	}
-	return n > 0;
+	return n > 0 && !audience_is_left(route);
 }
 
 /* What is missing to the end, NULL when nothing is. */
@@ -403,7 +419,11 @@ static const char *missing(struct run *r)
 		return "the release is under way";
 	if (serving != r->user.replicas || there != r->user.replicas)
 		return "pods are missing or too many";
-	return all_to_stable(r) ? NULL : "traffic goes elsewhere than to the stable revision";
+	if (c->zone_out)
+		return "a zone is still out";
+	return (r->scene.plain ? all_are_stable(r) : all_to_stable(r))
+	               ? NULL
+	               : "traffic goes elsewhere than to the stable revision";
 }
 
 bool check_settled(struct run *r)

@@ -1,31 +1,51 @@
 /*
- * Requests that found nobody: by the operator's doing, whatever else is out of order, but for the
- * time in which people want no pods at all. What goes to pods that are dark is not among them.
+ * Requests that found nobody: by the operator's doing, whatever else is out of order. What goes to
+ * pods that are dark is not among them; excused is what is lost while people want no pods at all,
+ * and in the moment in which a zone gets light: its kubelets hear there first that the model was
+ * not served, and take its pods out of service until the operator has asked them again.
  */
 #include "run_priv.h"
 
-static double lost_up_to_now(struct run *r)
+#define LIGHT_MS 5000
+
+static double lost_so_far(struct run *r)
 {
-	world_settle(&r->world);
-	return r->world.tally.lost_release;
+	return world_app(&r->world, "default", RUN_MODEL)->tally.lost_release;
+}
+
+static void excuse(struct run *r)
+{
+	struct check *c = &r->check;
+	double lost = lost_so_far(r);
+
+	if (c->excusing)
+		c->excused += lost - c->lost;
+	c->lost = lost;
+}
+
+static bool is_light_anew(const struct run *r)
+{
+	return r->check.light_ms && run_now(r) < r->check.light_ms + LIGHT_MS;
 }
 
 void loss_tick(struct run *r, int64_t serving)
 {
 	struct check *c = &r->check;
+	bool excusing;
 
-	if (!r->user.replicas && !c->asleep) {
-		c->asleep = true;
-		c->lost = lost_up_to_now(r);
-	} else if (c->asleep && r->user.replicas && serving >= r->user.replicas) {
-		c->asleep = false;
-		c->excused += lost_up_to_now(r) - c->lost;
-	}
+	c->asleep = !r->user.replicas || (c->asleep && serving < r->user.replicas);
+	excusing = c->asleep || is_light_anew(r);
+	if (excusing != c->excusing)
+		world_settle(&r->world);
+	excuse(r);
+	c->excusing = excusing;
+	if (c->lost > c->excused)
+		check_violate(r, "%.0f requests lost", c->lost - c->excused);
 }
 
 double loss_of_release(struct run *r)
 {
-	double lost = lost_up_to_now(r);
-
-	return (r->check.asleep ? r->check.lost : lost) - r->check.excused;
+	world_settle(&r->world);
+	excuse(r);
+	return r->check.lost - r->check.excused;
 }

@@ -7,6 +7,7 @@
 #define HISTORY_MAX    5000
 #define CHECK_MS       500
 #define REQUESTS_MIN_S 20
+#define AUDIENCE       0.05
 #define BASE_ERRORS    0.0003 /* within the budget */
 #define SCENE_SALT     0x7469646567617465ULL
 
@@ -34,7 +35,7 @@ static void draw_scene(struct run *r, struct random *random)
 {
 	struct scene *s = &r->scene;
 
-	s->zones = (int64_t)random_below(random, 4);
+	s->zones = (int64_t)random_below(random, RUN_ZONES_MAX + 1);
 	s->fault_permille = (int64_t)random_below(random, 80);
 	s->canary_is_bad = random_below(random, 3) == 0;
 	s->load_ms = 4000 + (int64_t)random_below(random, 60000);
@@ -43,7 +44,8 @@ static void draw_scene(struct run *r, struct random *random)
 	s->scarce = random_below(random, 6) == 0;
 	s->long_holds = random_below(random, 12) == 0;
 	s->paged = random_below(random, 4) == 0;
-	s->own_route = random_below(random, 4) == 0;
+	s->plain = random_below(random, 8) == 0;
+	s->own_route = random_below(random, 4) == 0 && !s->plain;
 	s->asleep = random_below(random, 12) == 0;
 	s->on_breach = draw_on_breach(random);
 	s->apart = s->zones > 1 && random_below(random, 2);
@@ -56,6 +58,7 @@ static void make_world(struct run *r)
 
 	world_init(&r->world, r->cluster.api, random_next(&r->random));
 	a->rate = (double)r->scene.rate;
+	a->audience = AUDIENCE;
 	a->versions[0].load_min_ms = r->scene.load_ms / 2;
 	a->versions[0].load_max_ms = r->scene.load_ms;
 	a->versions[1] = a->versions[0];

@@ -5,7 +5,10 @@
  * faults.c  what goes wrong between the operator and the API server
  * user.c    what people and machines do: orders, zones, nodes, clock
  * user_manifest.c what people wrote down
+ * user_shift.c ZoneShifts
  * check.c   invariants on the server's truth
+ * check_zone.c zones that are left
+ * check_audience.c audiences and mirrors
  * check_slo.c objectives: what a breach may lead to, and must
  * loss.c    whose fault it is that requests find nobody
  */
@@ -17,6 +20,7 @@
 #include "world.h"
 
 #define RUN_MODEL       "ranker"
+#define RUN_ZONES_MAX   3
 #define RUN_NODES       6
 #define RUN_FAULTS_MS   (40 * 60000LL)
 #define RUN_LIVENESS_MS (3 * 3600000LL) /* from the last fault to the expected end */
@@ -30,6 +34,7 @@ struct scene {
 	bool scarce;        /* a card for each pod that is wanted, hardly more */
 	bool long_holds;
 	bool paged;            /* no WatchList, lists come page by page */
+	bool plain;            /* no gateway: shares follow the pods */
 	bool own_route;        /* the route is the user's */
 	bool asleep;           /* replicas is 0 at first */
 	const char *on_breach; /* of objectives; NULL = there are none */
@@ -44,6 +49,7 @@ enum act_kind {
 	ACT_BOUNDS,
 	ACT_STEPS,
 	ACT_ZONE_DARK,
+	ACT_SHIFT,
 	ACT_NODE_LOST,
 	ACT_CLOCK,
 	ACT_SILENCE,
@@ -72,7 +78,9 @@ struct user {
 	unsigned steps;
 	/* What ends by itself. */
 	int64_t dark_until_ms, silent_until_ms, node_due_ms, asleep_until_ms, incident_until_ms;
-	int64_t awake; /* replicas after that */
+	int64_t shifted_until_ms; /* end of the last ZoneShift */
+	unsigned shifts;          /* that were made */
+	int64_t awake;            /* replicas after that */
 	char dark_zone[8];
 	char lost_zone[8];
 	unsigned nodes, orders;
@@ -95,11 +103,16 @@ struct check {
 	unsigned aborts, retreats, rollbacks, returns, pauses, stops, promotes, approvals, skips,
 		breaches;
 	bool promoted_full;
-	int64_t silent_since_ms; /* metrics are silent since then; 0 = they are not */
-	int64_t incident_ms;     /* last begin or end of one; 0 = none was */
-	int64_t breach_ms;       /* status tells of a breach that is to be acted on; 0 = of none */
-	bool asleep; /* people want no pods, or those that they want are not all there yet */
-	double lost, excused; /* requests: up to that time; while it was so */
+	int64_t silent_since_ms;     /* metrics are silent since then; 0 = they are not */
+	int64_t incident_ms;         /* last begin or end of one; 0 = none was */
+	char left[RUN_ZONES_MAX][8]; /* zones that nobody is sent to, as status has it */
+	unsigned nleft;
+	bool zone_out;
+	int64_t breach_ms; /* status tells of a breach that is to be acted on; 0 = of none */
+	bool asleep;       /* people want no pods, or those that they want are not all there yet */
+	double lost, excused; /* requests: of all time, and of these excused */
+	bool excusing;
+	int64_t light_ms;                              /* when a zone got light last; 0 = never */
 	bool steps_changed, clock_jumped, route_reset; /* people did that */
 };
 
@@ -143,8 +156,15 @@ void user_put_route(struct run *r);
 int64_t user_hold(const struct run *r, int64_t step);
 /* A person must let the step end. */
 bool user_must_approve(const struct run *r, int64_t step);
+bool user_has_audience(const struct run *r, int64_t step);
+bool user_mirrors(const struct run *r, int64_t step);
+
+/* user_shift.c: makes one, makes one longer, or deletes one. */
+void user_shift(struct run *r, uint64_t draw);
 
 /* check.c */
+/* Something outside is out of order, or was a moment ago. */
+bool check_is_damaged(const struct run *r);
 void check_violate(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* For the hook `written`. */
 void check_written(void *arg, const char *agent, const struct sim_object *o);
@@ -160,6 +180,19 @@ int64_t check_version_of(struct run *r, const char *revision);
 bool check_is_back(const char *phase);
 /* A zone that is neither Healthy nor merely looked at; NULL = none. */
 const char *check_zone_out(const struct cJSON *status);
+
+/* check_zone.c */
+void zone_status(struct run *r, const struct cJSON *status);
+/* Of a route that the operator wrote. */
+void zone_route(struct run *r, const struct world_backend *b, unsigned n);
+
+/* check_audience.c */
+/* Of a route that the operator wrote. */
+void audience_route(struct run *r, const struct sim_object *route);
+/* A step is reached: its audience and its mirror are in force at the gateway. */
+void audience_reached(struct run *r, int64_t step, const char *target);
+/* The route sends chosen requests or copies somewhere. */
+bool audience_is_left(const struct sim_object *route);
 
 /* check_slo.c: of a status, before the last one is forgotten. */
 void slo_status(struct run *r, const struct cJSON *status);

@@ -28,7 +28,7 @@ static void fall_asleep(struct run *r, uint64_t draw)
 		return;
 	u->awake = u->replicas;
 	u->replicas = 0;
-	u->asleep_until_ms = run_now(r) + 10000 + (int64_t)(draw % 900) * 1000;
+	u->asleep_until_ms = run_now(r) + 10000 + (int64_t)(draw % 300) * 1000;
 }
 
 static void wake_up(struct run *r)
@@ -69,7 +69,7 @@ void user_draw(struct run *r, struct random *random)
 		r->scene.scarce ? (int64_t)(r->o.seed % 3) : 1 + (int64_t)random_below(random, 2);
 	u->unavailable = r->scene.scarce ? 1 : (int64_t)random_below(random, 2);
 	u->steps = user_draw_steps(r, random_next(random));
-	u->approve_after_ms = (int64_t)random_below(random, 10 * MINUTE_MS);
+	u->approve_after_ms = (int64_t)random_below(random, 4 * MINUTE_MS);
 	if (r->scene.asleep)
 		fall_asleep(r, random_next(random));
 	if (!r->scene.lively)
@@ -149,7 +149,7 @@ static void begin_incident(struct run *r, uint64_t draw)
 	if (u->incident_until_ms)
 		return;
 	world_spoil(&r->world, RUN_MODEL, INCIDENT_ERRORS);
-	u->incident_until_ms = run_now(r) + 10000 + (int64_t)(draw % 600) * 1000;
+	u->incident_until_ms = run_now(r) + 10000 + (int64_t)(draw % 300) * 1000;
 	r->check.incident_ms = run_now(r);
 }
 
@@ -169,6 +169,7 @@ static void end_outages(struct run *r)
 	if (u->dark_until_ms && now >= u->dark_until_ms) {
 		world_zone_set(&r->world, u->dark_zone, false);
 		u->dark_until_ms = 0;
+		r->check.light_ms = now;
 	}
 	if (u->node_due_ms && now >= u->node_due_ms) {
 		put_node(r, u->nodes++, u->lost_zone);
@@ -225,7 +226,7 @@ static void order_zone(struct run *r, bool evacuate, uint64_t draw)
 	if (!r->scene.zones)
 		return;
 	snprintf(value, sizeof(value), evacuate ? "z%d,%dm" : "z%d",
-	         (int)(draw % (uint64_t)r->scene.zones), 1 + (int)((draw >> 8) % 20));
+	         (int)(draw % (uint64_t)r->scene.zones), 1 + (int)((draw >> 8) % 8));
 	order(r, evacuate ? "evacuate" : "return", value);
 }
 
@@ -262,9 +263,10 @@ static void give_order(struct run *r, uint64_t draw)
 static void change_bounds(struct run *r, uint64_t draw)
 {
 	struct user *u = &r->user;
+	int64_t most = u->asleep_until_ms ? u->awake : u->replicas;
 
 	if (r->scene.scarce) {
-		u->unavailable = 1 + (int64_t)(draw % (uint64_t)u->replicas);
+		u->unavailable = 1 + (int64_t)(draw % (uint64_t)most);
 	} else {
 		u->surge = 1 + (int64_t)(draw % 3);
 		u->unavailable = (int64_t)((draw >> 8) % 2);
@@ -328,6 +330,9 @@ static void happen(struct run *r, const struct act *a)
 		break;
 	case ACT_ZONE_DARK:
 		darken(r, a);
+		break;
+	case ACT_SHIFT:
+		user_shift(r, a->draw);
 		break;
 	case ACT_NODE_LOST:
 		lose_node(r, a);
@@ -407,7 +412,8 @@ bool user_is_done(const struct run *r)
 	const struct user *u = &r->user;
 
 	return u->began_ms && u->next == u->nacts && !u->dark_until_ms && !u->node_due_ms &&
-	       !u->silent_until_ms && !u->asleep_until_ms && !u->incident_until_ms;
+	       !u->silent_until_ms && !u->asleep_until_ms && !u->incident_until_ms &&
+	       run_now(r) >= u->shifted_until_ms;
 }
 
 void user_calm(struct run *r)

@@ -7,17 +7,32 @@
 
 #define MINUTE_MS 60000LL
 
-/* Holds in minutes, by list and step; 0 ends a list. The first list is the one of long holds. */
+/* What a step asks for beside weight and hold. */
+enum { APPROVAL = 1, AUDIENCE = 2, MIRROR = 4 };
+
+/* By list and step; hold in minutes, 0 ends a list; weight -1: none of its own. The first list is
+ * the one of long holds. */
 static const struct {
 	int weight, hold;
-	bool approval;
+	unsigned also;
 } steps[][4] = {
-	{{10, 60, false}, {50, 1, true}},
-	{{10, 2, false}, {50, 1, false}},
-	{{25, 1, false}, {50, 1, false}, {75, 1, false}},
-	{{10, 1, true}, {50, 1, false}},
-	{{20, 1, false}, {40, 1, true}, {80, 1, true}},
+	{{10, 60, 0}, {50, 1, APPROVAL}},
+	{{10, 2, 0}, {50, 1, 0}},
+	{{25, 1, 0}, {50, 1, 0}, {75, 1, 0}},
+	{{10, 1, APPROVAL}, {50, 1, 0}},
+	{{20, 1, 0}, {40, 1, APPROVAL}, {80, 1, APPROVAL}},
+	{{-1, 1, AUDIENCE}, {20, 1, 0}, {60, 1, 0}},
+	{{10, 1, MIRROR}, {50, 1, 0}},
+	{{-1, 1, MIRROR}, {30, 1, AUDIENCE}, {70, 1, 0}},
+	{{-1, 1, AUDIENCE | MIRROR}, {50, 1, APPROVAL | AUDIENCE}},
 };
+
+static bool asks_for(const struct run *r, int64_t step, unsigned what)
+{
+	/* Replica ratio knows neither audiences nor mirrors. */
+	return step >= 0 && step < 4 && steps[r->user.steps][step].also & what &&
+	       (what == APPROVAL || !r->scene.plain);
+}
 
 unsigned user_draw_steps(const struct run *r, uint64_t draw)
 {
@@ -31,7 +46,17 @@ int64_t user_hold(const struct run *r, int64_t step)
 
 bool user_must_approve(const struct run *r, int64_t step)
 {
-	return step >= 0 && step < 4 && steps[r->user.steps][step].approval;
+	return asks_for(r, step, APPROVAL);
+}
+
+bool user_has_audience(const struct run *r, int64_t step)
+{
+	return asks_for(r, step, AUDIENCE);
+}
+
+bool user_mirrors(const struct run *r, int64_t step)
+{
+	return asks_for(r, step, MIRROR);
 }
 
 static void add_zones(struct buf *b, int64_t n)
@@ -43,10 +68,21 @@ static void add_zones(struct buf *b, int64_t n)
 
 static void add_steps(struct buf *b, unsigned list)
 {
-	for (unsigned i = 0; i < 4 && steps[list][i].hold; i++)
-		buf_addf(b, "%s{\"weight\":%d,\"hold\":\"%dm\"%s}", i ? "," : "",
-		         steps[list][i].weight, steps[list][i].hold,
-		         steps[list][i].approval ? ",\"approval\":\"Required\"" : "");
+	for (unsigned i = 0; i < 4 && steps[list][i].hold; i++) {
+		unsigned also = steps[list][i].also;
+
+		buf_addf(b, "%s{\"hold\":\"%dm\"", i ? "," : "", steps[list][i].hold);
+		if (steps[list][i].weight >= 0)
+			buf_addf(b, ",\"weight\":%d", steps[list][i].weight);
+		if (also & APPROVAL)
+			buf_addstr(b, ",\"approval\":\"Required\"");
+		if (also & AUDIENCE)
+			buf_addstr(b, ",\"audience\":{\"headers\":[{\"name\":\"x-gray\","
+			              "\"exact\":\"1\"}]}");
+		if (also & MIRROR)
+			buf_addstr(b, ",\"mirror\":{\"percent\":50}");
+		buf_addstr(b, "}");
+	}
 }
 
 static void add_objectives(struct buf *b, const char *on_breach)
@@ -78,11 +114,11 @@ void user_put_manifest(struct run *r)
 	         ",\"progressDeadline\":\"90m\",\"steps\":[",
 	         u->surge, u->unavailable);
 	add_steps(&b, u->steps);
-	buf_addf(&b,
-	         "]},\"canary\":{\"interval\":\"%ds\"},\"traffic\":{\"httpRoute\":{\"name\":"
-	         "\"" RUN_MODEL "\"%s}}}}",
-	         r->scene.long_holds ? 15 : 5,
-	         r->scene.own_route ? "" : ",\"parentRefs\":[{\"name\":\"gw\"}]");
+	buf_addf(&b, "]},\"canary\":{\"interval\":\"%ds\"}", r->scene.long_holds ? 15 : 5);
+	if (!r->scene.plain)
+		buf_addf(&b, ",\"traffic\":{\"httpRoute\":{\"name\":\"" RUN_MODEL "\"%s}}",
+		         r->scene.own_route ? "" : ",\"parentRefs\":[{\"name\":\"gw\"}]");
+	buf_addstr(&b, "}}");
 	sim_put(r->cluster.api, SIM_MDEP, b.data, NULL);
 }
 

@@ -156,6 +156,8 @@ unsigned world_endpoints(struct world *w, const struct sim_object *service);
 /* The first after `pod` (NULL: of all) that is behind it. */
 struct sim_object *world_next_behind(struct world *w, const struct sim_object *service,
                                      struct sim_object *pod);
+/* Of a Gateway API route: [0] as everybody gets it, [1] as the audience does, if there is one. */
+void world_read_route(const struct sim_object *route, struct world_rule out[WORLD_RULES_MAX]);
 /* Backends of the rule that everybody gets; the number of them. */
 unsigned world_backends(const struct sim_object *route, struct world_backend *out);
 
