@@ -52,6 +52,12 @@ bool check_is_back(const char *phase)
 	       str_eq(phase, "Aborted");
 }
 
+/* Not one of the other models'. */
+static bool is_ours(const struct sim_object *o)
+{
+	return str_eq(world_label(o, TG_LABEL_NAME), RUN_MODEL);
+}
+
 /* --- traffic and pods ---------------------------------------------------------------------- */
 
 static void check_route(struct run *r, const struct sim_object *route)
@@ -82,7 +88,7 @@ static int64_t pods_wanted(struct run *r)
 
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
-		n += json_i64(json_get(o->json, "spec"), "replicas", 0);
+		n += is_ours(o) ? json_i64(json_get(o->json, "spec"), "replicas", 0) : 0;
 	return n;
 }
 
@@ -94,8 +100,8 @@ static int64_t pods_serving(struct run *r, int64_t *there)
 	*there = 0;
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_POD, o)) {
-		n += world_pod_ready(o) && world_pod_in_service(o);
-		*there += !world_pod_deleting(o);
+		n += is_ours(o) && world_pod_ready(o) && world_pod_in_service(o);
+		*there += is_ours(o) && !world_pod_deleting(o);
 	}
 	return n;
 }
@@ -166,7 +172,7 @@ int64_t check_version_of(struct run *r, const char *revision)
 
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
-		if (str_eq(world_label(o, TG_LABEL_REVISION), revision))
+		if (is_ours(o) && str_eq(world_label(o, TG_LABEL_REVISION), revision))
 			str_to_i64(str_or(json_str(json_path(o->json, "spec", "template",
 			                                     "metadata", "annotations", NULL),
 			                           TG_ANN_MODEL_VERSION),
@@ -352,7 +358,7 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 	}
 	if (o->resource == SIM_POD)
 		check_place(r, o);
-	if (o->resource == SIM_MDEP)
+	if (o->resource == SIM_MDEP && str_eq(o->name, RUN_MODEL))
 		check_status(r, o);
 	check_counts(r);
 }
@@ -380,7 +386,7 @@ static bool all_are_stable(struct run *r)
 {
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_POD, o))
-		if (!str_eq(world_label(o, TG_LABEL_REVISION), r->check.stable))
+		if (is_ours(o) && !str_eq(world_label(o, TG_LABEL_REVISION), r->check.stable))
 			return false;
 	return true;
 }
@@ -419,6 +425,8 @@ static const char *missing(struct run *r)
 		return "the release is under way";
 	if (serving != r->user.replicas || there != r->user.replicas)
 		return "pods are missing or too many";
+	if (r->user.began_ms && others_missing(r))
+		return others_missing(r);
 	if (c->zone_out)
 		return "a zone is still out";
 	return (r->scene.plain ? all_are_stable(r) : all_to_stable(r))

@@ -75,11 +75,13 @@ static void begin(struct run *r)
 
 	r->random.state = r->o.seed;
 	draw_scene(r, &scene);
+	others_draw(r, &scene);
 	user_draw(r, &scene);
 	faults_hooks(r, &hooks);
 	cluster_begin(&r->cluster, r->o.seed, &hooks);
 	make_world(r);
 	user_make_nodes(r);
+	others_begin(r);
 	timer_init(&r->tick, r->cluster.loop, on_tick, r);
 	timer_start(&r->tick, CHECK_MS);
 	cluster_add_replica(&r->cluster, 0);
@@ -120,7 +122,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	if (r.scene.lively)
 		release(&r, RUN_VERSIONS + 1);
 	result->lost = loss_of_release(&r);
-	result->requests = r.world.tally.requests;
+	result->requests = world_app(&r.world, "default", RUN_MODEL)->tally.requests;
 	result->virtual_ms = r.cluster.clock.mono_ms;
 	if (!result->failed)
 		check_end(&r);

@@ -6,6 +6,7 @@
  * user.c    what people and machines do: orders, zones, nodes, clock
  * user_manifest.c what people wrote down
  * user_shift.c ZoneShifts
+ * others.c  other models on the same cards
  * check.c   invariants on the server's truth
  * check_zone.c zones that are left
  * check_audience.c audiences and mirrors
@@ -21,6 +22,8 @@
 
 #define RUN_MODEL       "ranker"
 #define RUN_ZONES_MAX   3
+#define RUN_CLASS       "live" /* its priority, where there are other models */
+#define OTHERS_MAX      2
 #define RUN_NODES       6
 #define RUN_FAULTS_MS   (40 * 60000LL)
 #define RUN_LIVENESS_MS (3 * 3600000LL) /* from the last fault to the expected end */
@@ -54,6 +57,7 @@ enum act_kind {
 	ACT_CLOCK,
 	ACT_SILENCE,
 	ACT_INCIDENT,
+	ACT_OTHER,
 	ACT_ROUTE,
 	ACT_KILL,
 	ACT_KINDS,
@@ -88,6 +92,17 @@ struct user {
 	int64_t resumed_ms; /* last order to go on, given while all is calm */
 	int64_t asked_ms;   /* a release waits for a word since then; 0 = none does */
 	int64_t approve_after_ms;
+};
+
+/* Another ModelDeployment. */
+struct other {
+	int64_t replicas, due_ms;
+	unsigned version; /* 0: it is not there yet */
+};
+
+struct others {
+	struct other v[OTHERS_MAX];
+	unsigned n;
 };
 
 /* What the check remembers of what it has seen; times on the virtual clock. */
@@ -126,6 +141,7 @@ struct run {
 	char holder[16]; /* agent that renewed the lease last */
 	struct scene scene;
 	struct user user;
+	struct others others;
 	struct check check;
 };
 
@@ -140,6 +156,8 @@ void faults_hooks(struct run *r, struct sim_hooks *h);
 /* user.c */
 void user_draw(struct run *r, struct random *random);
 void user_make_nodes(struct run *r);
+/* Of each node. */
+int user_cards(const struct run *r);
 /* Does what is due. */
 void user_tick(struct run *r);
 /* Nobody does anything any more, but to end a pause and to approve. */
@@ -161,6 +179,14 @@ bool user_mirrors(const struct run *r, int64_t step);
 
 /* user_shift.c: makes one, makes one longer, or deletes one. */
 void user_shift(struct run *r, uint64_t draw);
+
+/* others.c */
+void others_draw(struct run *r, struct random *random);
+void others_begin(struct run *r);
+void others_tick(struct run *r);
+void others_change(struct run *r, uint64_t draw);
+/* What they lack though there are cards for it; NULL = nothing. */
+const char *others_missing(struct run *r);
 
 /* check.c */
 /* Something outside is out of order, or was a moment ago. */

@@ -10,6 +10,7 @@
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
 
+#define CARDS           8 /* of a node, unless they are scarce */
 #define MORE_ORDERS     3
 #define MINUTE_MS       60000LL
 #define SHORT_SPAN_MS   (10 * MINUTE_MS)
@@ -88,6 +89,11 @@ void user_draw(struct run *r, struct random *random)
 
 /* --- nodes --------------------------------------------------------------------------------- */
 
+int user_cards(const struct run *r)
+{
+	return r->scene.scarce ? 1 : CARDS;
+}
+
 static void put_node(struct run *r, unsigned number, const char *zone)
 {
 	cleanup_free char *text = xasprintf(
@@ -96,7 +102,7 @@ static void put_node(struct run *r, unsigned number, const char *zone)
 		"\"allocatable\":{\"cpu\":\"64\",\"memory\":\"256Gi\",\"pods\":\"110\","
 		"\"nvidia.com/gpu\":\"%d\"},\"conditions\":[{\"type\":\"Ready\",\"status\":"
 		"\"True\"}]}}",
-		number, zone, number, r->scene.scarce ? 1 : 8);
+		number, zone, number, user_cards(r));
 
 	sim_put(r->cluster.api, SIM_NODE, text, NULL);
 }
@@ -343,6 +349,9 @@ static void happen(struct run *r, const struct act *a)
 	case ACT_SILENCE:
 		r->user.silent_until_ms = run_now(r) + (1 + (int64_t)(a->draw % 20)) * MINUTE_MS;
 		break;
+	case ACT_OTHER:
+		others_change(r, a->draw);
+		break;
 	case ACT_INCIDENT:
 		begin_incident(r, a->draw);
 		break;
@@ -393,6 +402,7 @@ void user_tick(struct run *r)
 	struct user *u = &r->user;
 
 	end_outages(r);
+	others_tick(r);
 	if (!u->began_ms)
 		return;
 	if (u->calm_ms) {

@@ -10,8 +10,12 @@
 /* What a step asks for beside weight and hold. */
 enum { APPROVAL = 1, AUDIENCE = 2, MIRROR = 4 };
 
-/* By list and step; hold in minutes, 0 ends a list; weight -1: none of its own. The first list is
- * the one of long holds. */
+/*
+ * By list and step; hold in minutes, 0 ends a list; weight -1: none of its own. The first list is
+ * the one of long holds. Replica ratio is given the plain ones only: audiences and mirrors need a
+ * gateway.
+ */
+#define PLAIN_LISTS 5
 static const struct {
 	int weight, hold;
 	unsigned also;
@@ -29,14 +33,14 @@ static const struct {
 
 static bool asks_for(const struct run *r, int64_t step, unsigned what)
 {
-	/* Replica ratio knows neither audiences nor mirrors. */
-	return step >= 0 && step < 4 && steps[r->user.steps][step].also & what &&
-	       (what == APPROVAL || !r->scene.plain);
+	return step >= 0 && step < 4 && steps[r->user.steps][step].also & what;
 }
 
 unsigned user_draw_steps(const struct run *r, uint64_t draw)
 {
-	return r->scene.long_holds ? 0 : 1 + (unsigned)(draw % (ARRAY_SIZE(steps) - 1));
+	unsigned n = r->scene.plain ? PLAIN_LISTS : ARRAY_SIZE(steps);
+
+	return r->scene.long_holds ? 0 : 1 + (unsigned)(draw % (n - 1));
 }
 
 int64_t user_hold(const struct run *r, int64_t step)
@@ -107,6 +111,9 @@ void user_put_manifest(struct run *r)
 	         "\",\"version\":\"%u\"},"
 	         "\"runtime\":{\"preset\":\"triton\"},\"gpu\":{\"count\":1},",
 	         u->replicas, u->version);
+	if (r->others.n)
+		buf_addstr(&b,
+		           "\"template\":{\"spec\":{\"priorityClassName\":\"" RUN_CLASS "\"}},");
 	add_zones(&b, r->scene.zones);
 	add_objectives(&b, r->scene.on_breach);
 	buf_addf(&b,
