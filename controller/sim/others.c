@@ -4,16 +4,14 @@
  * versions of their own meanwhile, and are whole again in the end where there is a card for each.
  */
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "run_priv.h"
 #include "tidegate/api/names.h"
 
-#define SECONDS_MS     1000LL
-#define FIRST_MAX_S    120
-#define REPLICAS_MAX   2
-#define OTHER          "other-%u"
-#define OTHER_NAME_MAX 16
+#define SECONDS_MS   1000LL
+#define FIRST_MAX_S  120
+#define REPLICAS_MAX 2
+#define OTHER        "other-%u"
 
 static const char *const classes[] = {"",
                                       ",\"template\":{\"spec\":{\"priorityClassName\":\"mid\"}}"};
@@ -111,9 +109,8 @@ const char *others_missing(struct run *r)
 	for (unsigned i = 0; i < r->others.n; i++)
 		wanted += r->others.v[i].replicas;
 	for (unsigned i = 0; i < r->others.n && wanted <= cards(r); i++) {
-		char name[OTHER_NAME_MAX];
+		cleanup_free char *name = xasprintf(OTHER, i);
 
-		snprintf(name, sizeof(name), OTHER, i);
 		if (!r->others.v[i].version)
 			return "another model is to come";
 		if (ready_pods(r, name) != r->others.v[i].replicas)
