@@ -240,6 +240,15 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 		              weight, part, sum);
 }
 
+/* Nor is a version to blame whose pods stand in another zone than those that it is held against. */
+static bool is_upset(const struct run *r)
+{
+	const struct check *c = &r->check;
+
+	return c->incident_ms && ((r->user.incident_until_ms && *r->user.incident_zone) ||
+	                          run_now(r) < c->incident_ms + INCIDENT_EDGE_MS);
+}
+
 static void check_retreat(struct run *r, const char *phase, const char *reason)
 {
 	struct check *c = &r->check;
@@ -247,7 +256,7 @@ static void check_retreat(struct run *r, const char *phase, const char *reason)
 	if (!check_is_back(phase) || check_is_back(c->phase))
 		return;
 	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)) &&
-	    !(c->incident_ms && run_now(r) < c->incident_ms + INCIDENT_EDGE_MS))
+	    !is_upset(r))
 		check_violate(r, "good version %" PRId64 " was judged worse",
 		              check_version_of(r, c->target));
 	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)
@@ -311,6 +320,8 @@ static void check_status(struct run *r, const struct sim_object *o)
 		c->damage_ms = run_now(r);
 	if (str_eq(target, c->target))
 		check_step_end(r, step, zone_out);
+	else if (json_i64(status, "observedGeneration", 0) == o->generation)
+		c->steps_changed = false;
 	zone_status(r, status);
 	slo_status(r, status);
 	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));

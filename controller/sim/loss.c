@@ -13,6 +13,12 @@ static double lost_so_far(struct run *r)
 	return world_app(&r->world, "default", RUN_MODEL)->tally.lost_release;
 }
 
+/* Weights stay while there are no pods, and those of one version are there before the other's. */
+static bool is_losing(struct run *r)
+{
+	return world_app(&r->world, "default", RUN_MODEL)->rates.lost_release > 0;
+}
+
 static void excuse(struct run *r)
 {
 	struct check *c = &r->check;
@@ -33,7 +39,8 @@ void loss_tick(struct run *r, int64_t serving)
 	struct check *c = &r->check;
 	bool excusing;
 
-	c->asleep = !r->user.replicas || (c->asleep && serving < r->user.replicas);
+	c->asleep =
+		!r->user.replicas || (c->asleep && (serving < r->user.replicas || is_losing(r)));
 	excusing = c->asleep || is_light_anew(r);
 	if (excusing != c->excusing)
 		world_settle(&r->world);

@@ -87,6 +87,7 @@ struct user {
 	int64_t awake;            /* replicas after that */
 	char dark_zone[8];
 	char lost_zone[8];
+	char incident_zone[8]; /* "" = everywhere */
 	unsigned nodes, orders;
 	int64_t calm_ms;    /* since when nothing more happens; 0 = not yet */
 	int64_t resumed_ms; /* last order to go on, given while all is calm */

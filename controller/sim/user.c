@@ -16,6 +16,7 @@
 #define SHORT_SPAN_MS   (10 * MINUTE_MS)
 #define LONG_SPAN_MS    (100 * MINUTE_MS)
 #define INCIDENT_ERRORS 0.05
+#define ZONE_ERRORS     0.3
 #define RESUME_MS       (2 * MINUTE_MS) /* between two orders to go on */
 
 /* --- sleep --------------------------------------------------------------------------------- */
@@ -147,23 +148,34 @@ static void darken(struct run *r, const struct act *a)
 	u->dark_until_ms = run_now(r) + 10000 + (int64_t)((a->draw >> 8) % 600) * 1000;
 }
 
-/* Something that all versions depend on fails, and one answer in twenty with it. */
+static void spoil(struct run *r, bool spoilt)
+{
+	if (*r->user.incident_zone)
+		world_zone_spoil(&r->world, r->user.incident_zone, spoilt ? ZONE_ERRORS : 0, 1);
+	else
+		world_spoil(&r->world, RUN_MODEL, spoilt ? INCIDENT_ERRORS : -INCIDENT_ERRORS);
+	r->check.incident_ms = run_now(r);
+}
+
+/* Something that all versions depend on answers with errors, in one zone or everywhere. */
 static void begin_incident(struct run *r, uint64_t draw)
 {
 	struct user *u = &r->user;
 
 	if (u->incident_until_ms)
 		return;
-	world_spoil(&r->world, RUN_MODEL, INCIDENT_ERRORS);
+	*u->incident_zone = '\0';
+	if (r->scene.zones > 1 && draw >> 63)
+		snprintf(u->incident_zone, sizeof(u->incident_zone), "z%u",
+		         (unsigned)((draw >> 32) % (uint64_t)r->scene.zones));
+	spoil(r, true);
 	u->incident_until_ms = run_now(r) + 10000 + (int64_t)(draw % 300) * 1000;
-	r->check.incident_ms = run_now(r);
 }
 
 static void end_incident(struct run *r)
 {
-	world_spoil(&r->world, RUN_MODEL, -INCIDENT_ERRORS);
+	spoil(r, false);
 	r->user.incident_until_ms = 0;
-	r->check.incident_ms = run_now(r);
 }
 
 /* What ends by itself. */
