@@ -322,7 +322,8 @@ static void count_watched(struct planner *p)
 		                        "%s: nobody watched for %lld s, the hold is longer "
 		                        "by that",
 		                        step_name(p), (long long)gap / 1000));
-		st->watched_ms = p->now;
+		/* A clock that was set back since would find the same gap in each pass. */
+		st->watched_ms = p->now > j->began_ms ? p->now : j->began_ms;
 	} else if (p->now - st->watched_ms >= mark_every(p)) {
 		st->watched_ms = p->now;
 	}

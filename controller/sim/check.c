@@ -14,8 +14,11 @@
 #define AFTER_DAMAGE_MS (20 * 60000LL)
 #define AFTER_BOUNDS_MS (10 * 60000LL)
 #define SILENT_MS       60000 /* no step may end after so long without any metrics */
-#define HOLD_SLACK_MS   5000
-#define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
+/* Pods are asked one after the other, and who is asked first after an incident has come seems
+ * worse. */
+#define INCIDENT_EDGE_MS 30000
+#define HOLD_SLACK_MS    5000
+#define CALM_MS          (5 * 60000LL) /* until the last order has been heard of */
 
 void check_violate(struct run *r, const char *fmt, ...)
 {
@@ -32,21 +35,27 @@ void check_violate(struct run *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-static bool is_damaged(const struct run *r)
+bool check_is_damaged(const struct run *r)
 {
 	return r->check.damage_ms && run_now(r) < r->check.damage_ms + AFTER_DAMAGE_MS;
 }
 
 static bool is_loose(const struct run *r)
 {
-	return is_damaged(r) ||
+	return check_is_damaged(r) ||
 	       (r->check.bounds_ms && run_now(r) < r->check.bounds_ms + AFTER_BOUNDS_MS);
 }
 
-static bool is_back(const char *phase)
+bool check_is_back(const char *phase)
 {
 	return str_eq(phase, "RollingBack") || str_eq(phase, "RolledBack") ||
 	       str_eq(phase, "Aborted");
+}
+
+/* Not one of the other models'. */
+static bool is_ours(const struct sim_object *o)
+{
+	return str_eq(world_label(o, TG_LABEL_NAME), RUN_MODEL);
 }
 
 /* --- traffic and pods ---------------------------------------------------------------------- */
@@ -62,12 +71,13 @@ static void check_route(struct run *r, const struct sim_object *route)
 			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
 
 		sum += b[i].weight;
-		if (b[i].weight && !is_damaged(r) &&
+		if (b[i].weight && !check_is_damaged(r) && !r->check.asleep &&
 		    (!service || !world_endpoints(&r->world, service)))
 			check_violate(r,
 			              "weight %" PRId64 " on %s, which has no ready pod in service",
 			              b[i].weight, b[i].service);
 	}
+	zone_route(r, b, n);
 	if (sum != 10000)
 		check_violate(r, "weights sum to %" PRId64, sum);
 }
@@ -78,7 +88,7 @@ static int64_t pods_wanted(struct run *r)
 
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
-		n += json_i64(json_get(o->json, "spec"), "replicas", 0);
+		n += is_ours(o) ? json_i64(json_get(o->json, "spec"), "replicas", 0) : 0;
 	return n;
 }
 
@@ -90,8 +100,8 @@ static int64_t pods_serving(struct run *r, int64_t *there)
 	*there = 0;
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_POD, o)) {
-		n += world_pod_ready(o) && world_pod_in_service(o);
-		*there += !world_pod_deleting(o);
+		n += is_ours(o) && world_pod_ready(o) && world_pod_in_service(o);
+		*there += is_ours(o) && !world_pod_deleting(o);
 	}
 	return n;
 }
@@ -118,7 +128,7 @@ static void check_counts(struct run *r)
 		check_violate(r, "%" PRId64 " pods wanted, %" PRId64 " + %" PRId64 " allowed",
 		              wanted, u->replicas, u->surge);
 	c->was_full = (c->was_full || serving >= u->replicas) && !is_loose(r) &&
-	              !(is_back(c->phase) && lacks_places(r, c->stable));
+	              !(check_is_back(c->phase) && lacks_places(r, c->stable));
 	if (c->was_full && serving < u->replicas - u->unavailable)
 		check_violate(r, "%" PRId64 " pods serve, %" PRId64 " - %" PRId64 " must", serving,
 		              u->replicas, u->unavailable);
@@ -156,14 +166,13 @@ static void check_place(struct run *r, const struct sim_object *pod)
 
 /* --- decisions ----------------------------------------------------------------------------- */
 
-/* The model version of a revision; 0 = nobody knows. */
-static int64_t version_of(struct run *r, const char *revision)
+int64_t check_version_of(struct run *r, const char *revision)
 {
 	int64_t version = 0;
 
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_REPLICASET, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_REPLICASET, o))
-		if (str_eq(world_label(o, TG_LABEL_REVISION), revision))
+		if (is_ours(o) && str_eq(world_label(o, TG_LABEL_REVISION), revision))
 			str_to_i64(str_or(json_str(json_path(o->json, "spec", "template",
 			                                     "metadata", "annotations", NULL),
 			                           TG_ANN_MODEL_VERSION),
@@ -172,7 +181,7 @@ static int64_t version_of(struct run *r, const char *revision)
 	return version;
 }
 
-static bool is_bad(const struct run *r, int64_t version)
+bool check_is_bad(const struct run *r, int64_t version)
 {
 	return version == 2 && r->scene.canary_is_bad;
 }
@@ -180,21 +189,28 @@ static bool is_bad(const struct run *r, int64_t version)
 /* Each order to promote ends one step, or all of them. */
 static bool is_promoted(struct run *r)
 {
-	return r->check.promoted_full || ++r->check.skips <= r->check.promotes;
+	const struct check *c = &r->check;
+
+	return c->promoted_full || ++r->check.skips <= c->promotes + c->approvals;
 }
 
-/* A step ends after its hold, and only when something was measured; but for people. */
+/* Who asks for a word waits for it; else a step ends after its hold, when something was measured.
+ */
 static void check_step_end(struct run *r, int64_t step, const char *zone_out)
 {
 	const struct check *c = &r->check;
 	int64_t held = clock_wall_ms() - c->holding_wall_ms;
 	int64_t silent = c->silent_since_ms ? run_now(r) - c->silent_since_ms : 0;
+	bool holding = str_eq(c->phase, "Holding"), waiting = str_eq(c->phase, "AwaitingApproval");
+	bool unasked = waiting || user_must_approve(r, c->step);
 	bool early = held < c->hold_ms - HOLD_SLACK_MS && !c->clock_jumped;
 
-	if (step <= c->step || !str_eq(c->phase, "Holding") || c->steps_changed ||
-	    (!zone_out && !early && silent < SILENT_MS) || is_promoted(r))
+	if (step <= c->step || !(holding || waiting) || c->steps_changed ||
+	    !(unasked || zone_out || early || silent >= SILENT_MS) || is_promoted(r))
 		return;
-	if (zone_out)
+	if (unasked)
+		check_violate(r, "step %" PRId64 " ended, and nobody approved", c->step);
+	else if (zone_out)
 		check_violate(r, "step %" PRId64 " ended while zone %s is out", c->step, zone_out);
 	else if (early)
 		check_violate(r, "step %" PRId64 " ended after %" PRId64 " of %" PRId64 " ms",
@@ -224,15 +240,25 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 		              weight, part, sum);
 }
 
+/* Nor is a version to blame whose pods stand in another zone than those that it is held against. */
+static bool is_upset(const struct run *r)
+{
+	const struct check *c = &r->check;
+
+	return c->incident_ms && ((r->user.incident_until_ms && *r->user.incident_zone) ||
+	                          run_now(r) < c->incident_ms + INCIDENT_EDGE_MS);
+}
+
 static void check_retreat(struct run *r, const char *phase, const char *reason)
 {
 	struct check *c = &r->check;
 
-	if (!is_back(phase) || is_back(c->phase))
+	if (!check_is_back(phase) || check_is_back(c->phase))
 		return;
-	if (str_eq(reason, "JudgeFailed") && !is_bad(r, version_of(r, c->target)))
+	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)) &&
+	    !is_upset(r))
 		check_violate(r, "good version %" PRId64 " was judged worse",
-		              version_of(r, c->target));
+		              check_version_of(r, c->target));
 	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)
 		check_violate(r, "%u times aborted by %u orders", c->retreats, c->aborts);
 	if (str_eq(reason, "RollbackOrdered") && ++c->returns > c->rollbacks)
@@ -243,21 +269,22 @@ static void check_pause(struct run *r, const char *phase)
 {
 	struct check *c = &r->check;
 
-	if (str_eq(phase, "Paused") && !str_eq(c->phase, "Paused") && ++c->stops > c->pauses)
-		check_violate(r, "%u pauses by %u orders", c->stops, c->pauses);
+	if (str_eq(phase, "Paused") && !str_eq(c->phase, "Paused") &&
+	    ++c->stops > c->pauses + c->breaches)
+		check_violate(r, "%u pauses by %u orders and %u breaches", c->stops, c->pauses,
+		              c->breaches);
 }
 
 static void check_stable(struct run *r, const char *stable)
 {
 	const struct check *c = &r->check;
 
-	if (!str_eq(stable, c->stable) && is_bad(r, version_of(r, stable)) && !c->promotes &&
-	    !c->rollbacks)
+	if (!str_eq(stable, c->stable) && check_is_bad(r, check_version_of(r, stable)) &&
+	    !c->promotes && !c->rollbacks)
 		check_violate(r, "a bad version became stable");
 }
 
-/* One that is neither Healthy nor merely looked at; NULL = none. */
-static const char *zone_that_is_out(const struct cJSON *status)
+const char *check_zone_out(const struct cJSON *status)
 {
 	static const char *const in[] = {"Healthy", "Suspect", "Impaired"};
 	const struct cJSON *it;
@@ -285,7 +312,7 @@ static void check_status(struct run *r, const struct sim_object *o)
 	const char *phase = str_or(json_str(rollout, "phase"), "");
 	const char *target = str_or(json_str(status, "targetRevision"), "");
 	const char *stable = str_or(json_str(status, "stableRevision"), "");
-	const char *zone_out = zone_that_is_out(status);
+	const char *zone_out = check_zone_out(status);
 	int64_t step = json_i64(rollout, "step", 0);
 	struct check *c = &r->check;
 
@@ -293,6 +320,10 @@ static void check_status(struct run *r, const struct sim_object *o)
 		c->damage_ms = run_now(r);
 	if (str_eq(target, c->target))
 		check_step_end(r, step, zone_out);
+	else if (json_i64(status, "observedGeneration", 0) == o->generation)
+		c->steps_changed = false;
+	zone_status(r, status);
+	slo_status(r, status);
 	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));
 	check_pause(r, phase);
 	check_stable(r, stable);
@@ -300,6 +331,8 @@ static void check_status(struct run *r, const struct sim_object *o)
 	if (str_eq(phase, "Holding") && (!(str_eq(c->phase, "Holding") || is_resumed(r, step)) ||
 	                                 step != c->step || !str_eq(target, c->target))) {
 		check_arrival(r, status, target);
+		if (!is_loose(r) && !c->route_reset && !c->steps_changed)
+			audience_reached(r, step, target);
 		c->holding_wall_ms = clock_wall_ms();
 		c->hold_ms = user_hold(r, step);
 		c->holding_step = step;
@@ -330,11 +363,13 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 	if (!str_eq(agent, r->holder))
 		check_violate(r, "%s wrote %s %s while %s leads", agent,
 		              sim_kinds[o->resource].kind, o->name, r->holder);
-	if (o->resource == SIM_ROUTE)
+	if (o->resource == SIM_ROUTE) {
 		check_route(r, o);
+		audience_route(r, o);
+	}
 	if (o->resource == SIM_POD)
 		check_place(r, o);
-	if (o->resource == SIM_MDEP)
+	if (o->resource == SIM_MDEP && str_eq(o->name, RUN_MODEL))
 		check_status(r, o);
 	check_counts(r);
 }
@@ -342,6 +377,7 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 void check_tick(struct run *r)
 {
 	struct check *c = &r->check;
+	int64_t there;
 
 	if (r->user.dark_until_ms || r->user.node_due_ms)
 		c->damage_ms = run_now(r);
@@ -350,9 +386,21 @@ void check_tick(struct run *r)
 	else if (!c->silent_since_ms)
 		c->silent_since_ms = run_now(r);
 	check_counts(r);
+	slo_tick(r);
+	loss_tick(r, pods_serving(r, &there));
 }
 
 /* --- the end ------------------------------------------------------------------------------- */
+
+/* Without a gateway each pod in service gets its part. */
+static bool all_are_stable(struct run *r)
+{
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o))
+		if (is_ours(o) && !str_eq(world_label(o, TG_LABEL_REVISION), r->check.stable))
+			return false;
+	return true;
+}
 
 static bool all_to_stable(struct run *r)
 {
@@ -368,7 +416,7 @@ static bool all_to_stable(struct run *r)
 		    (!s || !str_eq(world_label(s, TG_LABEL_REVISION), r->check.stable)))
 			return false;
 	}
-	return n > 0;
+	return n > 0 && !audience_is_left(route);
 }
 
 /* What is missing to the end, NULL when nothing is. */
@@ -388,7 +436,13 @@ static const char *missing(struct run *r)
 		return "the release is under way";
 	if (serving != r->user.replicas || there != r->user.replicas)
 		return "pods are missing or too many";
-	return all_to_stable(r) ? NULL : "traffic goes elsewhere than to the stable revision";
+	if (r->user.began_ms && others_missing(r))
+		return others_missing(r);
+	if (c->zone_out)
+		return "a zone is still out";
+	return (r->scene.plain ? all_are_stable(r) : all_to_stable(r))
+	               ? NULL
+	               : "traffic goes elsewhere than to the stable revision";
 }
 
 bool check_settled(struct run *r)
@@ -409,12 +463,11 @@ bool check_settled(struct run *r)
 
 void check_end(struct run *r)
 {
-	const struct check *c = &r->check;
-	bool bad = is_bad(r, r->user.version);
+	bool bad = check_is_bad(r, r->user.version);
 
 	if (bad == r->result->promoted)
 		check_violate(r, "a %s version was %s", bad ? "bad" : "good",
 		              bad ? "promoted" : "taken back");
-	if (r->result->lost > 0 && !c->damage_ms)
+	if (r->result->lost > 0)
 		check_violate(r, "%.0f requests lost", r->result->lost);
 }

@@ -312,16 +312,22 @@ static void read_route(struct world *w, struct world_app *a, const struct sim_ob
 	}
 }
 
+void world_read_route(const struct sim_object *route, struct world_rule out[WORLD_RULES_MAX])
+{
+	const struct cJSON *it;
+
+	out[0] = out[1] = (struct world_rule){.copied = 0};
+	json_for_each (it, json_path(route->json, "spec", "rules", NULL))
+		read_gateway_rule(it, &out[asks_for_headers(it)]);
+}
+
 unsigned world_backends(const struct sim_object *route, struct world_backend *out)
 {
-	const struct cJSON *rule = NULL, *it;
-	struct world_rule r;
+	struct world_rule r[WORLD_RULES_MAX];
 
-	json_for_each (it, json_path(route->json, "spec", "rules", NULL))
-		rule = it; /* the last one has no header matches */
-	read_gateway_rule(rule, &r);
-	memcpy(out, r.answers.v, sizeof(r.answers.v));
-	return r.answers.n;
+	world_read_route(route, r);
+	memcpy(out, r[0].answers.v, sizeof(r[0].answers.v));
+	return r[0].answers.n;
 }
 
 /* --- taking over --------------------------------------------------------------------------- */

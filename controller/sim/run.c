@@ -7,6 +7,8 @@
 #define HISTORY_MAX    5000
 #define CHECK_MS       500
 #define REQUESTS_MIN_S 20
+#define AUDIENCE       0.05
+#define BASE_ERRORS    0.0003 /* within the budget */
 #define SCENE_SALT     0x7469646567617465ULL
 
 static void on_tick(void *arg)
@@ -22,11 +24,18 @@ static void on_tick(void *arg)
 	timer_start(&r->tick, CHECK_MS);
 }
 
+static const char *draw_on_breach(struct random *random)
+{
+	static const char *const values[] = {NULL, NULL, "Rollback", "Rollback", "Pause", "Notify"};
+
+	return values[random_below(random, ARRAY_SIZE(values))];
+}
+
 static void draw_scene(struct run *r, struct random *random)
 {
 	struct scene *s = &r->scene;
 
-	s->zones = (int64_t)random_below(random, 4);
+	s->zones = (int64_t)random_below(random, RUN_ZONES_MAX + 1);
 	s->fault_permille = (int64_t)random_below(random, 80);
 	s->canary_is_bad = random_below(random, 3) == 0;
 	s->load_ms = 4000 + (int64_t)random_below(random, 60000);
@@ -35,7 +44,10 @@ static void draw_scene(struct run *r, struct random *random)
 	s->scarce = random_below(random, 6) == 0;
 	s->long_holds = random_below(random, 12) == 0;
 	s->paged = random_below(random, 4) == 0;
-	s->own_route = random_below(random, 4) == 0;
+	s->plain = random_below(random, 8) == 0;
+	s->own_route = random_below(random, 4) == 0 && !s->plain;
+	s->asleep = random_below(random, 12) == 0;
+	s->on_breach = draw_on_breach(random);
 	s->apart = s->zones > 1 && random_below(random, 2);
 }
 
@@ -46,11 +58,13 @@ static void make_world(struct run *r)
 
 	world_init(&r->world, r->cluster.api, random_next(&r->random));
 	a->rate = (double)r->scene.rate;
+	a->audience = AUDIENCE;
 	a->versions[0].load_min_ms = r->scene.load_ms / 2;
 	a->versions[0].load_max_ms = r->scene.load_ms;
 	a->versions[1] = a->versions[0];
+	a->versions[0].errors = r->scene.on_breach ? BASE_ERRORS : 0;
 	str_copy(a->versions[1].version, sizeof(a->versions[1].version), "2");
-	a->versions[1].errors = r->scene.canary_is_bad ? 0.4 : 0;
+	a->versions[1].errors = r->scene.canary_is_bad ? 0.4 : a->versions[0].errors;
 	a->nversions = 2;
 }
 
@@ -61,11 +75,13 @@ static void begin(struct run *r)
 
 	r->random.state = r->o.seed;
 	draw_scene(r, &scene);
+	others_draw(r, &scene);
 	user_draw(r, &scene);
 	faults_hooks(r, &hooks);
 	cluster_begin(&r->cluster, r->o.seed, &hooks);
 	make_world(r);
 	user_make_nodes(r);
+	others_begin(r);
 	timer_init(&r->tick, r->cluster.loop, on_tick, r);
 	timer_start(&r->tick, CHECK_MS);
 	cluster_add_replica(&r->cluster, 0);
@@ -105,9 +121,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	/* Whatever happened before: no order of then has a say in this one. */
 	if (r.scene.lively)
 		release(&r, RUN_VERSIONS + 1);
-	world_settle(&r.world);
-	result->requests = r.world.tally.requests;
-	result->lost = r.world.tally.lost_release;
+	result->lost = loss_of_release(&r);
+	result->requests = world_app(&r.world, "default", RUN_MODEL)->tally.requests;
 	result->virtual_ms = r.cluster.clock.mono_ms;
 	if (!result->failed)
 		check_end(&r);

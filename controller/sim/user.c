@@ -10,11 +10,38 @@
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
 
-#define MORE_ORDERS   3
-#define MINUTE_MS     60000LL
-#define SHORT_SPAN_MS (10 * MINUTE_MS)
-#define LONG_SPAN_MS  (100 * MINUTE_MS)
-#define RESUME_MS     (2 * MINUTE_MS) /* between two orders to go on */
+#define CARDS           8 /* of a node, unless they are scarce */
+#define MORE_ORDERS     3
+#define MINUTE_MS       60000LL
+#define SHORT_SPAN_MS   (10 * MINUTE_MS)
+#define LONG_SPAN_MS    (100 * MINUTE_MS)
+#define INCIDENT_ERRORS 0.05
+#define ZONE_ERRORS     0.3
+#define RESUME_MS       (2 * MINUTE_MS) /* between two orders to go on */
+
+/* --- sleep --------------------------------------------------------------------------------- */
+
+/* replicas: 0 for a while. */
+static void fall_asleep(struct run *r, uint64_t draw)
+{
+	struct user *u = &r->user;
+
+	if (u->asleep_until_ms)
+		return;
+	u->awake = u->replicas;
+	u->replicas = 0;
+	u->asleep_until_ms = run_now(r) + 10000 + (int64_t)(draw % 300) * 1000;
+}
+
+static void wake_up(struct run *r)
+{
+	struct user *u = &r->user;
+
+	u->replicas = u->awake;
+	u->asleep_until_ms = 0;
+	r->check.bounds_ms = run_now(r);
+	user_put_manifest(r);
+}
 
 /* --- drawing ------------------------------------------------------------------------------- */
 
@@ -43,7 +70,10 @@ void user_draw(struct run *r, struct random *random)
 	u->surge =
 		r->scene.scarce ? (int64_t)(r->o.seed % 3) : 1 + (int64_t)random_below(random, 2);
 	u->unavailable = r->scene.scarce ? 1 : (int64_t)random_below(random, 2);
-	u->steps = r->scene.long_holds ? 2 : 0;
+	u->steps = user_draw_steps(r, random_next(random));
+	u->approve_after_ms = (int64_t)random_below(random, 4 * MINUTE_MS);
+	if (r->scene.asleep)
+		fall_asleep(r, random_next(random));
 	if (!r->scene.lively)
 		return;
 	u->nacts = 1 + (unsigned)random_below(random, SIM_ACTS_MAX);
@@ -58,83 +88,12 @@ void user_draw(struct run *r, struct random *random)
 	r->result->acts = u->nacts;
 }
 
-/* --- manifest ------------------------------------------------------------------------------ */
-
-/* Holds in minutes, by list and step; 0 ends a list. */
-static const struct {
-	int weight, hold;
-} steps[][4] = {
-	{{10, 2}, {50, 1}},
-	{{25, 1}, {50, 1}, {75, 1}},
-	{{10, 60}, {50, 1}},
-};
-
-int64_t user_hold(const struct run *r, int64_t step)
-{
-	return step >= 0 && step < 4 ? steps[r->user.steps][step].hold * MINUTE_MS : 0;
-}
-
-static void add_zones(struct buf *b, int64_t n)
-{
-	for (int64_t i = 0; i < n; i++)
-		buf_addf(b, "%s{\"name\":\"z%" PRId64 "\"}%s", i ? "," : "\"zones\":[", i,
-		         i + 1 == n ? "]," : "");
-}
-
-static void add_steps(struct buf *b, unsigned list)
-{
-	for (unsigned i = 0; i < 4 && steps[list][i].hold; i++)
-		buf_addf(b, "%s{\"weight\":%d,\"hold\":\"%dm\"}", i ? "," : "",
-		         steps[list][i].weight, steps[list][i].hold);
-}
-
-static void put_manifest(struct run *r)
-{
-	struct user *u = &r->user;
-	cleanup_buf struct buf b;
-
-	buf_init(&b, 16384);
-	buf_addf(&b,
-	         "{\"metadata\":{\"name\":\"" RUN_MODEL "\",\"namespace\":\"default\"},\"spec\":{"
-	         "\"replicas\":%" PRId64 ",\"model\":{\"name\":\"" RUN_MODEL
-	         "\",\"version\":\"%u\"},"
-	         "\"runtime\":{\"preset\":\"triton\"},\"gpu\":{\"count\":1},",
-	         u->replicas, u->version);
-	add_zones(&b, r->scene.zones);
-	buf_addf(&b,
-	         "\"strategy\":{\"maxSurge\":%" PRId64 ",\"maxUnavailable\":%" PRId64
-	         ",\"progressDeadline\":\"90m\",\"steps\":[",
-	         u->surge, u->unavailable);
-	add_steps(&b, u->steps);
-	buf_addf(&b,
-	         "]},\"canary\":{\"interval\":\"%ds\"},\"traffic\":{\"httpRoute\":{\"name\":"
-	         "\"" RUN_MODEL "\"%s}}}}",
-	         r->scene.long_holds ? 15 : 5,
-	         r->scene.own_route ? "" : ",\"parentRefs\":[{\"name\":\"gw\"}]");
-	sim_put(r->cluster.api, SIM_MDEP, b.data, NULL);
-}
-
-static void put_route(struct run *r)
-{
-	sim_put(r->cluster.api, SIM_ROUTE,
-	        "{\"metadata\":{\"name\":\"" RUN_MODEL "\",\"namespace\":\"default\"},\"spec\":{"
-	        "\"parentRefs\":[{\"name\":\"gw\"}],\"rules\":[{\"matches\":[{\"path\":{\"type\":"
-	        "\"PathPrefix\",\"value\":\"/\"}}],\"backendRefs\":[{\"name\":\"" RUN_MODEL
-	        "\",\"port\":80}]}]}}",
-	        NULL);
-}
-
-void user_apply(struct run *r, unsigned version)
-{
-	if (!r->user.version && r->scene.own_route)
-		put_route(r);
-	if (r->user.version && !r->user.began_ms)
-		r->user.began_ms = run_now(r);
-	r->user.version = version;
-	put_manifest(r);
-}
-
 /* --- nodes --------------------------------------------------------------------------------- */
+
+int user_cards(const struct run *r)
+{
+	return r->scene.scarce ? 1 : CARDS;
+}
 
 static void put_node(struct run *r, unsigned number, const char *zone)
 {
@@ -144,7 +103,7 @@ static void put_node(struct run *r, unsigned number, const char *zone)
 		"\"allocatable\":{\"cpu\":\"64\",\"memory\":\"256Gi\",\"pods\":\"110\","
 		"\"nvidia.com/gpu\":\"%d\"},\"conditions\":[{\"type\":\"Ready\",\"status\":"
 		"\"True\"}]}}",
-		number, zone, number, r->scene.scarce ? 1 : 8);
+		number, zone, number, user_cards(r));
 
 	sim_put(r->cluster.api, SIM_NODE, text, NULL);
 }
@@ -189,6 +148,36 @@ static void darken(struct run *r, const struct act *a)
 	u->dark_until_ms = run_now(r) + 10000 + (int64_t)((a->draw >> 8) % 600) * 1000;
 }
 
+static void spoil(struct run *r, bool spoilt)
+{
+	if (*r->user.incident_zone)
+		world_zone_spoil(&r->world, r->user.incident_zone, spoilt ? ZONE_ERRORS : 0, 1);
+	else
+		world_spoil(&r->world, RUN_MODEL, spoilt ? INCIDENT_ERRORS : -INCIDENT_ERRORS);
+	r->check.incident_ms = run_now(r);
+}
+
+/* Something that all versions depend on answers with errors, in one zone or everywhere. */
+static void begin_incident(struct run *r, uint64_t draw)
+{
+	struct user *u = &r->user;
+
+	if (u->incident_until_ms)
+		return;
+	*u->incident_zone = '\0';
+	if (r->scene.zones > 1 && draw >> 63)
+		snprintf(u->incident_zone, sizeof(u->incident_zone), "z%u",
+		         (unsigned)((draw >> 32) % (uint64_t)r->scene.zones));
+	spoil(r, true);
+	u->incident_until_ms = run_now(r) + 10000 + (int64_t)(draw % 300) * 1000;
+}
+
+static void end_incident(struct run *r)
+{
+	spoil(r, false);
+	r->user.incident_until_ms = 0;
+}
+
 /* What ends by itself. */
 static void end_outages(struct run *r)
 {
@@ -198,6 +187,7 @@ static void end_outages(struct run *r)
 	if (u->dark_until_ms && now >= u->dark_until_ms) {
 		world_zone_set(&r->world, u->dark_zone, false);
 		u->dark_until_ms = 0;
+		r->check.light_ms = now;
 	}
 	if (u->node_due_ms && now >= u->node_due_ms) {
 		put_node(r, u->nodes++, u->lost_zone);
@@ -205,6 +195,10 @@ static void end_outages(struct run *r)
 	}
 	if (u->silent_until_ms && now >= u->silent_until_ms)
 		u->silent_until_ms = 0;
+	if (u->asleep_until_ms && now >= u->asleep_until_ms)
+		wake_up(r);
+	if (u->incident_until_ms && now >= u->incident_until_ms)
+		end_incident(r);
 }
 
 bool user_metrics_are_silent(const struct run *r)
@@ -250,7 +244,7 @@ static void order_zone(struct run *r, bool evacuate, uint64_t draw)
 	if (!r->scene.zones)
 		return;
 	snprintf(value, sizeof(value), evacuate ? "z%d,%dm" : "z%d",
-	         (int)(draw % (uint64_t)r->scene.zones), 1 + (int)((draw >> 8) % 20));
+	         (int)(draw % (uint64_t)r->scene.zones), 1 + (int)((draw >> 8) % 8));
 	order(r, evacuate ? "evacuate" : "return", value);
 }
 
@@ -287,24 +281,32 @@ static void give_order(struct run *r, uint64_t draw)
 static void change_bounds(struct run *r, uint64_t draw)
 {
 	struct user *u = &r->user;
+	int64_t most = u->asleep_until_ms ? u->awake : u->replicas;
 
 	if (r->scene.scarce) {
-		u->unavailable = 1 + (int64_t)(draw % (uint64_t)u->replicas);
+		u->unavailable = 1 + (int64_t)(draw % (uint64_t)most);
 	} else {
 		u->surge = 1 + (int64_t)(draw % 3);
 		u->unavailable = (int64_t)((draw >> 8) % 2);
 	}
 	r->check.bounds_ms = run_now(r);
-	put_manifest(r);
+	user_put_manifest(r);
 }
 
+/* Whoever asks for none meanwhile goes on doing so. */
 static void change_replicas(struct run *r, uint64_t draw)
 {
-	r->user.replicas = 2 + (int64_t)(draw % 4);
+	int64_t n = 2 + (int64_t)(draw % 4);
+
+	if (r->user.asleep_until_ms) {
+		r->user.awake = n;
+		return;
+	}
+	r->user.replicas = n;
 	if (r->user.unavailable > r->user.replicas)
 		r->user.unavailable = r->user.replicas;
 	r->check.bounds_ms = run_now(r);
-	put_manifest(r);
+	user_put_manifest(r);
 }
 
 static void jump(struct run *r, uint64_t draw)
@@ -326,22 +328,29 @@ static void happen(struct run *r, const struct act *a)
 	switch (a->kind) {
 	case ACT_VERSION:
 		r->user.version = 1 + (unsigned)(a->draw % RUN_VERSIONS);
-		put_manifest(r);
+		user_put_manifest(r);
 		break;
 	case ACT_REPLICAS:
 		change_replicas(r, a->draw);
+		break;
+	case ACT_SLEEP:
+		fall_asleep(r, a->draw);
+		r->check.bounds_ms = run_now(r);
+		user_put_manifest(r);
 		break;
 	case ACT_BOUNDS:
 		change_bounds(r, a->draw);
 		break;
 	case ACT_STEPS:
-		if (!r->scene.long_holds)
-			r->user.steps = (unsigned)(a->draw % 2);
+		r->user.steps = user_draw_steps(r, a->draw);
 		r->check.steps_changed = true;
-		put_manifest(r);
+		user_put_manifest(r);
 		break;
 	case ACT_ZONE_DARK:
 		darken(r, a);
+		break;
+	case ACT_SHIFT:
+		user_shift(r, a->draw);
 		break;
 	case ACT_NODE_LOST:
 		lose_node(r, a);
@@ -352,9 +361,15 @@ static void happen(struct run *r, const struct act *a)
 	case ACT_SILENCE:
 		r->user.silent_until_ms = run_now(r) + (1 + (int64_t)(a->draw % 20)) * MINUTE_MS;
 		break;
+	case ACT_OTHER:
+		others_change(r, a->draw);
+		break;
+	case ACT_INCIDENT:
+		begin_incident(r, a->draw);
+		break;
 	case ACT_ROUTE:
 		if (r->scene.own_route)
-			put_route(r);
+			user_put_route(r);
 		r->check.route_reset |= r->scene.own_route;
 		break;
 	case ACT_KILL:
@@ -376,15 +391,36 @@ static void end_pause(struct run *r)
 	order(r, "resume", "true");
 }
 
+/* Nor who waits for a word, which may take its time. */
+static void approve(struct run *r)
+{
+	struct user *u = &r->user;
+
+	if (!str_eq(r->check.phase, "AwaitingApproval")) {
+		u->asked_ms = 0;
+		return;
+	}
+	if (!u->asked_ms)
+		u->asked_ms = run_now(r);
+	if (run_now(r) < u->asked_ms + u->approve_after_ms)
+		return;
+	u->asked_ms = 0;
+	r->check.approvals++;
+	order(r, "promote", "next");
+}
+
 void user_tick(struct run *r)
 {
 	struct user *u = &r->user;
 
 	end_outages(r);
+	others_tick(r);
 	if (!u->began_ms)
 		return;
-	if (u->calm_ms)
+	if (u->calm_ms) {
 		end_pause(r);
+		approve(r);
+	}
 	while (u->next < u->nacts && run_now(r) >= u->began_ms + u->acts[u->next].at_ms) {
 		const struct act *a = &u->acts[u->next++];
 
@@ -398,7 +434,8 @@ bool user_is_done(const struct run *r)
 	const struct user *u = &r->user;
 
 	return u->began_ms && u->next == u->nacts && !u->dark_until_ms && !u->node_due_ms &&
-	       !u->silent_until_ms;
+	       !u->silent_until_ms && !u->asleep_until_ms && !u->incident_until_ms &&
+	       run_now(r) >= u->shifted_until_ms;
 }
 
 void user_calm(struct run *r)

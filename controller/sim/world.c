@@ -39,6 +39,15 @@ const struct world_behaviour *world_behaviour(const struct world_app *a, const c
 	return &a->versions[0];
 }
 
+void world_spoil(struct world *w, const char *name, double errors)
+{
+	struct world_app *a = world_app(w, "default", name);
+
+	users_count(w);
+	for (unsigned i = 0; i < a->nversions; i++)
+		a->versions[i].errors += errors;
+}
+
 /* --- rounds -------------------------------------------------------------------------------- */
 
 static int64_t earlier(int64_t a, int64_t b)

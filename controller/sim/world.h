@@ -113,6 +113,8 @@ int64_t world_draw(struct world *w, int64_t lo, int64_t hi);
 
 /* Made when absent. */
 struct world_app *world_app(struct world *w, const char *ns, const char *name);
+/* So much more of its answers are errors from now on, whatever the version; below 0: fewer. */
+void world_spoil(struct world *w, const char *name, double errors);
 const struct world_behaviour *world_behaviour(const struct world_app *a, const char *version);
 
 /* pods.c */
@@ -154,6 +156,8 @@ unsigned world_endpoints(struct world *w, const struct sim_object *service);
 /* The first after `pod` (NULL: of all) that is behind it. */
 struct sim_object *world_next_behind(struct world *w, const struct sim_object *service,
                                      struct sim_object *pod);
+/* Of a Gateway API route: [0] as everybody gets it, [1] as the audience does, if there is one. */
+void world_read_route(const struct sim_object *route, struct world_rule out[WORLD_RULES_MAX]);
 /* Backends of the rule that everybody gets; the number of them. */
 unsigned world_backends(const struct sim_object *route, struct world_backend *out);
 

@@ -331,6 +331,20 @@ static void test_a_hold_is_longer_by_the_time_nobody_watched(void **state)
 	world_release(&w);
 }
 
+static void test_a_clock_that_was_set_back_makes_a_hold_longer_once(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 100000}}, 1);
+	scene_until(&w, ROLLOUT_HOLDING);
+	/* Another leader's judge began, then the clock was set back by two minutes. */
+	w.judge_began_ms = w.now + 120000;
+	world_run(&w, 60000);
+	assert_int_equal(world_count(&w, "HoldExtended"), 1);
+	world_release(&w);
+}
+
 static void test_a_hold_that_ended_while_nobody_watched_goes_on(void **state)
 {
 	struct world w;
@@ -384,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_needs_no_warm_up),
 		cmocka_unit_test(test_abort_does_not_wait_for_warm_pods),
 		cmocka_unit_test(test_a_hold_is_longer_by_the_time_nobody_watched),
+		cmocka_unit_test(test_a_clock_that_was_set_back_makes_a_hold_longer_once),
 		cmocka_unit_test(test_a_hold_that_ended_while_nobody_watched_goes_on),
 		cmocka_unit_test(test_a_judge_that_never_comes_back_is_not_awaited_for_ever),
 	};

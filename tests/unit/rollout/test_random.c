@@ -207,8 +207,7 @@ static void random_order(struct world *w)
 {
 	static const char *const values[] = {"true", "now",    "next",   "full", "bbbbbbbbbb",
 	                                     "v3",   "next#1", "next#2", "wrong"};
-	/* Those behind are about zones, which this world does not judge. */
-	enum mdep_verb verb = (enum mdep_verb)world_random(w, ORDER_RETURN);
+	enum mdep_verb verb = (enum mdep_verb)world_random(w, ORDER_VERBS);
 
 	world_order(w, verb, world_random(w, 4) ? values[world_random(w, 9)] : NULL);
 }
