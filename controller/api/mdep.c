@@ -60,37 +60,69 @@ int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct 
 
 /* --- packing ----------------------------------------------------------------------------- */
 
+/* Marks the offset of a text that many ModelDeployments have in common: pack_word(). */
+#define WORD(offset) ((offset) | 1) /* pointers stand at even ones */
+
 static void pack_at(struct packer *p, void *to, const void *from, const size_t *offsets, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		const char *const *src = (const void *)((const char *)from + offsets[i]);
-		const char **dst = (void *)((char *)to + offsets[i]);
+		size_t at = offsets[i] & ~(size_t)1;
+		const char *s = *(const char *const *)(const void *)((const char *)from + at);
 
-		*dst = pack_name(p, *src);
+		s = offsets[i] & 1 ? pack_word(p, s) : pack_str(p, s);
+		if (to)
+			*(const char **)(void *)((char *)to + at) = s;
 	}
+}
+
+/* A list of structs with texts at the given offsets, in exactly the room that it needs. */
+static void *pack_list(struct packer *p, const void *from, unsigned n, size_t size,
+                       const size_t *texts, size_t ntexts)
+{
+	char *out = n ? pack_array(p, n, size) : NULL;
+
+	if (out)
+		memcpy(out, from, n * size);
+	for (size_t at = 0; at < n * size; at += size)
+		pack_at(p, out ? out + at : NULL, (const char *)from + at, texts, ntexts);
+	return out;
+}
+
+static void pack_spec_lists(struct packer *p, struct mdep *to, const struct mdep *from)
+{
+	static const size_t text[] = {0}, word[] = {WORD(0)};
+	static const size_t zone[] = {WORD(offsetof(struct mdep_zone, name))};
+	static const size_t objective[] = {WORD(offsetof(struct mdep_objective, name))};
+
+	to->gpu.products = pack_list(p, from->gpu.products, from->gpu.nproducts,
+	                             sizeof(*from->gpu.products), word, ARRAY_SIZE(word));
+	to->orders = pack_list(p, from->orders, from->orders ? ORDER_VERBS : 0,
+	                       sizeof(*from->orders), text, ARRAY_SIZE(text));
+	to->zones = pack_list(p, from->zones, from->nzones, sizeof(*from->zones), zone,
+	                      ARRAY_SIZE(zone));
+	to->slo.objectives =
+		pack_list(p, from->slo.objectives, from->slo.n, sizeof(*from->slo.objectives),
+	                  objective, ARRAY_SIZE(objective));
 }
 
 static void pack_spec(struct packer *p, struct mdep *to, const struct mdep *from)
 {
 #define AT(member) offsetof(struct mdep, member)
-	static const size_t strings[] = {
-		AT(model.name),    AT(model.version),    AT(model.uri),          AT(model.digest),
-		AT(image),         AT(args_json),        AT(env_json),           AT(probes_json),
-		AT(template_json), AT(golden_json),      AT(golden_answer_json), AT(metrics_path),
-		AT(gpu.resource),  AT(scheduler),        AT(steps_hash),         AT(canary.policy),
-		AT(take_over),     AT(route_name),       AT(parent_refs_json),   AT(hostnames_json),
-		AT(http_route),    AT(annotation_prefix)};
+	static const size_t strings[] = {AT(model.name),         AT(model.version),
+	                                 AT(model.uri),          AT(model.digest),
+	                                 WORD(AT(image)),        AT(args_json),
+	                                 AT(env_json),           AT(probes_json),
+	                                 AT(template_json),      AT(golden_json),
+	                                 AT(golden_answer_json), WORD(AT(metrics_path)),
+	                                 WORD(AT(gpu.resource)), WORD(AT(scheduler)),
+	                                 WORD(AT(steps_hash)),   WORD(AT(canary.policy)),
+	                                 AT(take_over),          AT(route_name),
+	                                 AT(parent_refs_json),   AT(hostnames_json),
+	                                 AT(http_route),         WORD(AT(annotation_prefix))};
 #undef AT
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
-	for (unsigned i = 0; i < from->gpu.nproducts; i++)
-		to->gpu.products[i] = pack_name(p, from->gpu.products[i]);
-	for (unsigned i = 0; i < from->nzones; i++)
-		to->zones[i].name = pack_name(p, from->zones[i].name);
-	for (int v = 0; v < ORDER_VERBS; v++)
-		to->orders[v] = pack_name(p, from->orders[v]);
-	for (unsigned i = 0; i < from->slo.n; i++)
-		to->slo.objectives[i].name = pack_name(p, from->slo.objectives[i].name);
+	pack_spec_lists(p, to, from);
 }
 
 static const struct mdep_header *pack_headers(struct packer *p, const struct mdep_step *s)
@@ -139,52 +171,36 @@ static const struct mdep_finding *pack_findings(struct packer *p, const struct m
 	return out;
 }
 
-/* A list of structs with texts at the given offsets, in exactly the room that it needs. */
-static void *pack_list(struct packer *p, const void *from, unsigned n, size_t size,
-                       const size_t *texts, size_t ntexts)
-{
-	char *out = n ? pack_array(p, n, size) : NULL;
-
-	if (out)
-		memcpy(out, from, n * size);
-	for (size_t i = 0; i < n * ntexts; i++) {
-		size_t at = i / ntexts * size + texts[i % ntexts];
-		const char *s = pack_name(p, *(const char *const *)((const char *)from + at));
-
-		if (out)
-			*(const char **)(void *)(out + at) = s;
-	}
-	return out;
-}
-
 static void pack_status(struct packer *p, struct mdep_status *to, const struct mdep_status *from)
 {
 #define AT(member) offsetof(struct mdep_status, member)
-	static const size_t strings[] = {
-		AT(stable),  AT(target),        AT(steps_hash), AT(reason),    AT(message),
-		AT(verdict), AT(score_message), AT(previous),   AT(return_to), AT(return_from)};
+	static const size_t strings[] = {AT(stable),        AT(target),   WORD(AT(steps_hash)),
+	                                 WORD(AT(reason)),  AT(message),  WORD(AT(verdict)),
+	                                 AT(score_message), AT(previous), AT(return_to),
+	                                 AT(return_from)};
 #undef AT
 	static const size_t weight[] = {offsetof(struct mdep_weight, revision),
-	                                offsetof(struct mdep_weight, zone)};
-	static const size_t objective[] = {offsetof(struct mdep_objective_status, name)};
+	                                WORD(offsetof(struct mdep_weight, zone))};
+	static const size_t objective[] = {WORD(offsetof(struct mdep_objective_status, name))};
 	static const size_t revision[] = {offsetof(struct mdep_revision_status, name),
 	                                  offsetof(struct mdep_revision_status, model_version),
-	                                  offsetof(struct mdep_revision_status, result)};
+	                                  WORD(offsetof(struct mdep_revision_status, result))};
 	static const size_t order[] = {offsetof(struct mdep_order_status, value),
 	                               offsetof(struct mdep_order_status, revision),
-	                               offsetof(struct mdep_order_status, outcome),
+	                               WORD(offsetof(struct mdep_order_status, outcome)),
 	                               offsetof(struct mdep_order_status, message)};
 	static const size_t group[] = {offsetof(struct mdep_group_score, name),
 	                               offsetof(struct mdep_group_score, text)};
-	static const size_t zone[] = {offsetof(struct mdep_zone_status, name),
-	                              offsetof(struct mdep_zone_status, reason),
+	static const size_t zone[] = {WORD(offsetof(struct mdep_zone_status, name)),
+	                              WORD(offsetof(struct mdep_zone_status, reason)),
 	                              offsetof(struct mdep_zone_status, objective),
 	                              offsetof(struct mdep_zone_status, ordered_reason),
 	                              offsetof(struct mdep_zone_status, shift),
-	                              offsetof(struct mdep_zone_status, refused)};
-	static const size_t condition[] = {
-		offsetof(struct mdep_condition, type), offsetof(struct mdep_condition, status),
-		offsetof(struct mdep_condition, reason), offsetof(struct mdep_condition, message)};
+	                              WORD(offsetof(struct mdep_zone_status, refused))};
+	static const size_t condition[] = {WORD(offsetof(struct mdep_condition, type)),
+	                                   WORD(offsetof(struct mdep_condition, status)),
+	                                   WORD(offsetof(struct mdep_condition, reason)),
+	                                   offsetof(struct mdep_condition, message)};
 
 	pack_at(p, to, from, strings, ARRAY_SIZE(strings));
 	to->weights = pack_list(p, from->weights, from->nweights, sizeof(*from->weights), weight,
@@ -249,7 +265,8 @@ static bool mdep_same(const struct object *a, const struct object *b)
 	    !labels_same(x->labels, x->nlabels, y->labels, y->nlabels))
 		return false;
 	for (int v = 0; v < ORDER_VERBS; v++)
-		if (!str_eq(x->orders[v], y->orders[v]))
+		if (!str_eq(mdep_order_value(x, (enum mdep_verb)v),
+		            mdep_order_value(y, (enum mdep_verb)v)))
 			return false;
 	return true;
 }

@@ -16,9 +16,9 @@ bool mdep_order_is_due(const struct mdep *m, const struct mdep_status *s, enum m
 {
 	const struct mdep_order_status *r = mdep_order_find(s, v);
 
-	if (str_empty(m->orders[v]))
+	if (str_empty(mdep_order_value(m, v)))
 		return false;
-	return !r || !str_eq(r->value, m->orders[v]) || str_eq(r->outcome, "Pending");
+	return !r || !str_eq(r->value, mdep_order_value(m, v)) || str_eq(r->outcome, "Pending");
 }
 
 void mdep_order_word(const char *value, char *word, size_t size)

@@ -260,6 +260,7 @@ static void read_gpu(struct reader *r, const struct cJSON *spec)
 	m->gpu.count = read_int(r, o, "count", "spec.gpu.count", 0, 64, json_is_object(o) ? 1 : 0);
 	m->gpu.resource = str_or(read_str(r, o, "resource", "spec.gpu.resource"), "nvidia.com/gpu");
 	list = read_list(r, o, "products", "spec.gpu.products", MDEP_PRODUCTS_MAX);
+	m->gpu.products = arena_array(r->a, json_size(list), sizeof(*m->gpu.products));
 	json_for_each (it, list) {
 		if (json_value_str(it))
 			m->gpu.products[m->gpu.nproducts++] = json_value_str(it);
@@ -287,9 +288,10 @@ static void read_zones(struct reader *r, const struct cJSON *spec)
 {
 	static const char *const roles[] = {[ZONE_ACTIVE] = "Active", [ZONE_STANDBY] = "Standby"};
 	struct mdep *m = r->m;
-	const struct cJSON *it;
+	const struct cJSON *list = read_list(r, spec, "zones", "spec.zones", MDEP_ZONES_MAX), *it;
 
-	json_for_each (it, read_list(r, spec, "zones", "spec.zones", MDEP_ZONES_MAX)) {
+	m->zones = arena_array(r->a, json_size(list), sizeof(*m->zones));
+	json_for_each (it, list) {
 		const char *path = arena_printf(r->a, "spec.zones[%u]", m->nzones);
 		struct mdep_zone *z = &m->zones[m->nzones];
 
@@ -454,11 +456,13 @@ static void read_slo(struct reader *r, const struct cJSON *spec)
 	                                       [BREACH_PAUSE] = "Pause",
 	                                       [BREACH_NOTIFY] = "Notify"};
 	const struct cJSON *o = read_object(r, spec, "slo", "spec.slo"), *it;
+	const struct cJSON *list =
+		read_list(r, o, "objectives", "spec.slo.objectives", MDEP_OBJECTIVES_MAX);
 	struct mdep *m = r->m;
 	unsigned i = 0;
 
-	json_for_each (it,
-	               read_list(r, o, "objectives", "spec.slo.objectives", MDEP_OBJECTIVES_MAX))
+	m->slo.objectives = arena_array(r->a, json_size(list), sizeof(*m->slo.objectives));
+	json_for_each (it, list)
 		read_objective(r, it, i++);
 	m->slo.on_breach =
 		(enum mdep_breach)read_enum(r, o, "onBreach", "spec.slo.onBreach", breaches,
@@ -596,9 +600,14 @@ static void set_revision(struct reader *r, const struct cJSON *spec)
 
 static void read_orders(struct reader *r, const struct cJSON *json)
 {
-	for (int v = 0; v < ORDER_VERBS; v++)
-		r->m->orders[v] = json_annotation(
+	const char **values = arena_array(r->a, ORDER_VERBS, sizeof(*values));
+
+	for (int v = 0; v < ORDER_VERBS; v++) {
+		values[v] = json_annotation(
 			json, arena_printf(r->a, TG_ORDER_PREFIX "%s", mdep_verb_name(v)));
+		if (values[v])
+			r->m->orders = values;
+	}
 }
 
 void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings *f)

@@ -191,10 +191,10 @@ static void pod_fill(void *obj, struct packer *p, const void *ctx)
 	object_meta_fill(&pod->meta, p, d->json);
 	pod->labels = pack_labels(p, from->labels, from->nlabels);
 	pod->ip = pack_str(p, from->ip);
-	pod->node = pack_str(p, from->node);
+	pod->node = pack_word(p, from->node);
 	pod->nominated_node = pack_str(p, from->nominated_node);
-	pod->scheduler = pack_name(p, from->scheduler);
-	pod->reason = pack_name(p, from->reason);
+	pod->scheduler = pack_word(p, from->scheduler);
+	pod->reason = pack_word(p, from->reason);
 	pod->message = pack_str(p, from->message);
 	pod->placement = pack_name(p, from->placement);
 	pod->extended = pack_extended(p, from->extended, from->nextended);

@@ -60,12 +60,12 @@ static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
 
 	*rs = d->rs;
 	object_meta_fill(&rs->meta, p, d->json);
-	rs->name = pack_name(p, d->rs.name);
-	rs->revision = pack_name(p, d->rs.revision);
-	rs->zone = pack_name(p, d->rs.zone);
+	rs->name = pack_str(p, d->rs.name);
+	rs->revision = pack_str(p, d->rs.revision);
+	rs->zone = pack_word(p, d->rs.zone);
 	rs->model_version = pack_str(p, d->rs.model_version);
-	rs->model_name = pack_name(p, d->rs.model_name);
-	rs->runtime = pack_name(p, d->rs.runtime);
+	rs->model_name = pack_str(p, d->rs.model_name);
+	rs->runtime = pack_word(p, d->rs.runtime);
 	rs->metrics_path = pack_str(p, d->rs.metrics_path);
 	rs->grpc_service = pack_str(p, d->rs.grpc_service);
 	rs->failure = pack_str(p, d->rs.failure);

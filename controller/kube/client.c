@@ -13,6 +13,7 @@
 #define CLIENT_RETRY_MS     1000
 #define CLIENT_REBUILD_MS   10000
 #define CLIENT_WARNINGS_MAX 256
+#define CLIENT_SCRATCH      65536 /* the JSON tree of an ordinary pod in one block */
 #define CLIENT_THROTTLE_MS  60000 /* between two lines about being throttled */
 
 /* --- HTTP clients ------------------------------------------------------------------------- */
@@ -101,6 +102,7 @@ void client_warn(struct kube_client *c, const char *method, const char *path, co
 	if (c->warnings.len >= CLIENT_WARNINGS_MAX) {
 		map_release(&c->warnings, NULL);
 		map_init(&c->warnings);
+		arena_init(&c->scratch, CLIENT_SCRATCH);
 	}
 	map_set(&c->warnings, text, c);
 	log_warn("the API server warns", LS("warning", text), LS("method", method),
@@ -197,6 +199,7 @@ void kube_client_free(struct kube_client *c)
 	}
 	kube_auth_free(c->auth);
 	map_release(&c->warnings, NULL);
+	arena_release(&c->scratch);
 	free(c->user_agent);
 	free(c->host);
 	free(c);
@@ -205,6 +208,11 @@ void kube_client_free(struct kube_client *c)
 struct loop *kube_client_loop(const struct kube_client *c)
 {
 	return c->loop;
+}
+
+struct arena *client_scratch(struct kube_client *c)
+{
+	return &c->scratch;
 }
 
 const struct kube_config *kube_client_config(const struct kube_client *c)

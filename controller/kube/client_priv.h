@@ -3,6 +3,7 @@
 #define TIDEGATE_KUBE_CLIENT_PRIV_H
 
 #include "auth.h"
+#include "tidegate/base/arena.h"
 #include "tidegate/base/list.h"
 #include "tidegate/base/map.h"
 #include "tidegate/kube/client.h"
@@ -28,11 +29,17 @@ struct kube_client {
 	struct list waiting; /* short calls without a slot, by kube_call.queue_link */
 	struct map warnings; /* texts of Warning headers already logged */
 	struct list reach;   /* kube_reach.link */
-	bool unreachable;    /* the last attempt was not answered at all */
+	struct arena scratch;
+	bool unreachable; /* the last attempt was not answered at all */
 	int64_t throttle_told_ms;
 	unsigned throttled; /* answers of 429 and the like since the last line about them */
 };
 
+/*
+ * For one user at a time, who resets it before he returns to the loop: reflectors decode in it, of
+ * which there are many and never two at work.
+ */
+struct arena *client_scratch(struct kube_client *c);
 /* The HTTP client of a channel, made anew when the TLS material has changed. */
 struct http_client *client_http(struct kube_client *c, enum kube_channel ch);
 /* Logs a Warning header's text once. */

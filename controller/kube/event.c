@@ -53,8 +53,6 @@ static size_t cut(const char *s, size_t n)
 
 /* --- series ------------------------------------------------------------------------------- */
 
-#define KEY_MAX 33
-
 const char *event_text(const struct event_series *s, enum event_text which)
 {
 	const char *t = s->text;
@@ -65,7 +63,7 @@ const char *event_text(const struct event_series *s, enum event_text which)
 }
 
 /* The note is not part of it: emit() decides what becomes of another one. */
-static void series_key(const char *const texts[EVENT_TEXTS], bool warning, char key[KEY_MAX])
+static void series_key(const char *const texts[EVENT_TEXTS], bool warning, char key[EVENT_KEY_MAX])
 {
 	uint64_t a = STR_HASH_SEED ^ warning, b = ~a;
 
@@ -73,16 +71,7 @@ static void series_key(const char *const texts[EVENT_TEXTS], bool warning, char 
 		a = str_hash(a, texts[i], strlen(texts[i]) + 1);
 		b = str_hash(b, texts[i], strlen(texts[i]) + 1);
 	}
-	snprintf(key, KEY_MAX, "%016" PRIx64 "%016" PRIx64, a, b);
-}
-
-static void key_of(const struct event_series *s, char key[KEY_MAX])
-{
-	const char *texts[EVENT_TEXTS];
-
-	for (int i = 0; i < EVENT_TEXTS; i++)
-		texts[i] = event_text(s, (enum event_text)i);
-	series_key(texts, s->warning, key);
+	snprintf(key, EVENT_KEY_MAX, "%016" PRIx64 "%016" PRIx64, a, b);
 }
 
 void event_rename(struct event_series *s)
@@ -107,8 +96,8 @@ const char *event_name(const struct event_series *s, char *name)
 	return name;
 }
 
-static struct event_series *series_new(struct event_recorder *r, const char *key, bool warning,
-                                       const char *const texts[EVENT_TEXTS])
+static struct event_series *series_new(struct event_recorder *r, const char key[EVENT_KEY_MAX],
+                                       bool warning, const char *const texts[EVENT_TEXTS])
 {
 	static const size_t most[EVENT_TEXTS] = {[EVENT_REASON] = EVENT_WORD_MAX,
 	                                         [EVENT_ACTION] = EVENT_WORD_MAX,
@@ -134,7 +123,8 @@ static struct event_series *series_new(struct event_recorder *r, const char *key
 	s->notes = 1;
 	s->notes_ms = r->now(r->now_arg);
 	event_rename(s);
-	map_set(&r->series, key, s);
+	memcpy(s->key, key, EVENT_KEY_MAX);
+	map_set(&r->series, s->key, s);
 	r->memory += size;
 	list_push_back(&r->lru, &s->lru_link);
 	return s;
@@ -143,11 +133,9 @@ static struct event_series *series_new(struct event_recorder *r, const char *key
 void event_series_free(struct event_series *s)
 {
 	struct event_recorder *r = s->recorder;
-	char key[KEY_MAX];
 
-	key_of(s, key);
-	if (map_get(&r->series, key) == s)
-		map_del(&r->series, key);
+	if (map_get(&r->series, s->key) == s)
+		map_del(&r->series, s->key);
 	r->memory -= s->size;
 	list_remove(&s->lru_link);
 	list_remove(&s->wait_link);
@@ -180,10 +168,11 @@ static void series_end(struct event_series *s)
 }
 
 /*
- * One idle series for each new one, the oldest. The queue is served in turn: when the oldest few
- * all wait, so do the others.
+ * One idle series, the oldest, for each that is new or has been written, so that what a storm left
+ * is gone when it is over. The queue is served in turn: when the oldest few all wait, so do the
+ * others.
  */
-static void make_room(struct event_recorder *r)
+void event_make_room(struct event_recorder *r)
 {
 	struct list *it;
 	int looks = 0;
@@ -291,7 +280,7 @@ struct event_recorder *event_recorder_new(struct kube_client *c, const char *con
 	r->controller = xstrdup(controller);
 	r->instance = xstrndup(instance, cut(instance, EVENT_WORD_MAX));
 	r->retry_ms = EVENT_RETRY_MS;
-	map_init(&r->series);
+	map_init_borrowing(&r->series);
 	list_init(&r->lru);
 	list_init(&r->waiting);
 	timer_init(&r->pump, kube_client_loop(c), on_pump, r);
@@ -333,7 +322,7 @@ static void emit(struct event_recorder *r, bool warning, bool once, const struct
 	                                        [EVENT_ACTION] = action,
 	                                        [EVENT_NOTE] = str_or(note, "")};
 	struct event_series *s, *last;
-	char key[KEY_MAX];
+	char key[EVENT_KEY_MAX];
 
 	if (r->listener)
 		r->listener(r->listener_arg, warning, about, reason, str_or(note, ""));
@@ -343,12 +332,12 @@ static void emit(struct event_recorder *r, bool warning, bool once, const struct
 		series_repeat(last);
 		return;
 	}
-	make_room(r);
+	event_make_room(r);
 	if (r->memory >= EVENT_MEMORY_MAX) {
 		event_count("dropped");
 		return;
 	}
-	/* make_room() may have ended it. */
+	/* event_make_room() may have ended it. */
 	last = map_get(&r->series, key);
 	s = series_new(r, key, warning, texts);
 	if (last)

@@ -23,6 +23,7 @@ enum event_text {
 };
 
 #define EVENT_OBJECT_NAME_MAX 254 /* of the Event itself, with its NUL */
+#define EVENT_KEY_MAX         33  /* a hash of what a series is about, with its NUL */
 
 /*
  * One series: everything about it, and how much of it the server knows. One allocation, for in a
@@ -46,6 +47,7 @@ struct event_series {
 	uint32_t size; /* bytes of this allocation */
 	uint8_t tries;
 	bool warning, waiting, ended; /* ended: freed when its last count is written */
+	char key[EVENT_KEY_MAX];      /* in recorder.series */
 	char text[];
 };
 
@@ -73,6 +75,8 @@ void event_pump(struct event_recorder *r);
 void event_count(const char *outcome);
 /* event.c */
 void event_series_free(struct event_series *s);
+/* More is remembered than need be: the oldest series that does not wait is ended. */
+void event_make_room(struct event_recorder *r);
 /* Another Event object for the series: its name is new. */
 void event_rename(struct event_series *s);
 const char *event_text(const struct event_series *s, enum event_text which);

@@ -172,15 +172,18 @@ static void give_up(struct event_series *s, const struct err *err)
 
 static void written(struct event_series *s)
 {
+	struct event_recorder *r = s->recorder;
 	bool first = s->written == 0;
 
 	event_count("written");
 	s->written = s->sending;
-	s->written_ms = s->recorder->now(s->recorder->now_arg);
+	s->written_ms = r->now(r->now_arg);
 	if (s->ended && s->written == s->count)
 		event_series_free(s);
 	else if (s->ended || (first && s->written == 1 && s->count > 1))
 		event_enqueue(s);
+	else
+		event_make_room(r);
 }
 
 static void event_answer(void *arg, const struct kube_response *resp)

@@ -6,9 +6,12 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/base/log.h"
+#include "tidegate/base/map.h"
 #include "tidegate/base/str.h"
 
 #define PACK_ALIGN _Alignof(max_align_t)
+#define WORDS_MAX  4096
+#define WORD_MAX   48
 
 /* Takes n bytes of the block; NULL in the counting pass. */
 static char *pack_room(struct packer *p, size_t n)
@@ -19,10 +22,33 @@ static char *pack_room(struct packer *p, size_t n)
 	return at;
 }
 
+/* The text takes the next n + 1 bytes of the block. */
+static void remember(struct packer *p, const char *s, size_t n, size_t at)
+{
+	if (p->ntexts < PACK_TEXTS)
+		p->texts[p->ntexts++] = (struct pack_text){s, n, at};
+}
+
+static const struct pack_text *find_end(const struct packer *p, const char *s, size_t n)
+{
+	for (unsigned i = 0; i < p->ntexts; i++) {
+		const struct pack_text *t = &p->texts[i];
+
+		if (t->len >= n && !memcmp(t->s + t->len - n, s, n))
+			return t;
+	}
+	return NULL;
+}
+
 const char *pack_strn(struct packer *p, const char *s, size_t n)
 {
-	char *at = pack_room(p, n + 1);
+	const struct pack_text *t = find_end(p, s, n);
+	char *at;
 
+	if (t)
+		return p->base ? p->base + t->at + t->len - n : "";
+	remember(p, s, n, p->used);
+	at = pack_room(p, n + 1);
 	if (!at)
 		return "";
 	memcpy(at, s, n);
@@ -33,6 +59,25 @@ const char *pack_strn(struct packer *p, const char *s, size_t n)
 const char *pack_str(struct packer *p, const char *s)
 {
 	return s ? pack_strn(p, s, strlen(s)) : NULL;
+}
+
+const char *pack_word(struct packer *p, const char *s)
+{
+	static struct map words;
+	char *word;
+
+	if (!s || strlen(s) > WORD_MAX)
+		return pack_str(p, s);
+	word = map_get(&words, s);
+	if (word)
+		return word;
+	/* It comes again in the copying pass, or will with the next object: both passes agree. */
+	if (words.len == WORDS_MAX)
+		return pack_str(p, s);
+	words.borrows = true;
+	word = xstrdup(s);
+	map_set(&words, word, word);
+	return word;
 }
 
 void *pack_array(struct packer *p, size_t n, size_t size)
@@ -50,8 +95,8 @@ void *pack_array(struct packer *p, size_t n, size_t size)
 void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const void *ctx),
                   const void *ctx)
 {
-	struct packer count = {.base = NULL, .used = size};
-	struct packer copy = {.base = NULL, .used = size};
+	struct packer count = {.base = NULL, .used = size, .ntexts = 0};
+	struct packer copy = {.base = NULL, .used = size, .ntexts = 0};
 	void *draft = xcalloc(1, size);
 	char *block;
 
@@ -85,9 +130,11 @@ static void fill_key(struct object *o, struct packer *p, const char *ns, const c
 {
 	size_t nslen = strlen(ns), namelen = strlen(name);
 	size_t at = nslen ? nslen + 1 : 0;
-	char *key = pack_room(p, at + namelen + 1);
+	char *key;
 
-	o->namespace = nslen ? pack_strn(p, ns, nslen) : "";
+	remember(p, name, namelen, p->used + at);
+	key = pack_room(p, at + namelen + 1);
+	o->namespace = nslen ? pack_word(p, ns) : "";
 	o->name = "";
 	if (!key)
 		return;
@@ -130,7 +177,7 @@ void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *js
 	o->uid = pack_str(p, str_or(json_str(meta, "uid"), ""));
 	o->resource_version = pack_str(p, str_or(json_str(meta, "resourceVersion"), ""));
 	o->owner_uid = pack_str(p, json_str(owner, "uid"));
-	o->owner_kind = pack_str(p, json_str(owner, "kind"));
+	o->owner_kind = pack_word(p, json_str(owner, "kind"));
 	o->owner_name = pack_str(p, json_str(owner, "name"));
 	o->generation = json_i64(meta, "generation", 0);
 	o->created_ms = instant(meta, "creationTimestamp");

@@ -181,7 +181,7 @@ static struct entry *entry_get(struct queue *q, const char *key)
 		return e;
 	e = xcalloc(1, sizeof(*e));
 	e->key = xstrdup(key);
-	map_set(&q->entries, key, e);
+	map_set(&q->entries, e->key, e);
 	return e;
 }
 
@@ -351,7 +351,7 @@ struct queue *queue_new(struct loop *l, const struct queue_options *o,
 	q->workers = o->workers ? o->workers : 1;
 	q->base_delay_ms = o->base_delay_ms > 0 ? o->base_delay_ms : BASE_DELAY_MS;
 	q->max_delay_ms = o->max_delay_ms > 0 ? o->max_delay_ms : MAX_DELAY_MS;
-	map_init(&q->entries);
+	map_init_borrowing(&q->entries);
 	heap_init(&q->delays);
 	list_init(&q->active);
 	for (int i = 0; i < NPRIO; i++)

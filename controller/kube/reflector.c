@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client_priv.h"
 #include "reflector_priv.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/clock.h"
@@ -36,7 +37,6 @@
 #define REACH_SPREAD_MS    1000
 #define WATCH_LIST_TOTAL   10 /* in idle deadlines */
 #define WATCH_LIST_OFF_MS  3600000
-#define ARENA_BLOCK        65536 /* the JSON tree of an ordinary pod in one block */
 
 static void sync_start(struct reflector *r);
 static void list_start(struct reflector *r);
@@ -458,7 +458,7 @@ struct reflector *reflector_new(struct kube_client *c, struct store *s,
 	r->api_version = api_version(r->kind);
 	r->resource = xasprintf("%s/%s", r->api_version, r->kind->resource);
 	copy_options(r, o ? o : &defaults);
-	arena_init(&r->arena, ARENA_BLOCK);
+	r->arena = client_scratch(c);
 	timer_init(&r->wait, r->loop, on_wait, r);
 	timer_init(&r->watchdog, r->loop, on_watchdog, r);
 	r->reach = (struct kube_reach){.fn = on_reach, .arg = r};
@@ -487,7 +487,6 @@ void reflector_free(struct reflector *r)
 	timer_release(&r->wait);
 	timer_release(&r->watchdog);
 	reflector_metrics_release(r);
-	arena_release(&r->arena);
 	free(r->resource);
 	free(r->api_version);
 	free(r->base_path);

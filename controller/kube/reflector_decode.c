@@ -28,8 +28,8 @@ static char *object_key(struct reflector *r, const struct cJSON *json)
 	if (str_empty(name))
 		return NULL;
 	if (str_empty(ns))
-		return arena_strdup(&r->arena, name);
-	return arena_printf(&r->arena, "%s/%s", ns, name);
+		return arena_strdup(r->arena, name);
+	return arena_printf(r->arena, "%s/%s", ns, name);
 }
 
 static void skip(struct reflector *r, const struct cJSON *json, const struct err *err)
@@ -68,7 +68,7 @@ static struct object *project(struct reflector *r, const struct cJSON *json)
 	if (!json_is_object(json))
 		err_set(&err, ERR_PROTOCOL, "it is no JSON object");
 	else if (check_kind(r, json, &err) == 0 && object_meta_check(json, &err) == 0)
-		o = r->kind->decode(json, &r->arena, &err);
+		o = r->kind->decode(json, r->arena, &err);
 	if (!o)
 		skip(r, json, &err);
 	return o;
@@ -79,7 +79,7 @@ static struct object *project(struct reflector *r, const struct cJSON *json)
 static int on_item(struct reflector *r, const char *text, size_t len)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *json = json_parse_object(&r->arena, text, len, &err);
+	const struct cJSON *json = json_parse_object(r->arena, text, len, &err);
 	struct object *o;
 	const char *key;
 
@@ -98,7 +98,7 @@ static int on_item(struct reflector *r, const char *text, size_t len)
 
 static int on_tail(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse(&r->arena, text, len, NULL), *meta;
+	const struct cJSON *json = json_parse(r->arena, text, len, NULL), *meta;
 	const char *kind, *rv;
 
 	if (!json)
@@ -212,7 +212,7 @@ static const struct {
 
 static int on_event(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse_object(&r->arena, text, len, NULL);
+	const struct cJSON *json = json_parse_object(r->arena, text, len, NULL);
 	const char *type = json_str(json, "type");
 
 	if (!json)
@@ -246,6 +246,6 @@ int reflector_on_frame(void *arg, enum frame_part part, const char *json, size_t
 		rc = on_event(r, json, len, err);
 		break;
 	}
-	arena_reset(&r->arena);
+	arena_reset(r->arena);
 	return rc;
 }

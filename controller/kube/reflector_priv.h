@@ -63,7 +63,7 @@ struct reflector {
 	struct kube_call *call;
 	struct frame frame;
 	bool framing;          /* frame is initialised */
-	struct arena arena;    /* one object at a time */
+	struct arena *arena;   /* the client's; one object at a time */
 	struct err stream_err; /* why the body was refused, class ERR_NONE when it was not */
 	int64_t started_ms;    /* of the request, or of the watch that a WatchList became */
 	int64_t listed_ms;     /* when the last list was complete */

@@ -18,7 +18,9 @@
 #define KEEPALIVE_PROBES      3
 #define UNACKED_MS            20000
 #define RETRY_AFTER_MAX_S     86400
-#define RECEIVE_BUFFER        16384L /* one per running transfer in libcurl before 8.7 */
+/* One of each per running transfer, which watches are (of receiving in libcurl before 8.7). */
+#define RECEIVE_BUFFER 16384L
+#define SEND_BUFFER    16384L
 
 /* --- callbacks of libcurl ------------------------------------------------------------------ */
 
@@ -196,6 +198,7 @@ static void set_connection(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
 	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
 	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);

@@ -82,11 +82,8 @@ static void note_written(struct pass *p, const struct intent *i, const struct ku
 	struct key_state *ks = operator_key(p->op, p->key);
 	char rv[RV_MAX];
 
-	if (strcmp(i->method, "DELETE") && object_scan_rv(r->body, r->body_len, rv, sizeof(rv)) &&
-	    rv_cmp(rv, ks->floor[i->cache]) > 0) {
-		str_copy(ks->floor[i->cache], RV_MAX, rv);
-		ks->floor_ms = clock_mono_ms();
-	}
+	if (strcmp(i->method, "DELETE") && object_scan_rv(r->body, r->body_len, rv, sizeof(rv)))
+		key_floor_raise(ks, i->cache, rv);
 	if (i->class == INTENT_STATUS)
 		ks->status_ms = clock_mono_ms();
 	if (i->front)

@@ -301,7 +301,7 @@ static const char *due(const struct mdep *m, enum mdep_verb v)
 {
 	bool frozen = m->paused || (m->nfindings && m->findings[0].fatal);
 
-	return !frozen && mdep_order_is_due(m, &m->status, v) ? m->orders[v] : NULL;
+	return !frozen && mdep_order_is_due(m, &m->status, v) ? mdep_order_value(m, v) : NULL;
 }
 
 /* With failover switched off only what people want is worth telling. */

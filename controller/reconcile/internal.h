@@ -47,8 +47,11 @@ enum cache {
 
 /* What is remembered of one ModelDeployment between passes; losing it costs time, never truth. */
 struct key_state {
-	/* Newest resourceVersion that we wrote, by cache; "" = nothing outstanding. */
-	char floor[CACHES][RV_MAX];
+	/*
+	 * Newest resourceVersion that we wrote, by cache; "" = nothing outstanding there, NULL =
+	 * nowhere, which is how it is most of the time.
+	 */
+	char (*floor)[RV_MAX];
 	int64_t floor_ms;         /* monotonic, of the newest write */
 	int64_t route_written_ms; /* wall, of the last answered change of the route */
 	int64_t front_written_ms; /* wall, of the last answered change of the Service "<name>" */
@@ -107,6 +110,8 @@ void reconcile_key(struct mdep_operator *op, const char *key);
 struct key_state *operator_key(struct mdep_operator *op, const char *key); /* made when absent */
 void operator_forget_key(struct mdep_operator *op, const char *key);
 void key_state_free(void *state);
+/* A write was answered with this version: no pass before the cache has it. */
+void key_floor_raise(struct key_state *ks, enum cache cache, const char *rv);
 void operator_enqueue(struct mdep_operator *op, const char *key);
 
 struct policy_view;

@@ -32,6 +32,22 @@ struct key_state *operator_key(struct mdep_operator *op, const char *key)
 	return ks;
 }
 
+static void floor_forget(struct key_state *ks)
+{
+	free(ks->floor);
+	ks->floor = NULL;
+}
+
+void key_floor_raise(struct key_state *ks, enum cache cache, const char *rv)
+{
+	if (!ks->floor)
+		ks->floor = xcalloc(CACHES, sizeof(*ks->floor));
+	if (rv_cmp(rv, ks->floor[cache]) <= 0)
+		return;
+	str_copy(ks->floor[cache], RV_MAX, rv);
+	ks->floor_ms = clock_mono_ms();
+}
+
 void key_state_free(void *state)
 {
 	struct key_state *ks = state;
@@ -41,6 +57,7 @@ void key_state_free(void *state)
 	taken_free(ks);
 	room_forget(ks);
 	stranded_forget(ks);
+	floor_forget(ks);
 	free(ks);
 }
 
@@ -72,7 +89,7 @@ static bool behind_own_writes(struct mdep_operator *op, struct key_state *ks)
 {
 	bool behind = false;
 
-	for (int i = 0; i < CACHES; i++) {
+	for (int i = 0; ks->floor && i < CACHES; i++) {
 		if (!ks->floor[i][0])
 			continue;
 		if (rv_cmp(op->stores[i].last_rv, ks->floor[i]) >= 0) {
@@ -82,10 +99,10 @@ static bool behind_own_writes(struct mdep_operator *op, struct key_state *ks)
 		behind = true;
 		hurry(op, (enum cache)i, ks);
 	}
-	if (behind && clock_mono_ms() - ks->floor_ms > FLOOR_MAX_MS) {
-		memset(ks->floor, 0, sizeof(ks->floor));
+	if (behind && clock_mono_ms() - ks->floor_ms > FLOOR_MAX_MS)
 		behind = false;
-	}
+	if (!behind)
+		floor_forget(ks);
 	return behind;
 }
 

@@ -22,7 +22,7 @@ static struct mdep_order_status *new_record(struct planner *p, enum mdep_verb ve
 	if (!r)
 		r = &p->st->orders[p->st->norders++];
 	*r = (struct mdep_order_status){.verb = verb,
-	                                .value = p->m->orders[verb],
+	                                .value = mdep_order_value(p->m, verb),
 	                                .revision = str_or(p->st->target, ""),
 	                                .time_ms = p->now};
 	return r;
@@ -276,7 +276,7 @@ static void withdraw(struct planner *p, struct mdep_order_status *r)
 void plan_orders(struct planner *p)
 {
 	for (int v = 0; v < ORDER_VERBS; v++) {
-		const char *value = p->m->orders[v];
+		const char *value = mdep_order_value(p->m, v);
 		struct mdep_order_status *r = mdep_order_find(p->st, (enum mdep_verb)v);
 		struct order o;
 

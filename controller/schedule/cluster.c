@@ -44,7 +44,7 @@ static struct sched_node *node_get(struct schedule *s, const char *name)
 		n->name = xstrdup(name);
 		arena_init(&n->arena, 256);
 		list_init(&n->pods_here);
-		map_set(&s->nodes_by_name, name, n);
+		map_set(&s->nodes_by_name, n->name, n);
 	}
 	return n;
 }
@@ -332,7 +332,7 @@ struct schedule *schedule_new(void)
 {
 	struct schedule *s = xcalloc(1, sizeof(*s));
 
-	map_init(&s->nodes_by_name);
+	map_init_borrowing(&s->nodes_by_name);
 	map_init_borrowing(&s->pods);
 	map_init(&s->shapes);
 	s->lowest = INT_MAX;

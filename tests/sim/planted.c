@@ -87,7 +87,7 @@ bool __real_mdep_order_is_due(const struct mdep *m, const struct mdep_status *s,
 bool __wrap_mdep_order_is_due(const struct mdep *m, const struct mdep_status *s, enum mdep_verb v);
 bool __wrap_mdep_order_is_due(const struct mdep *m, const struct mdep_status *s, enum mdep_verb v)
 {
-	return (planted == GUARD_ORDER_ONCE && !str_empty(m->orders[v])) ||
+	return (planted == GUARD_ORDER_ONCE && !str_empty(mdep_order_value(m, v))) ||
 	       __real_mdep_order_is_due(m, s, v);
 }
 

@@ -56,54 +56,51 @@ struct pod_port {
 	const char *ip;
 };
 
+/* Of nothing there are more, so members stand by their size. */
 struct pod {
 	struct object meta;
 	const struct label *labels; /* only those below serving.tidegate.io/ */
-	unsigned nlabels;
-	enum pod_phase phase;
-	bool ready, initialized, scheduled, containers_ready;
-	bool gate_model_ready_set; /* spec.readinessGates names ours */
-	bool gate_model_ready;     /* status condition True */
-	bool gate_model_told;      /* status condition there, whatever it says */
-	int64_t ready_since_ms;    /* transition of Ready to True, 0 when not ready */
+	int64_t ready_since_ms;     /* transition of Ready to True, 0 when not ready */
 	const char *ip;
 	const char *node; /* spec.nodeName, NULL when unbound */
 	const char *nominated_node;
 	const char *scheduler;
-	const char *
-		reason; /* status.reason, or the waiting reason of the first container that waits */
+	/* status.reason, or the waiting reason of the first container that waits */
+	const char *reason;
 	const char *message;
-	int restarts;
-	int priority;
-	bool preempt_never;
-	bool gated; /* spec.schedulingGates not empty */
-	/* annotations of ours */
+	/* annotations of ours, as are max_per_node and deletion_cost */
 	int64_t leaving_since_ms;
-	int max_per_node;
-	int deletion_cost;
 	const char *placement;
 	/* effective request (sum, init and sidecar rules, overhead) */
 	int64_t cpu_milli, memory, ephemeral;
 	const struct extended *extended;
-	unsigned nextended;
 	/*
 	 * Constraints; NULL when none. A bound pod keeps its host ports only: it never moves, and
 	 * most pods are bound.
 	 */
 	const struct label *node_selector;
-	unsigned nnode_selector;
 	const struct selector_term *required; /* ORed */
-	unsigned nrequired;
-	bool has_required; /* required affinity present, even with no terms */
 	const struct selector_term *preferred;
-	unsigned npreferred;
 	const struct toleration *tolerations;
-	unsigned ntolerations;
 	const struct pod_port *host_ports;
-	unsigned nhost_ports;
 	/* A constraint that the in-process scheduler does not implement: its field path; NULL =
 	 * none. Such a pod is refused with a condition, never placed wrongly. */
 	const char *unsupported;
+
+	unsigned nlabels, nextended, nnode_selector, nrequired, npreferred, ntolerations,
+		nhost_ports;
+	enum pod_phase phase;
+	int restarts;
+	int priority;
+	int max_per_node;
+	int deletion_cost;
+	bool ready, initialized, scheduled, containers_ready;
+	bool gate_model_ready_set; /* spec.readinessGates names ours */
+	bool gate_model_ready;     /* status condition True */
+	bool gate_model_told;      /* status condition there, whatever it says */
+	bool preempt_never;
+	bool gated;        /* spec.schedulingGates not empty */
+	bool has_required; /* required affinity present, even with no terms */
 };
 extern const struct object_kind pod_kind;
 /* By its label, which Services select; whether it is ready is another matter. */

@@ -6,7 +6,8 @@
  * schema's. What the schema cannot check (e.g. steps strictly increasing on old
  * servers) mdep_validate() does; its findings become the Stalled condition.
  * Units: weights in percent, times in wall milliseconds, durations in milliseconds.
- * Ownership: one allocation (kube/object.h), strings inside it.
+ * Ownership: one allocation (kube/object.h), strings and lists inside it. Lists have room for what
+ * is in them, for a thousand of these are cached and most lists are empty.
  */
 #ifndef TIDEGATE_API_MDEP_H
 #define TIDEGATE_API_MDEP_H
@@ -320,7 +321,7 @@ struct mdep {
 	struct {
 		int count; /* 0 = no GPU asked */
 		const char *resource;
-		const char *products[MDEP_PRODUCTS_MAX];
+		const char **products; /* at most MDEP_PRODUCTS_MAX */
 		unsigned nproducts;
 		int64_t min_memory; /* bytes, 0 = none */
 	} gpu;
@@ -329,8 +330,8 @@ struct mdep {
 	const char *scheduler; /* "tidegate" by default */
 	int max_per_node;      /* 0 = no limit */
 
-	struct mdep_zone zones[MDEP_ZONES_MAX];
-	unsigned nzones; /* 0 = one cell without a zone */
+	struct mdep_zone *zones; /* at most MDEP_ZONES_MAX */
+	unsigned nzones;         /* 0 = one cell without a zone */
 
 	struct int_or_percent max_surge, max_unavailable;
 	int64_t progress_deadline_ms;
@@ -352,7 +353,7 @@ struct mdep {
 	} canary;
 
 	struct {
-		struct mdep_objective objectives[MDEP_OBJECTIVES_MAX];
+		struct mdep_objective *objectives; /* at most MDEP_OBJECTIVES_MAX */
 		unsigned n;
 		enum mdep_breach on_breach;
 		int64_t bake_ms;      /* a promotion can be taken back for so long */
@@ -387,7 +388,7 @@ struct mdep {
 	/* Hash of everything that makes a pod different: model, runtime, template, gpu. */
 	char revision[MDEP_REVISION_LEN + 1];
 
-	const char *orders[ORDER_VERBS];     /* annotation values as they stand, NULL = absent */
+	const char **orders; /* annotations' values by verb; NULL = no order: mdep_order_value() */
 	const struct mdep_finding *findings; /* of mdep_validate(), fatal ones first */
 	unsigned nfindings;
 
@@ -396,6 +397,12 @@ struct mdep {
 	/* For the apply that writes status: text of what was last written, to skip equal ones. */
 	uint64_t status_hash;
 };
+
+/* The order's annotation as it stands; NULL = absent. */
+static inline const char *mdep_order_value(const struct mdep *m, enum mdep_verb v)
+{
+	return m->orders ? m->orders[v] : NULL;
+}
 
 extern const struct object_kind mdep_kind;
 

@@ -1,9 +1,11 @@
 /*
- * Hash map from string to pointer, open addressing, insertion order not kept.
+ * Hash map from string to pointer, open addressing, insertion order not kept. Some 40 bytes an
+ * entry; memory is given back when most entries have gone.
  *
  * Ownership: keys are copied; values belong to the caller. A borrowing map does not copy keys:
  * each must live as long as its entry, and a new value under an old key brings its own along.
- * Iteration tolerates removal of the current entry only.
+ * Iteration tolerates removal of the current entry; after that of another one some may be seen
+ * again.
  */
 #ifndef TIDEGATE_BASE_MAP_H
 #define TIDEGATE_BASE_MAP_H
@@ -12,17 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct map_slot {
-	char *key; /* NULL = free, MAP_TOMB = deleted */
-	void *value;
-	uint32_t hash;
-};
+struct map_entry;
+struct map_slot;
 
 struct map {
+	struct map_entry *entries;
 	struct map_slot *slots;
-	size_t cap; /* 0 or a power of two */
-	size_t len;
-	size_t used; /* live and deleted */
+	size_t len, room; /* of entries */
+	size_t cap;       /* of slots, 0 or a power of two */
 	bool borrows;
 };
 

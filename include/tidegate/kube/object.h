@@ -55,19 +55,37 @@ struct object_kind {
 	bool (*same)(const struct object *a, const struct object *b);
 };
 
+#define PACK_TEXTS 48
+
+/* A text that stands in the block already. */
+struct pack_text {
+	const char *s;
+	size_t len, at;
+};
+
 /*
  * Packs strings behind a struct in one allocation: first pass counts, second copies.
  *     struct pod *p = object_pack(sizeof(*p), fill, ctx)
  * calls fill(p, packer, ctx) twice; pack_str() returns the address in the final block.
  * In the counting pass p is a draft that is thrown away, and pack_str() returns "".
  * Both passes must pack the same; another size in the second pass aborts.
+ * A text that is the end of another one in the block takes no room (a revision that ends its
+ * ReplicaSet's name), so what is packed must stay where it is until object_pack() returns.
  */
 struct packer {
 	char *base; /* NULL in the counting pass */
 	size_t used;
+	unsigned ntexts; /* the first PACK_TEXTS are remembered */
+	struct pack_text texts[PACK_TEXTS];
 };
 const char *pack_str(struct packer *p, const char *s); /* NULL stays NULL */
 const char *pack_strn(struct packer *p, const char *s, size_t n);
+/*
+ * As pack_str(), for words of which a cluster has few and objects have many: namespaces, nodes,
+ * types and reasons of conditions. Each is kept once for the life of the process, up to a bound;
+ * what comes beyond is packed like any text.
+ */
+const char *pack_word(struct packer *p, const char *s);
 /* Aligned room for n elements; NULL in the counting pass (do not write then). */
 void *pack_array(struct packer *p, size_t n, size_t size);
 void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const void *ctx),

@@ -115,8 +115,8 @@ static void test_design_example(void **state)
 	assert_string_equal(m->parent_refs_json, "[{\"name\":\"gw\"}]");
 	assert_string_equal(m->hostnames_json, "[\"a.b\"]");
 	assert_int_equal(m->service_port, 8080);
-	assert_string_equal(m->orders[ORDER_PROMOTE], "next");
-	assert_null(m->orders[ORDER_ABORT]);
+	assert_string_equal(mdep_order_value(m, ORDER_PROMOTE), "next");
+	assert_null(mdep_order_value(m, ORDER_ABORT));
 	assert_int_equal(strlen(m->revision), MDEP_REVISION_LEN);
 	assert_false(m->has_status);
 	free(m);
@@ -364,12 +364,12 @@ static void test_orders(void **state)
 		MODEL "," RUNTIME);
 
 	(void)state;
-	assert_string_equal(m->orders[ORDER_ABORT], "r1");
-	assert_string_equal(m->orders[ORDER_ROLLBACK_TO], "r0");
-	assert_string_equal(m->orders[ORDER_PAUSE], "");
-	assert_null(m->orders[ORDER_PROMOTE]);
-	assert_string_equal(m->orders[ORDER_EVACUATE], "hz-a");
-	assert_null(m->orders[ORDER_RETURN]);
+	assert_string_equal(mdep_order_value(m, ORDER_ABORT), "r1");
+	assert_string_equal(mdep_order_value(m, ORDER_ROLLBACK_TO), "r0");
+	assert_string_equal(mdep_order_value(m, ORDER_PAUSE), "");
+	assert_null(mdep_order_value(m, ORDER_PROMOTE));
+	assert_string_equal(mdep_order_value(m, ORDER_EVACUATE), "hz-a");
+	assert_null(mdep_order_value(m, ORDER_RETURN));
 	assert_int_equal(m->nfindings, 1);
 	assert_false(finding(m, "metadata.annotations[serving.tidegate.io/promot]")->fatal);
 	free(m);

@@ -376,10 +376,12 @@ static void test_what_people_want_is_told(void **st)
 /* a is Active, b stands by with so many pods. */
 static void standby(int pods_b)
 {
+	static struct mdep_zone zones[] = {{.name = "a", .weight = 1},
+	                                   {.name = "b", .weight = 1, .role = ZONE_STANDBY}};
+
 	world(2, 4);
 	w.m.nzones = 2;
-	w.m.zones[0] = (struct mdep_zone){.name = "a", .weight = 1};
-	w.m.zones[1] = (struct mdep_zone){.name = "b", .weight = 1, .role = ZONE_STANDBY};
+	w.m.zones = zones;
 	w.m.replicas = 4;
 	w.pods_of[1] = pods_b;
 	run(3000);

@@ -132,6 +132,100 @@ static void test_pack_alignment(void **state)
 	free(m);
 }
 
+struct texts {
+	const char *set, *revision, *again, *empty, *longer;
+	unsigned n;
+	const char **many;
+};
+
+/* More than are remembered, each twice. */
+static void texts_fill(void *obj, struct packer *p, const void *ctx)
+{
+	struct texts *t = obj;
+	const char *const *names = ctx;
+
+	t->set = pack_str(p, "ranker-7kd92mxq4z");
+	t->revision = pack_str(p, "7kd92mxq4z");
+	t->again = pack_str(p, "ranker-7kd92mxq4z");
+	t->empty = pack_str(p, "");
+	t->longer = pack_str(p, "a-ranker-7kd92mxq4z");
+	t->n = 2 * PACK_TEXTS;
+	t->many = pack_array(p, 2 * (size_t)t->n, sizeof(*t->many));
+	for (unsigned i = 0; i < 2 * t->n; i++) {
+		const char *s = pack_str(p, names[i % t->n]);
+
+		if (t->many)
+			t->many[i] = s;
+	}
+}
+
+static void test_a_text_is_packed_once(void **state)
+{
+	char room[2 * PACK_TEXTS][8];
+	const char *names[2 * PACK_TEXTS];
+	struct texts *t;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(room[i], sizeof(room[i]), "name%u", i);
+		names[i] = room[i];
+	}
+	t = object_pack(sizeof(*t), texts_fill, names);
+	assert_string_equal(t->set, "ranker-7kd92mxq4z");
+	assert_ptr_equal(t->revision, t->set + strlen("ranker-"));
+	assert_ptr_equal(t->again, t->set);
+	assert_string_equal(t->empty, "");
+	assert_string_equal(t->longer, "a-ranker-7kd92mxq4z");
+	for (unsigned i = 0; i < 2 * t->n; i++)
+		assert_string_equal(t->many[i], names[i % t->n]);
+	assert_ptr_equal(t->many[0], t->many[t->n]);
+	free(t);
+}
+
+struct worded {
+	const char *word, *none;
+};
+
+static void worded_fill(void *obj, struct packer *p, const void *ctx)
+{
+	struct worded *w = obj;
+
+	w->word = pack_word(p, ctx);
+	w->none = pack_word(p, NULL);
+}
+
+/* Words outlive the objects; what is too long or one too many stands in its own block. */
+static void test_words_are_shared(void **state)
+{
+	static const char huge[] = "a text that is much longer than any word of the cluster's";
+	struct worded *a = object_pack(sizeof(*a), worded_fill, "hz-a"), *b;
+	const char *word = a->word;
+	char text[16];
+
+	(void)state;
+	assert_string_equal(word, "hz-a");
+	assert_null(a->none);
+	free(a);
+	b = object_pack(sizeof(*b), worded_fill, "hz-a");
+	assert_ptr_equal(b->word, word);
+	free(b);
+	b = object_pack(sizeof(*b), worded_fill, huge);
+	assert_ptr_equal(b->word, b + 1);
+	assert_string_equal(b->word, huge);
+	free(b);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(text, sizeof(text), "w%d", i);
+		b = object_pack(sizeof(*b), worded_fill, text);
+		assert_string_equal(b->word, text);
+		if (i == 0 || i == 4999)
+			assert_int_equal(b->word == (const char *)(b + 1), i > 0);
+		free(b);
+	}
+	b = object_pack(sizeof(*b), worded_fill, "hz-a");
+	assert_ptr_equal(b->word, word);
+	free(b);
+}
+
 static void test_rv_cmp(void **state)
 {
 	static const struct {
@@ -201,9 +295,14 @@ static void test_scan_rv(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_meta),         cmocka_unit_test(test_meta_sparse),
-		cmocka_unit_test(test_meta_missing), cmocka_unit_test(test_pack_alignment),
-		cmocka_unit_test(test_rv_cmp),       cmocka_unit_test(test_scan_rv),
+		cmocka_unit_test(test_meta),
+		cmocka_unit_test(test_meta_sparse),
+		cmocka_unit_test(test_meta_missing),
+		cmocka_unit_test(test_pack_alignment),
+		cmocka_unit_test(test_a_text_is_packed_once),
+		cmocka_unit_test(test_words_are_shared),
+		cmocka_unit_test(test_rv_cmp),
+		cmocka_unit_test(test_scan_rv),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

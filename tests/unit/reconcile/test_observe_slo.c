@@ -16,7 +16,9 @@
 
 static void objectives(struct mdep *m)
 {
-	*m = (struct mdep){.slo = {.n = 2}};
+	static struct mdep_objective list[2];
+
+	*m = (struct mdep){.slo = {.objectives = list, .n = 2}};
 	m->slo.objectives[0] = (struct mdep_objective){.name = "availability", .target = 0.99};
 	m->slo.objectives[1] =
 		(struct mdep_objective){.name = "latency", .target = 0.9, .threshold_ms = 80};

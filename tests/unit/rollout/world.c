@@ -99,6 +99,9 @@ void world_init(struct world *w, uint64_t seed)
 	memset(w, 0, sizeof(*w));
 	w->seed = w->rng = seed;
 	w->start_ms = w->now = START_MS;
+	w->m.zones = w->zones_of_spec;
+	w->m.slo.objectives = w->objectives_of_spec;
+	w->m.orders = w->order_values;
 	w->m.meta.name = "ranker";
 	w->m.meta.namespace = "shop";
 	w->m.meta.generation = 1;
@@ -171,7 +174,7 @@ void world_order(struct world *w, enum mdep_verb verb, const char *value)
 {
 	if (value)
 		str_copy(w->orders[verb], sizeof(w->orders[verb]), value);
-	w->m.orders[verb] = value ? w->orders[verb] : NULL;
+	w->order_values[verb] = value ? w->orders[verb] : NULL;
 	w->done_orders[verb] = 0;
 	w->dirty = true;
 }

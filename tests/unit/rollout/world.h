@@ -53,6 +53,10 @@ struct world {
 	int status_turn;
 	const char *stored; /* status as text */
 	char version[16], orders[ORDER_VERBS][64];
+	/* m's lists */
+	const char *order_values[ORDER_VERBS];
+	struct mdep_zone zones_of_spec[MDEP_ZONES_MAX];
+	struct mdep_objective objectives_of_spec[MDEP_OBJECTIVES_MAX];
 	char zone_names[MDEP_ZONES_MAX][16];
 	struct mdep_header header;
 	struct mdep_finding finding;
