@@ -94,19 +94,30 @@ static struct arena_block *block_for(struct arena *a, size_t n)
 	return b;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+static size_t padded(size_t n)
+{
+	if (n > SIZE_MAX / 2)
+		abort();
+	return n ? (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1) : ARENA_ALIGN;
+}
+
+/* Not cleared: for what is written at once. */
+static void *take(struct arena *a, size_t n)
 {
 	struct arena_block *b;
 	void *p;
 
-	if (n > SIZE_MAX / 2)
-		abort();
-	n = n ? (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1) : ARENA_ALIGN;
+	n = padded(n);
 	b = block_for(a, n);
 	p = b->mem + b->used;
 	b->used += n;
 	a->used += n;
-	return memset(p, 0, n);
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	return memset(take(a, n), 0, n);
 }
 
 void *arena_array(struct arena *a, size_t n, size_t size)
@@ -126,23 +137,29 @@ char *arena_strdup(struct arena *a, const char *s)
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
 	size_t len = strnlen(s, n);
-	char *p = arena_alloc(a, len + 1);
+	char *p = take(a, len + 1);
 
+	p[len] = '\0';
 	return memcpy(p, s, len);
 }
 
+/* Most texts fit into what is left of the block; only others are formatted twice. */
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+	struct arena_block *b = a->head;
+	size_t room = b ? b->cap - b->used : 0;
 	va_list ap;
 	char *p;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vsnprintf(room ? (char *)b->mem + b->used : NULL, room, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		abort();
-	p = arena_alloc(a, (size_t)n + 1);
+	if (room && padded((size_t)n + 1) <= room)
+		return take(a, (size_t)n + 1);
+	p = take(a, (size_t)n + 1);
 	va_start(ap, fmt);
 	vsnprintf(p, (size_t)n + 1, fmt, ap);
 	va_end(ap);

@@ -7,7 +7,7 @@
 
 #include "tidegate/base/alloc.h"
 
-#define BUF_MIN_CAP  64
+#define BUF_MIN_CAP  256
 #define BUF_KEEP_CAP 65536
 
 /* What `data` points at while nothing is allocated (cap 0). Never written to. */
@@ -56,30 +56,30 @@ static int reserve(struct buf *b, size_t n)
 	return 0;
 }
 
-int buf_add(struct buf *b, const void *p, size_t n)
+char *buf_extend(struct buf *b, size_t n)
 {
-	if (!n)
-		return 0;
+	char *p;
+
 	if (reserve(b, n) < 0)
-		return -1;
-	memcpy(b->data + b->len, p, n);
+		return NULL;
+	p = b->data + b->len;
 	b->len += n;
 	b->data[b->len] = '\0';
-	return 0;
+	return p;
+}
+
+int buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = n ? buf_extend(b, n) : NULL;
+
+	if (to)
+		memcpy(to, p, n);
+	return to || !n ? 0 : -1;
 }
 
 int buf_addstr(struct buf *b, const char *s)
 {
 	return buf_add(b, s, strlen(s));
-}
-
-int buf_addch(struct buf *b, char c)
-{
-	if (reserve(b, 1) < 0)
-		return -1;
-	b->data[b->len++] = c;
-	b->data[b->len] = '\0';
-	return 0;
 }
 
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap)

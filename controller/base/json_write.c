@@ -42,15 +42,28 @@ static int add_escape(struct buf *out, uint32_t cp)
 /* Bytes from s on that stand for themselves: nearly all of them. */
 static size_t plain_run(const char *s, size_t n)
 {
+	static const bool plain[256] = {
+		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
 	size_t i = 0;
 
-	while (i < n && s[i] >= 0x20 && s[i] < 0x7f && s[i] != '"' && s[i] != '\\')
+	while (i < n && plain[(unsigned char)s[i]])
 		i++;
 	return i;
 }
 
-/* A quoted string; invalid UTF-8 is replaced byte by byte by U+FFFD. */
-static int add_string(struct buf *out, const char *s, size_t n)
+static int add_plain(struct buf *out, const char *s, size_t n)
+{
+	char *to = buf_extend(out, n + 2);
+
+	if (!to)
+		return -1;
+	to[0] = to[n + 1] = '"';
+	memcpy(to + 1, s, n);
+	return 0;
+}
+
+/* Invalid UTF-8 is replaced byte by byte by U+FFFD. */
+static int add_escaped(struct buf *out, const char *s, size_t n)
 {
 	size_t i = 0, plain = 0;
 	int rc = buf_addch(out, '"');
@@ -71,6 +84,11 @@ static int add_string(struct buf *out, const char *s, size_t n)
 	rc |= buf_add(out, s + plain, n - plain);
 	rc |= buf_addch(out, '"');
 	return rc;
+}
+
+static int add_string(struct buf *out, const char *s, size_t n)
+{
+	return plain_run(s, n) == n ? add_plain(out, s, n) : add_escaped(out, s, n);
 }
 
 static int add_double(struct buf *out, double v)

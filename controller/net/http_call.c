@@ -314,11 +314,46 @@ static void use_server_name(struct http_call *call, CURLU *u, const char *host, 
 		add_header(call, line);
 }
 
+/*
+ * "http[s]://NAME[:PORT]", whatever path of printable characters behind it: nearly every URL, and
+ * nothing in it that only libcurl could tell the meaning of. A port of five digits may be none.
+ */
+static bool take_plain_url(struct http_call *call)
+{
+	static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+	bool tls = str_starts(call->url, "https://");
+	const char *host, *rest;
+	size_t n, digits = 0;
+
+	if (!tls && !str_starts(call->url, "http://"))
+		return false;
+	host = call->url + strlen(tls ? "https://" : "http://");
+	n = strspn(host, name_chars);
+	rest = host + n;
+	if (*rest == ':' && rest[1] != '0')
+		digits = strspn(++rest, "0123456789");
+	rest += digits;
+	if (!n || digits > 4 || !strchr("/", *rest) || (tls && call->client->tls.server_name))
+		return false;
+	while (*rest > ' ' && *rest < 0x7f)
+		rest++;
+	if (*rest)
+		return false;
+	snprintf(call->target, sizeof(call->target), "%.*s%s", (int)(n + !!digits + digits), host,
+	         digits ? ""
+	         : tls  ? ":443"
+	                : ":80");
+	return true;
+}
+
 static void take_url(struct http_call *call)
 {
-	CURLU *u = curl_url();
 	char *scheme = NULL, *host = NULL, *port = NULL;
+	CURLU *u;
 
+	if (take_plain_url(call))
+		return;
+	u = curl_url();
 	str_copy(call->target, sizeof(call->target), "the server");
 	if (!u || !call->url || curl_url_set(u, CURLUPART_URL, call->url, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||

@@ -424,8 +424,8 @@ static const char *missing(struct run *r)
 {
 	const struct sim_object *o = sim_get(r->cluster.api, SIM_MDEP, NULL, RUN_MODEL);
 	const struct cJSON *status = json_get(o->json, "status");
-	int64_t there, serving = pods_serving(r, &there);
 	const struct check *c = &r->check;
+	int64_t there, serving;
 
 	if (r->user.began_ms && (!r->user.calm_ms || run_now(r) < r->user.calm_ms + CALM_MS))
 		return "people are still at it";
@@ -434,6 +434,7 @@ static const char *missing(struct run *r)
 	if (!*c->phase ? !str_eq(c->stable, c->target)
 	               : !str_eq(c->phase, "RolledBack") && !str_eq(c->phase, "Aborted"))
 		return "the release is under way";
+	serving = pods_serving(r, &there);
 	if (serving != r->user.replicas || there != r->user.replicas)
 		return "pods are missing or too many";
 	if (r->user.began_ms && others_missing(r))

@@ -103,10 +103,8 @@ static struct sim_object *pod_at(const struct world *w, const char *url)
 /* A dark node's pods live on; who is in the same dark zone does not notice. */
 static bool is_reached(struct world *w, const struct sim_object *pod, const char *from_zone)
 {
-	bool here = from_zone && str_eq(world_zone_of(w, pod), from_zone);
-
 	if (world_zone_is_dark(w, from_zone))
-		return here;
+		return str_eq(world_zone_of(w, pod), from_zone);
 	return !pod->world.dark;
 }
 

@@ -92,7 +92,14 @@ bool sim_find_kind(const char *api_version, const char *kind, enum sim_resource 
 
 static char *key_of(enum sim_resource r, const char *ns, const char *name)
 {
-	return xasprintf("%s/%s", sim_kinds[r].cluster_scoped ? "" : str_or(ns, "default"), name);
+	const char *first = sim_kinds[r].cluster_scoped ? "" : str_or(ns, "default");
+	size_t n = strlen(first), m = strlen(name);
+	char *key = xmalloc(n + m + 2);
+
+	memcpy(key, first, n);
+	key[n] = '/';
+	memcpy(key + n + 1, name, m + 1);
+	return key;
 }
 
 void store_free_object(struct sim_api *s, struct sim_object *o)

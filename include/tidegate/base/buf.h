@@ -28,7 +28,16 @@ void buf_release(struct buf *b);
 void buf_reset(struct buf *b);
 int buf_add(struct buf *b, const void *p, size_t n);
 int buf_addstr(struct buf *b, const char *s);
-int buf_addch(struct buf *b, char c);
+/* n bytes more, for the caller to write; NULL, and nothing added, beyond the maximum. */
+char *buf_extend(struct buf *b, size_t n);
+static inline int buf_addch(struct buf *b, char c)
+{
+	if (b->len + 1 >= b->cap)
+		return buf_add(b, &c, 1);
+	b->data[b->len++] = c;
+	b->data[b->len] = '\0';
+	return 0;
+}
 int buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 /* Percent-encodes all but the unreserved characters of RFC 3986: fit for a query's value. */
