@@ -143,6 +143,28 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 	return memcpy(p, s, len);
 }
 
+char *arena_concat(struct arena *a, const char *first, ...)
+{
+	size_t len = 0, n;
+	const char *s;
+	char *out, *p;
+	va_list ap;
+
+	va_start(ap, first);
+	for (s = first; s; s = va_arg(ap, const char *))
+		len += strlen(s);
+	va_end(ap);
+	p = out = take(a, len + 1);
+	va_start(ap, first);
+	for (s = first; s; s = va_arg(ap, const char *), p += n) {
+		n = strlen(s);
+		memcpy(p, s, n);
+	}
+	va_end(ap);
+	*p = '\0';
+	return out;
+}
+
 /* Most texts fit into what is left of the block; only others are formatted twice. */
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {

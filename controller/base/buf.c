@@ -84,10 +84,13 @@ int buf_addstr(struct buf *b, const char *s)
 
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
-	size_t room = b->cap > b->len ? b->cap - b->len : 0;
+	size_t room;
 	va_list again;
 	int n;
 
+	if (!b->cap && b->max)
+		reserve(b, 1);
+	room = b->cap > b->len ? b->cap - b->len : 0;
 	/* Most texts fit into what is there already; only others are formatted twice. */
 	va_copy(again, ap);
 	n = vsnprintf(room ? b->data + b->len : NULL, room, fmt, again);

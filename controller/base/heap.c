@@ -60,8 +60,12 @@ static void sift_down(struct heap *h, struct heap_node *n)
 
 void heap_set(struct heap *h, struct heap_node *n, int64_t key)
 {
-	if (heap_node_in(n) && n->key == key)
-		return;
+	if (!heap_node_in(n) || n->key != key)
+		heap_set_last(h, n, key);
+}
+
+void heap_set_last(struct heap *h, struct heap_node *n, int64_t key)
+{
 	n->key = key;
 	n->seq = h->next_seq++;
 	if (!heap_node_in(n)) {

@@ -70,14 +70,18 @@ static char *make_url(const struct kube_client *c, const struct kube_request *r)
 	char *out;
 
 	buf_init(&url, 64u << 10);
-	buf_addf(&url, "%s%s", c->cfg->server, r->path);
+	buf_addstr(&url, c->cfg->server);
+	buf_addstr(&url, r->path);
 	if (r->field_manager && method_writes(r->method) && !str_eq(r->method, "DELETE")) {
-		buf_addf(&url, "%cfieldManager=", sep);
+		buf_addch(&url, sep);
+		buf_addstr(&url, "fieldManager=");
 		buf_add_url(&url, r->field_manager);
 		sep = '&';
 	}
-	if (r->patch == KUBE_PATCH_APPLY)
-		buf_addf(&url, "%cforce=true", sep);
+	if (r->patch == KUBE_PATCH_APPLY) {
+		buf_addch(&url, sep);
+		buf_addstr(&url, "force=true");
+	}
 	out = buf_detach(&url);
 	buf_release(&url);
 	return out;

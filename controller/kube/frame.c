@@ -140,6 +140,8 @@ static int scan_string(struct frame *f, struct cursor *c, struct err *err)
 	for (; c->pos < c->len; c->pos++) {
 		unsigned char ch = (unsigned char)c->data[c->pos];
 
+		if (f->keypos == KEY_OTHER && !f->escape && ch >= 0x20 && ch != '"' && ch != '\\')
+			continue;
 		if (ch < 0x20)
 			return bad_byte(ch, "inside a string", err);
 		if (f->escape) {

@@ -83,17 +83,17 @@ const struct object *store_get_key(const struct store *s, const char *key)
 
 const struct object *store_get(const struct store *s, const char *ns, const char *name)
 {
-	char local[512];
-	cleanup_free char *heap = NULL;
-	int n;
+	size_t n = str_empty(ns) ? 0 : strlen(ns), m = strlen(name);
+	char local[512], *key;
+	cleanup_free char *heap = n + m + 2 > sizeof(local) ? xmalloc(n + m + 2) : NULL;
 
-	if (str_empty(ns))
+	if (!n)
 		return store_get_key(s, name);
-	n = snprintf(local, sizeof(local), "%s/%s", ns, name);
-	if ((size_t)n < sizeof(local))
-		return store_get_key(s, local);
-	heap = xasprintf("%s/%s", ns, name);
-	return store_get_key(s, heap);
+	key = heap ? heap : local;
+	memcpy(key, ns, n);
+	key[n] = '/';
+	memcpy(key + n + 1, name, m + 1);
+	return store_get_key(s, key);
 }
 
 size_t store_len(const struct store *s)

@@ -339,10 +339,11 @@ static bool take_plain_url(struct http_call *call)
 		rest++;
 	if (*rest)
 		return false;
-	snprintf(call->target, sizeof(call->target), "%.*s%s", (int)(n + !!digits + digits), host,
-	         digits ? ""
-	         : tls  ? ":443"
-	                : ":80");
+	n += digits ? digits + 1 : 0;
+	if (n + sizeof(":443") > sizeof(call->target))
+		return false;
+	memcpy(call->target, host, n);
+	str_copy(call->target + n, sizeof(call->target) - n, digits ? "" : tls ? ":443" : ":80");
 	return true;
 }
 

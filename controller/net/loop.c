@@ -237,8 +237,7 @@ static void start_virtual(struct timer *t, int64_t ms)
 		vt = t->ev = xcalloc(1, sizeof(*vt));
 		vt->t = t;
 	}
-	heap_remove(&t->loop->timers, &vt->node);
-	heap_set(&t->loop->timers, &vt->node, t->loop->virtual->mono_ms + (ms > 0 ? ms : 0));
+	heap_set_last(&t->loop->timers, &vt->node, t->loop->virtual->mono_ms + (ms > 0 ? ms : 0));
 }
 
 void timer_start(struct timer *t, int64_t ms)

@@ -86,14 +86,15 @@ int child_replicaset(const struct mdep *m, const struct child_cell *cell, struct
 	return 0;
 }
 
-#define HASH_DIGITS 16
+#define HASH_ZEROS  "0000000000000000"
+#define HASH_DIGITS (sizeof(HASH_ZEROS) - 1)
 #define HASH_KEY    "\"" TG_ANN_APPLY_HASH "\":\""
 
 /* Zeros where seal() puts the hash. */
 static void write_hash(struct json_writer *w)
 {
 	jw_object(w, "annotations");
-	jw_strf(w, TG_ANN_APPLY_HASH, "%0*d", HASH_DIGITS, 0);
+	jw_str(w, TG_ANN_APPLY_HASH, HASH_ZEROS);
 	jw_end_object(w);
 }
 

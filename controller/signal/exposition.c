@@ -25,8 +25,15 @@ const char *exposition_label(const struct exposition_sample *s, const char *name
 
 static bool is_name_char(char c, bool first)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == ':' ||
-	       (!first && c >= '0' && c <= '9');
+	enum { NOWHERE, ANYWHERE, BEHIND };
+	static const unsigned char where[256] = {['a' ... 'z'] = ANYWHERE,
+	                                         ['A' ... 'Z'] = ANYWHERE,
+	                                         ['_'] = ANYWHERE,
+	                                         [':'] = ANYWHERE,
+	                                         ['0' ... '9'] = BEHIND};
+	unsigned char w = where[(unsigned char)c];
+
+	return w == ANYWHERE || (w == BEHIND && !first);
 }
 
 static void skip_blanks(struct line *l)

@@ -11,8 +11,7 @@
 char *gateway_service_name(struct arena *a, const struct mdep *m, const char *revision,
                            const char *zone)
 {
-	char *full = *zone ? arena_printf(a, "%s-%s-%s", m->meta.name, revision, zone)
-	                   : arena_printf(a, "%s-%s", m->meta.name, revision);
+	char *full = arena_concat(a, m->meta.name, "-", revision, *zone ? "-" : "", zone, NULL);
 	size_t len = strlen(full);
 	char hash[HASH_LEN + 1];
 

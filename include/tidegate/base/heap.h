@@ -26,6 +26,8 @@ void heap_init(struct heap *h);
 void heap_release(struct heap *h);
 /* Inserts, or moves a node that is in already, to `key`. */
 void heap_set(struct heap *h, struct heap_node *n, int64_t key);
+/* The same, but behind those that have that key already, even where it had it itself. */
+void heap_set_last(struct heap *h, struct heap_node *n, int64_t key);
 void heap_remove(struct heap *h, struct heap_node *n); /* harmless when in no heap */
 struct heap_node *heap_min(const struct heap *h);      /* NULL when empty */
 

@@ -92,6 +92,9 @@ static void test_strings(void **state)
 	assert_string_equal(arena_printf(&a, "%s/%05d", "a-longer-text-than-a-block", 42),
 	                    "a-longer-text-than-a-block/00042");
 	assert_string_equal(arena_printf(&a, "%s", ""), "");
+	assert_string_equal(arena_printf(&a, "%d", 7), "7"); /* fits into the block */
+	assert_string_equal(arena_concat(&a, "a", "", "-bc", NULL), "a-bc");
+	assert_string_equal(arena_concat(&a, "", NULL), "");
 }
 
 static void test_array(void **state)

@@ -48,9 +48,13 @@ static void test_ties_keep_their_order(void **state)
 		heap_set(&h, &n[i], 7);
 	/* The same key again does not send a node behind the others. */
 	heap_set(&h, &n[0], 7);
+	assert_ptr_equal(heap_min(&h), &n[0]);
+	/* This does. */
+	heap_set_last(&h, &n[0], 7);
+	check_invariants(&h);
 	for (i = 0; i < 50; i++) {
-		assert_ptr_equal(heap_min(&h), &n[i]);
-		heap_remove(&h, &n[i]);
+		assert_ptr_equal(heap_min(&h), &n[(i + 1) % 50]);
+		heap_remove(&h, &n[(i + 1) % 50]);
 	}
 	heap_release(&h);
 }

@@ -411,6 +411,35 @@ static void test_writer_escapes(void **state)
 	}
 }
 
+/* Strings are looked at in pieces of several bytes: wherever the one that matters stands. */
+static void test_each_byte_at_each_place(void **state)
+{
+	enum { LEN = 19 };
+	struct buf out cleanup_buf;
+
+	(void)state;
+	buf_init(&out, 1000);
+	for (unsigned byte = 0; byte < 256; byte++)
+		for (unsigned i = 0; i < LEN; i++) {
+			bool raw = byte >= ' ' && byte < 0x80 && byte != '"' && byte != '\\';
+			char text[LEN + 2], *in = text + 1;
+			const char *back;
+
+			memset(text, 'x', sizeof(text));
+			text[0] = text[LEN + 1] = '"';
+			in[i] = (char)byte;
+			assert_int_equal(json_check(text, sizeof(text), NULL) == 0, raw);
+			buf_reset(&out);
+			assert_int_equal(json_write_string(&out, in, LEN), 0);
+			back = json_value_str(parse(out.data));
+			assert_non_null(back);
+			if (byte && byte < 0x80)
+				assert_memory_equal(back, in, LEN);
+			else
+				assert_memory_equal(back + i, "\xef\xbf\xbd", 3);
+		}
+}
+
 static void test_writer_failures(void **state)
 {
 	struct buf out cleanup_buf;
@@ -547,6 +576,7 @@ int main(void)
 		cmocka_unit_test(test_write_value_leaves_buffer_alone_when_full),
 		cmocka_unit_test(test_writer),
 		cmocka_unit_test(test_writer_escapes),
+		cmocka_unit_test(test_each_byte_at_each_place),
 		cmocka_unit_test(test_writer_failures),
 		cmocka_unit_test(test_object_without_managed_fields),
 		cmocka_unit_test(test_every_prefix_is_refused),
