@@ -58,9 +58,9 @@ ring "format and static analysis" sh tests/tools/style.sh
 ring "unit, address and undefined-behaviour sanitizers" make -s -j"$(nproc)" unit SAN=1 BUILD=build-san
 ring "unit" make -s -j"$(nproc)" unit
 ring "Kayenta's rule, drawn cases" python3 tests/score/kayenta_differential.py build/tidegate 250
-ring "simulated releases, fixed seeds" make -s sim SEEDS=1000
+ring "simulated releases, fixed seeds" make -s sim SEEDS=2000
 # Not the same ones every day; the first seed is printed, and a failing one prints how to repeat it.
-ring "simulated releases, fresh seeds" make -s sim SEEDS=10 FROM="$(date +%s)"
+ring "simulated releases, fresh seeds" make -s sim SEEDS=20 FROM="$(date +%s)"
 ring "simulated releases without a guard" make -s sim-planted
 ring "drawn worlds" make -s sim-worlds SEEDS=40
 ring "test bed" bash tests/bed/selftest.sh
