@@ -4,7 +4,9 @@
  * Decisions are made by schedule/ against what the caches show plus what has been assumed; a
  * bind is POST pods/binding with the pod's uid. A pod that fits nowhere waits until
  * something frees capacity (a node or pod event), or a minute has passed; the highest
- * priority is looked at first. Others may have to make way for it (preempt.c).
+ * priority is looked at first. A bind whose answer is lost may have been done: its card stays
+ * taken, and the same bind is asked for again, until the server answers or the pod is seen on its
+ * node. Others may have to make way for it (preempt.c).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ struct binder {
 	struct queue *queue;
 	struct preemptor *preemptor;
 	struct map waiting; /* key of an unschedulable pod -> its last message */
+	struct map doubted; /* key of a pod that may be bound -> the node */
 	struct timer wake, flush;
 	struct list binds;
 };
@@ -95,12 +98,40 @@ static void unassume(struct binder *b, const char *key)
 		schedule_set_pod(b->schedule, (const struct pod *)p);
 }
 
+static void end_doubt(struct binder *b, const char *key)
+{
+	free(map_del(&b->doubted, key));
+}
+
+/* A conflict may be with the very bind that is in doubt. */
+static bool may_be_bound(struct binder *b, const char *key, enum err_class class)
+{
+	return class == ERR_TIMEOUT || class == ERR_TRANSPORT || class == ERR_SERVER ||
+	       (class == ERR_CONFLICT && map_get(&b->doubted, key));
+}
+
+static void doubt(struct binder *b, const struct bind *i)
+{
+	end_doubt(b, i->key);
+	map_set(&b->doubted, i->key, xstrdup(i->node));
+	queue_add_rate_limited(b->queue, i->key);
+}
+
 static void bind_done(void *arg, const struct kube_response *r)
 {
 	struct bind *i = arg;
 	struct binder *b = i->binder;
 	cleanup_free char *note = NULL;
 
+	if (r->err.class != ERR_NONE)
+		log_info("bind failed", LS("key", i->key), LS("node", i->node), LE(&r->err));
+	if (may_be_bound(b, i->key, r->err.class)) {
+		doubt(b, i);
+		queue_done(b->queue, i->key);
+		bind_free(i);
+		return;
+	}
+	end_doubt(b, i->key);
 	if (r->err.class == ERR_NONE) {
 		note = xasprintf("Successfully assigned %s to %s", i->key, i->node);
 		event_emit_once(b->op->events, &i->about, "Scheduled", "Binding", note);
@@ -109,7 +140,6 @@ static void bind_done(void *arg, const struct kube_response *r)
 		unassume(b, i->key);
 		if (r->err.class != ERR_NOT_FOUND && r->err.class != ERR_CANCELED)
 			queue_add_rate_limited(b->queue, i->key);
-		log_info("bind failed", LS("key", i->key), LS("node", i->node), LE(&r->err));
 	}
 	queue_done(b->queue, i->key);
 	bind_free(i);
@@ -163,6 +193,10 @@ static void place_pod(void *arg, const char *key)
 	char note[160];
 	int64_t again_ms;
 
+	if (is_ours(p) && map_get(&b->doubted, key)) {
+		bind_start(b, p, map_get(&b->doubted, key));
+		return;
+	}
 	if (!is_ours(p) || schedule_assumed(b->schedule, key)) {
 		queue_forget(b->queue, key);
 		queue_done(b->queue, key);
@@ -243,6 +277,7 @@ void binder_pod(struct binder *b, const struct store_event *ev)
 
 	if (ev->change == STORE_DELETED) {
 		schedule_remove_pod(b->schedule, p->meta.key);
+		end_doubt(b, p->meta.key);
 		stop_waiting(b, p->meta.key);
 		capacity_freed(b);
 		return;
@@ -250,10 +285,12 @@ void binder_pod(struct binder *b, const struct store_event *ev)
 	schedule_set_pod(b->schedule, p);
 	if (frees_nomination(ev))
 		capacity_freed(b);
-	if (is_ours(p))
+	if (is_ours(p)) {
 		queue_add(b->queue, p->meta.key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
-	else
+	} else {
+		end_doubt(b, p->meta.key);
 		stop_waiting(b, p->meta.key);
+	}
 }
 
 void binder_node(struct binder *b, const struct store_event *ev)
@@ -292,6 +329,7 @@ struct binder *binder_new(struct mdep_operator *op)
 	b->schedule = schedule_new();
 	b->preemptor = preemptor_new(op, b->schedule, wait_for_room, b);
 	map_init(&b->waiting);
+	map_init(&b->doubted);
 	list_init(&b->binds);
 	b->queue = queue_new(op->loop, &o, place_pod, b);
 	timer_init(&b->wake, op->loop, wake_all, b);
@@ -330,5 +368,6 @@ void binder_free(struct binder *b)
 	queue_free(b->queue);
 	schedule_free(b->schedule);
 	map_release(&b->waiting, free);
+	map_release(&b->doubted, free);
 	free(b);
 }

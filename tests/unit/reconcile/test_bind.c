@@ -174,7 +174,7 @@ static void test_a_pod_that_goes_frees_its_card(void **state)
 	operator_free(op);
 }
 
-/* A bind that fails gives its card back, and is tried again. */
+/* A bind that fails is tried again. */
 static void test_failed_bind_is_repeated(void **state)
 {
 	static const struct fake_reply replies[] = {{.status = 500}, OK};
@@ -188,6 +188,28 @@ static void test_failed_bind_is_repeated(void **state)
 	assert_true(fake_api_nth(b->api, "POST", BINDING("p1"), 1)->at_ms -
 	                    fake_api_nth(b->api, "POST", BINDING("p1"), 0)->at_ms >=
 	            500);
+	operator_free(op);
+}
+
+/* It may have been done: the card is nobody else's, and the same bind is asked for again. */
+static void test_a_bind_without_an_answer_keeps_its_card(void **state)
+{
+	static const struct fake_reply replies[] = {
+		{.status = 500}, {.status = 409, .body = "{\"reason\":\"Conflict\"}"}, OK};
+	struct bed *b = *state;
+	struct mdep_operator *op = make_world(b);
+
+	fake_api_script(b->api, "PATCH", PODS, &ok, 1);
+	fake_api_script(b->api, "POST", BINDING("p1"), replies, 3);
+	put_node(op, "n1", 1);
+	put_pod(op, "p1", "7", OURS);
+	wait_for(b, "POST", BINDING("p1"), 1);
+	put_pod(op, "p2", "8", OURS);
+	wait_for(b, "POST", BINDING("p1"), 3);
+	assert_int_equal(fake_api_count(b->api, "POST", BINDING("p2")), 0);
+	put_pod(op, "p1", "9", OURS ",'nodeName':'n1'");
+	fake_api_idle(b->loop, 60);
+	assert_int_equal(fake_api_count(b->api, "POST", PODS), 3);
 	operator_free(op);
 }
 
@@ -412,6 +434,7 @@ int main(void)
 		T(test_waits_for_a_node),
 		T(test_a_pod_that_goes_frees_its_card),
 		T(test_failed_bind_is_repeated),
+		T(test_a_bind_without_an_answer_keeps_its_card),
 		T(test_end_while_binding),
 		T(test_one_makes_way),
 		T(test_none_goes_in_vain),
