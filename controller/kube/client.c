@@ -102,7 +102,6 @@ void client_warn(struct kube_client *c, const char *method, const char *path, co
 	if (c->warnings.len >= CLIENT_WARNINGS_MAX) {
 		map_release(&c->warnings, NULL);
 		map_init(&c->warnings);
-		arena_init(&c->scratch, CLIENT_SCRATCH);
 	}
 	map_set(&c->warnings, text, c);
 	log_warn("the API server warns", LS("warning", text), LS("method", method),
@@ -179,6 +178,7 @@ struct kube_client *kube_client_new(struct loop *l, const struct kube_config *cf
 	list_init(&c->waiting);
 	list_init(&c->reach);
 	map_init(&c->warnings);
+	arena_init(&c->scratch, CLIENT_SCRATCH);
 	c->auth = kube_auth_new(l, cfg, err);
 	if (!c->auth || make_http(c, c->http, err) < 0) {
 		kube_client_free(c);
