@@ -20,7 +20,15 @@ struct gate {
 	struct mdep_operator *op;
 	struct model_prober *prober;
 	struct list writes; /* under way */
+	struct map told;    /* key of a pod -> struct told */
 	bool started;
+};
+
+/* What was written last of a pod, until the cache has it. */
+struct told {
+	bool ready;
+	bool lost;   /* the answer is: it may have been done */
+	char rv[32]; /* of the pod, as written; "" = not answered yet */
 };
 
 struct gate_write {
@@ -37,6 +45,35 @@ static const struct mdep *mdep_of_pod(struct mdep_operator *op, const struct pod
 	return name ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name)) : NULL;
 }
 
+static void forget_told(struct gate *g, const char *pod)
+{
+	free(map_del(&g->told, pod));
+}
+
+/* A cache that lags behind our own write says what was there before. */
+static bool is_told(const struct gate *g, const struct pod *p, bool ready)
+{
+	const struct told *t = map_get(&g->told, p->meta.key);
+
+	if (t)
+		return !t->lost && t->ready == ready;
+	return p->gate_model_ready == ready && p->gate_model_told;
+}
+
+/* The cache has what was written, or what came after it, which may be another's. */
+static void catch_up(struct gate *g, const struct pod *p)
+{
+	const struct told *t = map_get(&g->told, p->meta.key);
+	bool ready;
+
+	if (!t || t->lost || !*t->rv || rv_cmp(p->meta.resource_version, t->rv) < 0)
+		return;
+	ready = t->ready;
+	forget_told(g, p->meta.key);
+	if (p->gate_model_ready != ready)
+		model_prober_repeat(g->prober, p->meta.key);
+}
+
 static void write_free(struct gate_write *w)
 {
 	list_remove(&w->link);
@@ -48,10 +85,31 @@ static void write_free(struct gate_write *w)
 static void on_written(void *arg, const struct kube_response *r)
 {
 	struct gate_write *w = arg;
+	struct gate *g = w->gate;
+	const struct pod *p = (const struct pod *)store_get_key(&g->op->stores[CACHE_POD], w->pod);
+	struct told *t = map_get(&g->told, w->pod);
 
-	if (pod_condition_lost(r))
-		model_prober_repeat(w->gate->prober, w->pod);
+	if (pod_condition_lost(r)) {
+		if (t)
+			t->lost = true;
+		model_prober_repeat(g->prober, w->pod);
+	} else if (t && !object_scan_rv(r->body, r->body_len, t->rv, sizeof(t->rv))) {
+		forget_told(g, w->pod);
+	} else if (t && p) {
+		catch_up(g, p);
+	}
 	write_free(w);
+}
+
+static void tell(struct gate *g, const char *pod, bool ready)
+{
+	struct told *t = map_get(&g->told, pod);
+
+	if (!t) {
+		t = xcalloc(1, sizeof(*t));
+		map_set(&g->told, pod, t);
+	}
+	*t = (struct told){.ready = ready};
 }
 
 static void write_condition(struct gate *g, const struct pod *p, const struct pod_condition *c)
@@ -61,6 +119,7 @@ static void write_condition(struct gate *g, const struct pod *p, const struct po
 	w->gate = g;
 	w->pod = xstrdup(p->meta.key);
 	list_push_back(&g->writes, &w->link);
+	tell(g, p->meta.key, c->status);
 	w->call = pod_condition_write(g->op, p, TG_FM_POD, c, on_written, w);
 	if (!w->call)
 		write_free(w);
@@ -123,7 +182,7 @@ static void on_probe(void *arg, const char *pod, const char *uid, bool ready, un
 	if (!p->gate_model_ready_set)
 		return;
 	/* A pod that nothing is said of yet gets the reason why it waits. */
-	if ((p->gate_model_ready == ready && p->gate_model_told) || in_doubt(g, p, ready, failures))
+	if (is_told(g, p, ready) || in_doubt(g, p, ready, failures))
 		return;
 	log_info(ready ? "model is served" : "model is not served",
 	         LS("namespace", p->meta.namespace), LS("name", p->meta.name), LS("why", why));
@@ -169,6 +228,7 @@ static void watch_pod(struct gate *g, const struct pod *p)
 
 static void forget_pod(struct gate *g, const struct pod *p)
 {
+	forget_told(g, p->meta.key);
 	model_prober_remove(g->prober, p->meta.key);
 	witness_forget(g->op->witness, p->meta.key);
 }
@@ -194,16 +254,30 @@ static void look_at_pod(struct gate *g, const struct pod *p)
 		forget_pod(g, p);
 }
 
+/* By another: what is known is held against it. */
+static bool is_changed(const struct store_event *ev)
+{
+	const struct pod *p = (const struct pod *)ev->object;
+	const struct pod *before = (const struct pod *)ev->previous;
+
+	return before && before->gate_model_ready != p->gate_model_ready;
+}
+
 void gate_pod(struct gate *g, const struct store_event *ev)
 {
 	const struct pod *p = (const struct pod *)ev->object;
 
 	if (!g->started)
 		return;
-	if (ev->change == STORE_DELETED)
+	if (ev->change == STORE_DELETED) {
 		forget_pod(g, p);
-	else
-		look_at_pod(g, p);
+		return;
+	}
+	look_at_pod(g, p);
+	if (map_get(&g->told, p->meta.key))
+		catch_up(g, p);
+	else if (is_changed(ev))
+		model_prober_repeat(g->prober, p->meta.key);
 }
 
 /* A pod may be seen before its ReplicaSet, which tells the version to ask for. */
@@ -259,8 +333,10 @@ struct gate *gate_new(struct mdep_operator *op, struct err *err)
 
 	g->op = op;
 	list_init(&g->writes);
+	map_init(&g->told);
 	g->prober = model_prober_new(op->loop, PROBES_AT_ONCE, PROBE_PERIOD_MS, on_probe, g, err);
 	if (!g->prober) {
+		map_release(&g->told, free);
 		free(g);
 		return NULL;
 	}
@@ -280,5 +356,6 @@ void gate_free(struct gate *g)
 		write_free(w);
 	}
 	model_prober_free(g->prober);
+	map_release(&g->told, free);
 	free(g);
 }

@@ -14,11 +14,8 @@
 #define AFTER_DAMAGE_MS (20 * 60000LL)
 #define AFTER_BOUNDS_MS (10 * 60000LL)
 #define SILENT_MS       60000 /* no step may end after so long without any metrics */
-/* Pods are asked one after the other, and who is asked first after an incident has come seems
- * worse. */
-#define INCIDENT_EDGE_MS 30000
-#define HOLD_SLACK_MS    5000
-#define CALM_MS          (5 * 60000LL) /* until the last order has been heard of */
+#define HOLD_SLACK_MS   5000
+#define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
 
 void check_violate(struct run *r, const char *fmt, ...)
 {
@@ -240,13 +237,14 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 		              weight, part, sum);
 }
 
-/* Nor is a version to blame whose pods stand in another zone than those that it is held against. */
+/*
+ * Pods are asked one after the other, and who is asked first after an incident has come seems
+ * worse; so does a version whose pods stand in another zone than those that it is held against.
+ * What a judge has seen then it goes on holding against the release.
+ */
 static bool is_upset(const struct run *r)
 {
-	const struct check *c = &r->check;
-
-	return c->incident_ms && ((r->user.incident_until_ms && *r->user.incident_zone) ||
-	                          run_now(r) < c->incident_ms + INCIDENT_EDGE_MS);
+	return r->check.incident_ms && r->check.incident_ms >= r->check.target_ms;
 }
 
 static void check_retreat(struct run *r, const char *phase, const char *reason)
@@ -305,6 +303,18 @@ static bool is_resumed(const struct run *r, int64_t step)
 	return str_eq(r->check.phase, "Paused") && step == r->check.holding_step;
 }
 
+/* Another release: one in mid-incident began after that had. `newest`: by the newest spec. */
+static void check_target(struct run *r, bool newest)
+{
+	struct check *c = &r->check;
+
+	if (newest)
+		c->steps_changed = false;
+	if (r->user.incident_until_ms)
+		c->incident_ms = run_now(r);
+	c->target_ms = run_now(r);
+}
+
 static void check_status(struct run *r, const struct sim_object *o)
 {
 	const struct cJSON *status = json_get(o->json, "status");
@@ -320,8 +330,8 @@ static void check_status(struct run *r, const struct sim_object *o)
 		c->damage_ms = run_now(r);
 	if (str_eq(target, c->target))
 		check_step_end(r, step, zone_out);
-	else if (json_i64(status, "observedGeneration", 0) == o->generation)
-		c->steps_changed = false;
+	else
+		check_target(r, json_i64(status, "observedGeneration", 0) == o->generation);
 	zone_status(r, status);
 	slo_status(r, status);
 	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));

@@ -8,7 +8,8 @@
 #include "run_priv.h"
 
 #define ACTED_ON_MS       60000
-#define AFTER_INCIDENT_MS (15 * 60000LL) /* windows remember it */
+#define AFTER_INCIDENT_MS (40 * 60000LL) /* the longest short stretch, half an hour, remembers it  \
+	                                  */
 
 static bool is_excused(const struct run *r)
 {

@@ -117,6 +117,54 @@ static void test_failed_write_is_repeated(void **state)
 	operator_free(op);
 }
 
+/* The pod as the cache has it, after so many changes. */
+static void put_gated(struct mdep_operator *op, const char *rv, const char *served)
+{
+	cleanup_free char *pod = xasprintf(
+		"{'metadata':{'name':'p1','namespace':'shop','uid':'u2','resourceVersion':'%s',"
+		"'labels':{'serving.tidegate.io/name':'ranker'},'ownerReferences':[{"
+		"'kind':'ReplicaSet','name':'rs','uid':'u3','controller':true}]},"
+		"'spec':{'containers':[]," GATE "'nodeName':'n'},'status':{'phase':'Running',"
+		"'podIP':'127.0.0.1','conditions':[{'type':'ContainersReady','status':'True'},"
+		"{'type':'serving.tidegate.io/model-ready','status':'%s'}]}}",
+		rv, served);
+
+	put(op, CACHE_POD, &pod_kind, pod);
+}
+
+#define WRITTEN(rv)                                                                                \
+	{                                                                                          \
+		.body = "{\"metadata\":{\"resourceVersion\":\"" rv "\"}}"                          \
+	}
+
+/* "False" was written, and the cache still has "True" when the model is served again. */
+static void test_a_cache_that_lags_is_not_believed(void **state)
+{
+	static const struct fake_reply writes[] = {WRITTEN("11"), WRITTEN("12"), WRITTEN("14")};
+	static const struct fake_reply replies[] = {
+		{.body = "{}", .times = 1}, {.status = 404, .times = MODEL_PROBE_CONFIRM}, OK};
+	struct bed *b = *state;
+	struct mdep_operator *op;
+
+	fake_api_script(b->api, "GET", MODEL, replies, 3);
+	fake_api_script(b->api, "PATCH", STATUS, writes, 3);
+	op = make_world(b, GATE, "False");
+	put_gated(op, "10", "True");
+	wait_for(b, "PATCH", STATUS, 1);
+	assert_non_null(strstr(fake_api_nth(b->api, "PATCH", STATUS, 0)->body, "ModelNotServed"));
+	wait_for(b, "PATCH", STATUS, 2);
+	assert_non_null(strstr(fake_api_nth(b->api, "PATCH", STATUS, 1)->body, "\"ModelServed"));
+	/* What the cache catches up with is our own: nothing is written again. */
+	put_gated(op, "11", "False");
+	put_gated(op, "12", "True");
+	fake_api_idle(b->loop, 60);
+	assert_int_equal(fake_api_count(b->api, "PATCH", STATUS), 2);
+	/* Another's is put right. */
+	put_gated(op, "13", "False");
+	wait_for(b, "PATCH", STATUS, 3);
+	operator_free(op);
+}
+
 static void test_who_is_not_asked(void **state)
 {
 	static const struct {
@@ -155,6 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_condition_is_written),     T(test_reason_before_the_first_ready),
+		T(test_failed_write_is_repeated), T(test_a_cache_that_lags_is_not_believed),
 		T(test_failed_write_is_repeated), T(test_who_is_not_asked),
 		T(test_end_while_writing),
 	};
