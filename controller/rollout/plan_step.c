@@ -237,12 +237,13 @@ static bool blind(const struct planner *p)
 	       (j->since_data_ms > PLAN_NO_DATA_MS || has_heard_nothing(p));
 }
 
-/* Not proven worse, but in doubt: more requests will tell. */
+/* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
 static bool doubtful(struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	if (!p->m->canary.enabled || !j->judging || p->begun || j->score < 0)
+	if (!p->m->canary.enabled || !j->judging || p->begun || j->score < 0 ||
+	    p->st->weight >= 100)
 		return false;
 	return j->score < p->m->canary.min_score && (p->st->weight > 0 || step_audience(p));
 }

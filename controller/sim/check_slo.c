@@ -8,8 +8,7 @@
 #include "run_priv.h"
 
 #define ACTED_ON_MS       60000
-#define AFTER_INCIDENT_MS (40 * 60000LL) /* the longest short stretch, half an hour, remembers it  \
-	                                  */
+#define AFTER_INCIDENT_MS (40 * 60000LL) /* burn windows remember it */
 
 static bool is_excused(const struct run *r)
 {

@@ -279,6 +279,26 @@ static void test_a_low_score_holds_the_step(void **state)
 	world_release(&w);
 }
 
+/* No request goes to stable any more that could end the doubt. */
+static void test_a_low_score_does_not_hold_the_last_step_for_ever(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 50}, {.weight = 100, .hold_ms = 60000}},
+	              2);
+	w.m.canary.min_score = 80;
+	w.doubt = 20;
+	for (int i = 0; i < 120 && !(w.m.status.step == 1 && w.m.status.phase == ROLLOUT_HOLDING);
+	     i++)
+		world_run(&w, 1000);
+	assert_int_equal(w.m.status.weight, 100);
+	w.doubt = 30;
+	world_run(&w, 120000);
+	assert_string_equal(w.m.status.stable, NEW);
+	world_release(&w);
+}
+
 static void test_no_data_proceeds_when_asked_to(void **state)
 {
 	struct world w;
@@ -435,6 +455,7 @@ int main(void)
 			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),
 		cmocka_unit_test(test_no_data_holds_the_step_though_another_leaders_judge_is_young),
 		cmocka_unit_test(test_a_low_score_holds_the_step),
+		cmocka_unit_test(test_a_low_score_does_not_hold_the_last_step_for_ever),
 		cmocka_unit_test(test_without_its_policy_no_step_ends),
 		cmocka_unit_test(test_signals_that_disagree_are_told_once),
 		cmocka_unit_test(test_no_data_proceeds_when_asked_to),
