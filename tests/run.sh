@@ -19,7 +19,7 @@ count_line() {
 
 # failures: the lines of the log that say what failed, each with the indented ones below it.
 failures() {
-	awk '/^FAIL |^\[  FAILED  \]|^\[  ERROR   \]/ { below = 6; print "    " $0; next }
+	awk '/^FAIL |^\[  FAILED  \]|^\[  ERROR   \]|^seed [0-9]+: / { below = 6; print "    " $0; next }
 		/^ / && below > 0 { below--; print "    " $0; next } { below = 0 }' "$log" | head -n 20
 }
 

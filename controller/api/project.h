@@ -27,9 +27,6 @@ const char *json_annotation(const struct cJSON *object, const char *key);
 const char *json_label(const struct cJSON *object, const char *key);
 /* Our apply-hash annotation, 16 hex digits; 0 when absent or something else. */
 uint64_t json_apply_hash(const struct cJSON *object);
-/* The condition of that type, NULL when there is none. */
-const struct cJSON *json_condition(const struct cJSON *conditions, const char *type);
-bool json_condition_true(const struct cJSON *conditions, const char *type);
 /* Resource quantity, as text or number; negative and unreadable ones count 0. */
 int64_t json_quantity(const struct cJSON *v);
 int64_t json_quantity_milli(const struct cJSON *v);

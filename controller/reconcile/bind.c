@@ -112,7 +112,6 @@ static bool may_be_bound(struct binder *b, const char *key, enum err_class class
 
 static void doubt(struct binder *b, const struct bind *i)
 {
-	end_doubt(b, i->key);
 	map_set(&b->doubted, i->key, xstrdup(i->node));
 	queue_add_rate_limited(b->queue, i->key);
 }
@@ -122,17 +121,14 @@ static void bind_done(void *arg, const struct kube_response *r)
 	struct bind *i = arg;
 	struct binder *b = i->binder;
 	cleanup_free char *note = NULL;
+	bool doubtful = may_be_bound(b, i->key, r->err.class);
 
 	if (r->err.class != ERR_NONE)
 		log_info("bind failed", LS("key", i->key), LS("node", i->node), LE(&r->err));
-	if (may_be_bound(b, i->key, r->err.class)) {
-		doubt(b, i);
-		queue_done(b->queue, i->key);
-		bind_free(i);
-		return;
-	}
 	end_doubt(b, i->key);
-	if (r->err.class == ERR_NONE) {
+	if (doubtful) {
+		doubt(b, i);
+	} else if (r->err.class == ERR_NONE) {
 		note = xasprintf("Successfully assigned %s to %s", i->key, i->node);
 		event_emit_once(b->op->events, &i->about, "Scheduled", "Binding", note);
 		queue_forget(b->queue, i->key);

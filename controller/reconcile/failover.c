@@ -43,13 +43,8 @@ static const struct {
 
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures)
 {
-	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
-	cleanup_free char *key = NULL;
-
-	if (!name || (failures && failures < MODEL_PROBE_CONFIRM))
-		return;
-	key = xasprintf("%s/%s", p->meta.namespace, name);
-	operator_enqueue(op, key);
+	if (!failures || failures >= MODEL_PROBE_CONFIRM)
+		operator_enqueue_pod(op, p);
 }
 
 /* Wall time of an instant of the monotonic clock, as far as it still matters. */

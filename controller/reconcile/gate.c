@@ -27,8 +27,8 @@ struct gate {
 /* What was written last of a pod, until the cache has it. */
 struct told {
 	bool ready;
-	bool lost;   /* the answer is: it may have been done */
-	char rv[32]; /* of the pod, as written; "" = not answered yet */
+	bool lost;       /* the answer is: it may have been done */
+	char rv[RV_MAX]; /* of the pod, as written; "" = not answered yet */
 };
 
 struct gate_write {

@@ -113,6 +113,7 @@ void key_state_free(void *state);
 /* A write was answered with this version: no pass before the cache has it. */
 void key_floor_raise(struct key_state *ks, enum cache cache, const char *rv);
 void operator_enqueue(struct mdep_operator *op, const char *key);
+void operator_enqueue_pod(struct mdep_operator *op, const struct pod *p); /* its ModelDeployment */
 
 struct policy_view;
 /* --- a new leader's caches (barrier.c) --------------------------------------------------- */

@@ -297,20 +297,26 @@ static void wake(struct observer *ob, const char *key, struct observation *o, in
 	operator_enqueue(ob->op, key);
 }
 
+/* True when a zone is found worse than the others from now on. */
+static bool feed_judges(struct observation *o, const struct watched *w,
+                        const struct scrape_reading *r)
+{
+	struct sequential_sample x = sample_of(w, r);
+
+	if (o->judging)
+		feed_judge(o, w, r, &x);
+	return o->back && !w->canary && return_watch_feed(o->back, &x);
+}
+
 static void on_increment(struct observer *ob, struct observation *o, const struct watched *w,
                          const struct scrape_reading *r)
 {
-	struct sequential_sample x = sample_of(w, r);
-	bool news = false;
+	bool news = (o->judging || o->back) && feed_judges(o, w, r);
 
-	if (o->judging) {
-		feed_judge(o, w, r, &x);
+	if (o->judging)
 		count_share(o, w, r);
-	}
 	if (o->slo)
 		news |= slo_watch_feed(o->slo, w->canary, w->zone, r->wall_ms, r->increment);
-	if (o->back && !w->canary)
-		news |= return_watch_feed(o->back, &x);
 	if (news)
 		operator_enqueue(ob->op, r->group);
 }

@@ -74,6 +74,15 @@ void operator_enqueue(struct mdep_operator *op, const char *key)
 	queue_add(op->queue, key, QUEUE_LIVE);
 }
 
+void operator_enqueue_pod(struct mdep_operator *op, const struct pod *p)
+{
+	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+	cleanup_free char *key = name ? xasprintf("%s/%s", p->meta.namespace, name) : NULL;
+
+	if (key)
+		operator_enqueue(op, key);
+}
+
 static void hurry(struct mdep_operator *op, enum cache cache, const struct key_state *ks)
 {
 	int64_t now = clock_mono_ms();

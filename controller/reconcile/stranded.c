@@ -5,7 +5,6 @@
  * zone is asked with a pod as spec's template makes it.
  */
 #include "internal.h"
-#include "tidegate/api/names.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
@@ -110,12 +109,8 @@ void stranded_node(struct mdep_operator *op, const struct store_event *ev)
 		return;
 	while ((o = store_next(&op->stores[CACHE_POD], &it))) {
 		const struct pod *p = (const struct pod *)o;
-		const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
-		cleanup_free char *key = NULL;
 
-		if (!name || !str_eq(p->node, n->meta.name))
-			continue;
-		key = xasprintf("%s/%s", p->meta.namespace, name);
-		operator_enqueue(op, key);
+		if (str_eq(p->node, n->meta.name))
+			operator_enqueue_pod(op, p);
 	}
 }

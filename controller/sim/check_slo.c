@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "run_priv.h"
+#include "tidegate/api/core.h"
 
 #define ACTED_ON_MS       60000
 #define AFTER_INCIDENT_MS (40 * 60000LL) /* burn windows remember it */
@@ -26,20 +27,10 @@ static bool is_broken(struct run *r, const struct cJSON *status)
 	       check_is_bad(r, check_version_of(r, json_str(status, "targetRevision")));
 }
 
-static const struct cJSON *find_condition(const struct cJSON *status, const char *type)
-{
-	const struct cJSON *it;
-
-	json_for_each (it, json_get(status, "conditions"))
-		if (str_eq(json_str(it, "type"), type))
-			return it;
-	return NULL;
-}
-
 /* Of the revision that is being released, and told without a reason to let it be. */
 static bool is_breach_of_target(const struct cJSON *status)
 {
-	const struct cJSON *c = find_condition(status, "SLOMet");
+	const struct cJSON *c = json_condition(json_get(status, "conditions"), "SLOMet");
 	const char *target = json_str(status, "targetRevision"), *message = json_str(c, "message");
 
 	return target && message && str_eq(json_str(c, "reason"), "SLOBreached") &&

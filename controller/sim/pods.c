@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 
+#include "tidegate/api/core.h"
 #include "tidegate/api/names.h"
 #include "tidegate/api/preset.h"
 #include "tidegate/base/clock.h"
@@ -12,12 +13,7 @@
 
 static bool condition(const struct sim_object *o, const char *type)
 {
-	const struct cJSON *it;
-
-	json_for_each (it, json_path(o->json, "status", "conditions", NULL))
-		if (str_eq(json_str(it, "type"), type))
-			return str_eq(json_str(it, "status"), "True");
-	return false;
+	return json_condition_true(json_path(o->json, "status", "conditions", NULL), type);
 }
 
 bool world_pod_deleting(const struct sim_object *pod)

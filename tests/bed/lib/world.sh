@@ -116,12 +116,13 @@ world_ended_leaderless() {
 		tail -n 1 "$BED_DIR/log/$1.log" | grep -q '"leadership lost'
 }
 
-# world_keep_operator: as a kubelet would, starts it again when it has lost its Lease. That takes no more
-# than a machine that stands still for two seconds.
-world_keep_operator() {
+# world_keep NAME COMMAND...: from now on COMMAND starts it again, as a kubelet would, when it has lost its
+# Lease: its zone was dark, or the machine stood still for two seconds.
+world_keep() {
 	while sleep 0.5; do
-		world_ended_leaderless operator && program_launch operator
-	done
+		world_ended_leaderless "$1" && "${@:2}"
+	done >/dev/null 2>&1 </dev/null &
+	disown "$!"
 }
 
 # world_start_operator [NAME] [ZONE] [OPTION...]
@@ -134,9 +135,8 @@ world_start_operator() {
 		--zone "${WORLD_ZONES[zone - 1]}" \
 		--lease-duration 3s --lease-renew-deadline 2s --lease-retry-period 500ms "$@"
 	[ "$name" = operator ] && [ -z "${WORLD_KEEPER:-}" ] || return 0
-	world_keep_operator >/dev/null 2>&1 </dev/null &
-	WORLD_KEEPER=$!
-	disown "$WORLD_KEEPER"
+	WORLD_KEEPER=yes
+	world_keep operator program_launch operator
 }
 
 # world_operator_get NAME ZONE metrics|health PATH: from its own server.

@@ -70,22 +70,13 @@ replicas_start() {
 	done
 }
 
-# replicas_keep: from now on one that ended because it lost the Lease (its zone was dark, or the machine
-# stood still) starts again, as its kubelet would have it.
-replicas_keep() {
-	local n
-	while sleep 0.5; do
-		for n in 1 2 3; do
-			world_ended_leaderless "operator-$n" && replica_start "operator-$n" "$n"
-		done
-	done
-}
-
 # replicas_serve: they are started and kept, one of them leads, and version 1 of the model serves.
 replicas_serve() {
+	local n
 	replicas_start
-	replicas_keep >/dev/null 2>&1 </dev/null &
-	disown "$!"
+	for n in 1 2 3; do
+		world_keep "operator-$n" replica_start "operator-$n" "$n"
+	done
 	wait_until 20 "one leads" leader || give_up "nobody leads"
 	world_mdep 1 | kubectl apply -f - >/dev/null || give_up "version 1 was not accepted"
 	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"

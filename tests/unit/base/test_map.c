@@ -198,6 +198,18 @@ static void test_model(void **state)
 	map_release(&m, NULL);
 }
 
+/* Each number leads to its place of seen. */
+static void fill(struct map *m, unsigned *seen, unsigned n)
+{
+	char text[16];
+
+	map_init(m);
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		map_set(m, text, &seen[i]);
+	}
+}
+
 /* Of others than the current one: nobody is missed, nothing beyond the end is touched. */
 static void test_iteration_with_removal_of_others(void **state)
 {
@@ -209,11 +221,7 @@ static void test_iteration_with_removal_of_others(void **state)
 	char text[16];
 
 	(void)state;
-	map_init(&m);
-	for (unsigned i = 0; i < 60; i++) {
-		snprintf(text, sizeof(text), "%u", i);
-		map_set(&m, text, &seen[i]);
-	}
+	fill(&m, seen, 60);
 	while (map_next(&m, &it, &key, &value)) {
 		unsigned i = (unsigned)((unsigned *)value - seen);
 
@@ -237,14 +245,9 @@ static void test_iteration_with_removal(void **state)
 	const char *key;
 	void *value;
 	size_t it = 0;
-	char text[16];
 
 	(void)state;
-	map_init(&m);
-	for (i = 0; i < 100; i++) {
-		snprintf(text, sizeof(text), "%u", i);
-		map_set(&m, text, &seen[i]);
-	}
+	fill(&m, seen, 100);
 	while (map_next(&m, &it, &key, &value)) {
 		assert_int_equal(strtoul(key, NULL, 10), (unsigned *)value - seen);
 		++*(unsigned *)value;
