@@ -81,12 +81,20 @@ static bool is_read(const struct planner *p, const struct cell_view *c)
 	return !t->answers || (c->named && t->in_force) || has_audience(t, c->revision);
 }
 
+/* A gateway that never answers gets as long for an endpoint as its weights get. */
+static int64_t moment_ms(const struct planner *p, const struct rollout_pod_fact *fact)
+{
+	if (p->s->traffic.managed && !p->s->traffic.answers)
+		return PLAN_SETTLE_MS;
+	return fact ? PLAN_ENDPOINT_MS : PLAN_ENDPOINT_BLIND_MS;
+}
+
 /* A Ready time that lies ahead is another clock's and says nothing. */
 static bool endpoint_known(struct planner *p, const struct cell_view *c, const struct pod *pod,
                            const struct rollout_pod_fact *fact)
 {
 	int64_t since = fact ? fact->listed_ms : pod->ready_since_ms;
-	int64_t known_ms = since + (fact ? PLAN_ENDPOINT_MS : PLAN_ENDPOINT_BLIND_MS);
+	int64_t known_ms = since + moment_ms(p, fact);
 
 	if (fact && !fact->listed_ms)
 		return false;

@@ -80,6 +80,20 @@ static void test_a_gateway_that_lags_is_not_sent_to_an_endpoint_it_does_not_have
 	world_release(&w);
 }
 
+/* The same from one that cannot say what it has read: two seconds are all that can be given. */
+static void test_a_gateway_that_says_nothing_gets_two_seconds_for_an_endpoint(void **state)
+{
+	struct world w;
+
+	(void)state;
+	sliced(&w, 200, -1);
+	w.mute = true;
+	w.hear_ms = 1900;
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_int_equal(world_share(&w, NEW), 10000);
+	world_release(&w);
+}
+
 /* One that never answers is not waited for for ever: what it does with the weight is seen then. */
 static void test_a_cell_gets_weight_though_the_gateway_says_nothing(void **state)
 {
@@ -159,6 +173,7 @@ int main(void)
 		cmocka_unit_test(test_no_step_is_reached_before_a_slice_names_its_pod),
 		cmocka_unit_test(
 			test_a_gateway_that_lags_is_not_sent_to_an_endpoint_it_does_not_have),
+		cmocka_unit_test(test_a_gateway_that_says_nothing_gets_two_seconds_for_an_endpoint),
 		cmocka_unit_test(test_a_cell_gets_weight_though_the_gateway_says_nothing),
 		cmocka_unit_test(test_an_idle_pod_leaves_before_its_drain_is_over),
 		cmocka_unit_test(test_a_busy_pod_has_the_whole_drain),

@@ -600,8 +600,8 @@ static void observe_route(const struct world *w, struct rollout_traffic *t)
 {
 	t->managed = w->m.traffic == TRAFFIC_HTTPROUTE;
 	t->exists = w->route_exists;
-	t->answers = t->managed;
-	t->in_force = w->route_exists && !w->route_dead && w->now >= w->accepted_ms;
+	t->answers = t->managed && !w->mute;
+	t->in_force = w->route_exists && !w->route_dead && (w->mute || w->now >= w->accepted_ms);
 	t->written_ms = w->written_ms;
 	t->canary_requests = t->total_requests = -1;
 	for (unsigned i = 0; i < w->nroute; i++) {

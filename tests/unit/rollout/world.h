@@ -78,6 +78,7 @@ struct world {
 	bool cards_tied;    /* each zone has its part of them, and no more */
 	const char *broken; /* revision whose pods never become ready */
 	bool slices;        /* endpoints are watched */
+	bool mute;          /* the gateway says nothing of its route: what stands there counts */
 	int64_t list_ms;    /* from in or out of service until the slices tell */
 	int64_t hear_ms;    /* and from then on until the gateway has the endpoint */
 	int64_t quiet_ms;   /* from the slices on until no request is under way; -1 = never seen */
