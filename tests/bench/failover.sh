@@ -96,8 +96,7 @@ bench_tidegate_round() {
 
 bench_tidegate() {
 	bench_done=0
-	replicas_start
-	wait_until 20 "one leads" leader || give_up "nobody leads"
+	replicas_lead
 	while [ "$bench_done" -lt "$RUNS" ]; do
 		bench_tidegate_round
 	done

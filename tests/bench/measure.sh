@@ -71,6 +71,26 @@ controller_wait_ready() {
 	done
 }
 
+# controller_requests METHOD: those that the API server has answered.
+controller_requests() {
+	local metrics
+	metrics=$(sed -n 's/.*"msg":"serving".*"metrics":"\([^"]*\)".*/\1/p' "$BED_DIR/log/controller.log")
+	curl -sf "http://$metrics/metrics" |
+		awk -v method="method=\"$1\"" '/^rest_client_requests_total/ && index($0, method) {n += $NF} END {print n + 0}'
+}
+
+# Events come two at a time, lest they are in the way; what a storm left of them is work.
+controller_wait_idle() {
+	local before after='' tick
+	for tick in $(seq 24); do
+		before=$after
+		after=$(controller_requests POST)
+		[ "$before" != "$after" ] || return 0
+		sleep 5
+	done
+	die "the controller still writes new objects after $((tick * 5)) s"
+}
+
 # --- phases ------------------------------------------------------------------------------
 
 # scale_run NAME VERB...: ends early when the controller does.
@@ -135,7 +155,7 @@ measure_create() {
 
 measure_idle() {
 	local before after
-	sleep 5
+	controller_wait_idle
 	say "idle for $IDLE s"
 	before=$(process_cpu_ms "$controller_pid")
 	sleep "$IDLE"
@@ -155,6 +175,7 @@ measure_all() {
 	phase all change --version all --until step
 	report_row "all changed: all at the first step after" s "$(field all reachedSeconds)" "$(rival 88)" 30
 	report_row "... CPU time" s "$(phase_cpu all)" "$(rival 19)" 3
+	controller_wait_idle
 	report_row "... memory" MiB "$(process_memory "$controller_pid" VmRSS)" "$(rival 166)" 24
 	report_row "... memory, highest" MiB "$(process_memory "$controller_pid" VmHWM)" - -
 }

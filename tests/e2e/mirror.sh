@@ -70,24 +70,30 @@ start() {
 	world_start_load 200
 }
 
+# counts_copies REVISION: half of what clients send meanwhile is copied to it. Both counts are read while requests
+# flow, and however long that takes: the one is at least what was sent between the readings of the other, at
+# most what was sent from before them until after them.
+counts_copies() {
+	local before after inner outer
+	outer=$(world_sent) before=$(served_by "$1") inner=$(world_sent)
+	sleep 2
+	inner=$(($(world_sent) - inner)) after=$(served_by "$1") outer=$(($(world_sent) - outer))
+	between "copies of $inner to $outer requests, at the canary" $((after - before)) $((inner * 40 / 100)) $((outer * 60 / 100))
+}
+
 # Half of what a mirror needs is there, or all of it.
 mirror_has_begun() {
 	[ "$(traefik_names)" != ranker ]
 }
 
 good_version() {
-	local revision sent copies
 	release 2 SCORE_NOISE 1
 	wait_until 40 "a mirror begins" mirror_has_begun || give_up "no mirror was begun"
 	program_stop operator
 	program_launch operator
 	wait_until 40 "it mirrors" at_step 0 || give_up "version 2 was not mirrored to"
 	equal "TraefikServices" "$(traefik_names)" "ranker ranker-answers ranker-copies"
-	revision=$(mdep .status.targetRevision)
-	sent=$(world_sent) copies=$(served_by "$revision")
-	sleep 2
-	sent=$(($(world_sent) - sent)) copies=$(($(served_by "$revision") - copies))
-	between "copies of $sent requests, at the canary" "$copies" $((sent * 40 / 100)) $((sent * 60 / 100))
+	counts_copies "$(mdep .status.targetRevision)"
 	equal "clients' answers by the canary" "$(answers_of 2)" 0
 	wait_until 60 "version 2 serves" mdep_serves 2 || give_up "a good version did not go on: $(mdep .status.rollout)"
 	tell "version 2, as good, is stable after $(seconds_since "$began") s"

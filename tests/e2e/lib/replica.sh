@@ -62,22 +62,19 @@ elected_ms() {
 	date -d "$(grep '"elected leader"' "$BED_DIR/log/$1.log" | tail -n 1 | sed 's/.*"ts":"\([^"]*\)".*/\1/')" +%s%3N
 }
 
-# replicas_start: one in each of three zones, operator-1 and so on.
-replicas_start() {
+# replicas_lead: one in each of three zones, operator-1 and so on; who loses its Lease starts again. One of them leads.
+replicas_lead() {
 	local n
 	for n in 1 2 3; do
 		replica_start "operator-$n" "$n"
-	done
-}
-
-# replicas_serve: they are started and kept, one of them leads, and version 1 of the model serves.
-replicas_serve() {
-	local n
-	replicas_start
-	for n in 1 2 3; do
 		world_keep "operator-$n" replica_start "operator-$n" "$n"
 	done
 	wait_until 20 "one leads" leader || give_up "nobody leads"
+}
+
+# replicas_serve: they lead, and version 1 of the model serves.
+replicas_serve() {
+	replicas_lead
 	world_mdep 1 | kubectl apply -f - >/dev/null || give_up "version 1 was not accepted"
 	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
 }
