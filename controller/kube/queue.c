@@ -8,9 +8,8 @@
  *     ACTIVE  handed out; `dirty` when it was added again meanwhile
  *     IDLE    neither: waits for its delay, or only its failures are remembered
  *
- * The delay is independent of the state: a key that waits may be handed out early by
- * a live change, and comes again when the delay ends. One handling too many is
- * cheap, a lost wake-up is not.
+ * A key that waits may be handed out early by a live change. That takes its delay along: whoever
+ * handles a key looks at everything there is and says anew when it is to come again.
  */
 #include "tidegate/kube/queue.h"
 
@@ -312,6 +311,7 @@ static struct entry *take(struct queue *q)
 static void hand_out(struct queue *q, struct entry *e)
 {
 	metric_observe(&queue_seconds_family, q->m.queue_seconds, seconds_since(q, e->since_ms));
+	heap_remove(&q->delays, &e->delay);
 	e->state = ENTRY_ACTIVE;
 	e->dirty = false;
 	e->since_ms = loop_now(q->loop);

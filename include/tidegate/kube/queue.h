@@ -4,8 +4,9 @@
  *
  * Semantics of client-go's workqueue: adding a key that is being handled marks it
  * dirty and it comes again after queue_done(); of two delayed adds the earlier
- * wins; back-off 5 ms doubling to 1000 s, forgotten on success. Live changes go
- * before resync and initial-list keys.
+ * wins. Other than there, a key that is handed out takes delayed adds from before along: its
+ * handling must say when it is to come again. Back-off 5 ms doubling to 1000 s, forgotten on
+ * success. Live changes go before resync and initial-list keys.
  * The queue does not call the clock: it is driven by the loop's timers.
  * Metrics: workqueue_* under controller-runtime's names.
  */
