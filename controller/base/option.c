@@ -61,6 +61,15 @@ static int set_number(const struct option_row *row, double *to, const char *text
 	               row->high);
 }
 
+/* Only the environment gives one a value. */
+static int set_flag(bool *to, const char *text, struct err *err)
+{
+	*to = str_eq(text, "1") || str_eq(text, "true");
+	if (*to || str_eq(text, "0") || str_eq(text, "false"))
+		return 0;
+	return err_set(err, ERR_INVALID, "\"%.60s\" is none of 0, 1, false, true", text);
+}
+
 static int set_word(const struct option_row *row, unsigned *to, const char *text, struct err *err)
 {
 	char all[256] = "";
@@ -97,6 +106,7 @@ static int set_value(const struct option_row *row, void *into, const char *text,
 	case OPTION_CALL:
 		return row->set(into, text, err);
 	case OPTION_FLAG:
+		return set_flag(at, text, err);
 	case OPTION_IGNORED:
 		break;
 	}

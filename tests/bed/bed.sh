@@ -30,6 +30,7 @@ usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--traefik-kinds] [--kube
   inside a bed:
        bed.sh zone-exec N COMMAND...   in the network of zone N
        bed.sh zone-dark N | zone-light N
+       bed.sh zone-refuses N | zone-accepts N   it resets what comes from outside, but for the API server's answers
        bed.sh zones-apart N M | zones-together   N and M do not reach each other; nobody is apart any more
        bed.sh node-exec N COMMAND...   in the network and file system of node N (--kubelets)
        bed.sh image-make ARCHIVE NAMES PATH=PROGRAM...   an OCI image of programs and their libraries
@@ -317,12 +318,14 @@ main() {
 	deps) deps_require "${@:-bed}" ;;
 	metrics) metrics "$@" ;;
 	help | --help | -h) usage ;;
-	zone-exec | zone-dark | zone-light | zones-apart | zones-together | node-exec | image-make | image-load | api-cut | api-restore | user | account | expose | *-stop | *-start)
+	zone-exec | zone-dark | zone-light | zone-refuses | zone-accepts | zones-apart | zones-together | node-exec | image-make | image-load | api-cut | api-restore | user | account | expose | *-stop | *-start)
 		from_backbone "$verb" "$@"
 		case $verb in
 		zone-exec) netns_zone_exec "$@" ;;
-		zone-dark) netns_zone_dark "$@" ;;
-		zone-light) netns_zone_light "$@" ;;
+		zone-dark) netns_zone_put "${1:-}" dark ;;
+		zone-light) netns_zone_take "${1:-}" dark ;;
+		zone-refuses) netns_zone_put "${1:-}" refusing ;;
+		zone-accepts) netns_zone_take "${1:-}" refusing ;;
 		zones-apart) netns_zones_apart "$@" ;;
 		zones-together) netns_zones_together ;;
 		node-exec) kubelets_exec "$@" ;;

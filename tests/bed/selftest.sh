@@ -198,6 +198,17 @@ zone_goes_dark() {
 		want "$(code "$bed" zone-dark 3)" 1'
 }
 
+zone_refuses() {
+	"$bed" run --zones 2 -- bash -c "$inside_prelude"'
+		"$bed" zone-refuses 1
+		want "$(code reach 10.244.1.7 8443)" 1
+		want "$(code reach 10.244.2.7 8443)" 0
+		want "$(code "$bed" zone-exec 2 timeout 0.7 bash -c ": </dev/tcp/10.244.1.7/8443")" 1
+		want "$(code "$bed" zone-exec 1 timeout 0.7 bash -c ": </dev/tcp/10.200.0.1/6443")" 0
+		"$bed" zone-accepts 1
+		want "$(code reach 10.244.1.7 8443)" 0'
+}
+
 zones_part() {
 	"$bed" run --zones 3 -- bash -c "$(sed 's/1 2/1 2 3/' <<<"$inside_prelude")"'
 		from() { code "$bed" zone-exec "$1" timeout 0.7 bash -c ": </dev/tcp/$2"; }
@@ -420,6 +431,7 @@ check "a program that does not start shows its log" shows_why_it_did_not_start
 check "two side by side, one from a path with spaces" side_by_side
 check "as an ordinary user with a cache it cannot write" as_ordinary_user
 check "zone dark: silent, both ways, the others go on" zone_goes_dark
+check "zone refuses: reset at once, it reaches the API server" zone_refuses
 check "two zones do not reach each other" zones_part
 check "zone dark: open connections stall" zone_dark_stalls_open_connections
 check "API server cut off, killed, etcd killed: each comes back" api_goes_away_and_returns

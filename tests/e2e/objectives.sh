@@ -28,6 +28,15 @@ failures_began() {
 	grep -q '"status":500[,}].*"version":"'"$1"'"' "$WORLD_RECORDS"
 }
 
+# fails_everywhere VERSION: from now on.
+fails_everywhere() {
+	local zone
+	for zone in "${WORLD_ZONES[@]}"; do
+		world_faults "$zone" errors
+	done
+	wait_until 10 "version $1 begins to fail" failures_began "$1" || give_up "version $1 does not fail"
+}
+
 went_back() {
 	mdep_is .status.rollout.phase RolledBack &&
 		mdep_is ".status.revisions[?(@.name==\"$(mdep .status.stableRevision)\")].modelVersion" "$1"
@@ -35,9 +44,9 @@ went_back() {
 
 failures_after_promotion() {
 	local began
-	release 3 ERROR_RATE 0.2 ERROR_AFTER_MS 50000
+	release 3 ERROR_RATE 0.2 FAULTS_BY_SIGNAL 1
 	equal "failures by then" "$(grep -c '"status":500[,}]' "$WORLD_RECORDS")" 0
-	wait_until 80 "version 3 begins to fail" failures_began 3 || give_up "version 3 does not fail"
+	fails_everywhere 3
 	began=$(now_ms)
 	wait_until 120 "it is taken back" went_back 2 || give_up "a breach within the bake time led nowhere: $(mdep .status.slo)"
 	between "ms from the first failure until version 2 is back whole" $(($(now_ms) - began)) 10000 $OBJECTIVES_BACK_MS
@@ -50,11 +59,11 @@ failures_after_promotion() {
 
 failures_in_the_dark() {
 	local dark
-	release 4 ERROR_RATE 0.2 ERROR_AFTER_MS 60000
+	release 4 ERROR_RATE 0.2 FAULTS_BY_SIGNAL 1
 	bed zone-dark 3
 	dark=$(now_ms)
 	wait_until 40 "the zone is left" zone_is hz-c Evacuated || give_up "the dark zone was not left"
-	wait_until 60 "version 4 begins to fail" failures_began 4 || give_up "version 4 does not fail"
+	fails_everywhere 4
 	wait_until 60 "the breach is seen" slo_is status False || give_up "no breach was seen: $(mdep .status.slo)"
 	equal "why nothing is done" "$(mdep '.status.conditions[?(@.type=="SLOMet")].reason')" BreachHeld
 	tell "a breach while $((($(now_ms) - dark) / 1000)) s of darkness: held"

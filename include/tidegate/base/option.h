@@ -19,7 +19,7 @@
 
 enum option_type {
 	OPTION_TEXT,     /* const char * */
-	OPTION_FLAG,     /* bool; takes no value */
+	OPTION_FLAG,     /* bool; takes no value, but 0, 1, false or true from the environment */
 	OPTION_INT,      /* int64_t, from min to max */
 	OPTION_DURATION, /* int64_t, from min to max */
 	OPTION_NUMBER,   /* double, from low to high */

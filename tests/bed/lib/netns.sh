@@ -33,6 +33,7 @@ netns_backbone_up() {
 	nft -f - <<-EOT
 		table inet bed {
 			set dark { type ifname; }
+			set refusing { type ifname; }
 			set cut { type inet_service; }
 			set apart { type ifname . ifname; }
 			chain input {
@@ -43,6 +44,7 @@ netns_backbone_up() {
 			chain output {
 				type filter hook output priority 0;
 				oifname @dark drop
+				oifname @refusing tcp sport != $BED_API_PORT reject with tcp reset
 				ip saddr $BED_BACKBONE tcp sport @cut drop
 			}
 			chain forward {
@@ -50,6 +52,7 @@ netns_backbone_up() {
 				iifname @dark drop
 				oifname @dark drop
 				iifname . oifname @apart drop
+				oifname @refusing reject with tcp reset
 			}
 		}
 	EOT
@@ -91,15 +94,16 @@ netns_zone_exec() {
 	exec nsenter -t "$pid" -n "$@"
 }
 
-netns_zone_dark() {
+# netns_zone_put N SET, netns_zone_take N SET: into the packet filter's set of dark or refusing zones, and out of it.
+netns_zone_put() {
 	netns_zone_pid "$1" >/dev/null
-	nft add element inet bed dark "{ \"z$1\" }"
+	nft add element inet bed "$2" "{ \"z$1\" }"
 }
 
-netns_zone_light() {
+netns_zone_take() {
 	netns_zone_pid "$1" >/dev/null
-	nft get element inet bed dark "{ \"z$1\" }" >/dev/null 2>&1 || return 0
-	nft delete element inet bed dark "{ \"z$1\" }"
+	nft get element inet bed "$2" "{ \"z$1\" }" >/dev/null 2>&1 || return 0
+	nft delete element inet bed "$2" "{ \"z$1\" }"
 }
 
 # netns_zones_apart N M: the two do not reach each other; everything else reaches both.

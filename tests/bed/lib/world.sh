@@ -256,6 +256,13 @@ world_pods() {
 		[ "$(kubectl get pods -n shop --no-headers | grep -c ' Running ')" -eq "$1" ]
 }
 
+# world_faults ZONE hanging|errors: of the model servers there, it begins, or ends (FAULTS_BY_SIGNAL).
+world_faults() {
+	local signal=USR2
+	[ "$2" = errors ] || signal=USR1
+	pkill -$signal -P "$(program_pid "nodelet-$1")" modelserver
+}
+
 # --- requests ----------------------------------------------------------------------------
 
 # world_start_load RATE: from now on until world_stop_load; every request is written down, after

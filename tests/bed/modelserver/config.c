@@ -13,10 +13,13 @@ static int set_hang(void *into, const char *text, struct err *err)
 		c->hang = HANG_NOTHING;
 	else if (str_eq(text, "predict"))
 		c->hang = HANG_PREDICT;
+	else if (str_eq(text, "status"))
+		c->hang = HANG_STATUS;
 	else if (str_eq(text, "all") || str_eq(text, "1") || str_eq(text, "true"))
 		c->hang = HANG_ALL;
 	else
-		return err_set(err, ERR_INVALID, "\"%.60s\" is none of predict, all, 0, 1", text);
+		return err_set(err, ERR_INVALID, "\"%.60s\" is none of predict, status, all, 0, 1",
+		               text);
 	return 0;
 }
 
@@ -40,8 +43,6 @@ static const struct option_row rows[] = {
 	INT(load_ms, "load-ms", "LOAD_MS", "time the loading takes at least"),
 	ROW(error_rate, "error-rate", OPTION_NUMBER, .env = "ERROR_RATE", .low = 0, .high = 1,
             .help = "fault: share of predictions answered 500, 0 to 1"),
-	INT(error_after_ms, "error-after-ms", "ERROR_AFTER_MS",
-            "fault: predictions fail only from so long after the start on"),
 	ROW(ctr, "ctr", OPTION_NUMBER, .env = "CTR", .low = 0, .high = 1,
             .help = "share of the answers that are clicked, in ranker_clicks_total"),
 	ROW(score_noise, "score-noise", OPTION_NUMBER, .env = "SCORE_NOISE", .low = 0, .high = 100,
@@ -54,10 +55,14 @@ static const struct option_row rows[] = {
          .type = OPTION_CALL,
          .set = set_hang,
          .env = "HANG",
-         .help = "fault: \"predict\" or \"all\" (or 1) requests are never answered"},
+         .help = "fault: \"predict\", \"status\" (which version is loaded) or \"all\" (or 1) "
+                 "requests are never answered"},
 	ROW(report_version, "report-version", OPTION_TEXT, .env = "REPORT_VERSION",
             .help = "fault: version to claim instead of the one loaded"),
 	INT(seed, "seed", "SEED", "of the faults"),
+	ROW(faults_by_signal, "faults-by-signal", OPTION_FLAG, .env = "FAULTS_BY_SIGNAL",
+            .help = "SIGUSR1 begins and ends hanging, SIGUSR2 errors and latency; neither is "
+                    "there at first"),
 	ROW(ignore_sigterm, "ignore-sigterm", OPTION_FLAG,
             .help = "as TensorFlow Serving does when it is PID 1"),
 	ROW(help, "help", OPTION_FLAG, .help = "this text"),

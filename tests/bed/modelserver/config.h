@@ -13,7 +13,7 @@
 #include "tidegate/base/err.h"
 
 /* Which requests are accepted and never answered. */
-enum hang { HANG_NOTHING, HANG_PREDICT, HANG_ALL };
+enum hang { HANG_NOTHING, HANG_PREDICT, HANG_STATUS, HANG_ALL };
 
 struct config {
 	const char *model_name;
@@ -27,11 +27,12 @@ struct config {
 	int64_t latency_ms;
 	int64_t crash_after_ms; /* from the opening of the port on; 0 = never */
 	int64_t seed;           /* of the faults; 0 = from the pod's name */
-	int64_t error_after_ms; /* failures begin so long after the start */
 	double error_rate;
 	double ctr;         /* share of the answers that are clicked */
 	double score_noise; /* requests differ by so much, before the logistic function */
 	enum hang hang;
+	bool faults_by_signal; /* hanging begins and ends with SIGUSR1, errors and latency with
+	                          SIGUSR2 */
 	bool ignore_sigterm;
 	bool help;
 };

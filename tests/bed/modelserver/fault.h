@@ -8,13 +8,18 @@
 #include "config.h"
 
 struct fault {
+	bool hangs, errs; /* what a signal begins and ends; without signals both are there */
+	bool by_signal;
+	enum hang hang;
 	double error_rate;
-	int64_t error_from_ms; /* monotonic */
 	int64_t latency_ms;
 	uint64_t random; /* state */
 };
 
 void fault_init(struct fault *f, const struct config *c);
+/* SIGUSR1 or SIGUSR2 came. */
+void fault_signal(struct fault *f, int signo);
+enum hang fault_hang(const struct fault *f);
 bool fault_fails(struct fault *f);
 /* Milliseconds an answer is held back: the latency told, plus a tail with a mean of a fifth of it.
  */

@@ -42,6 +42,15 @@ static void on_signal(void *arg, int signo)
 		stop(p);
 }
 
+static void on_fault_signal(void *arg, int signo)
+{
+	struct program *p = arg;
+
+	fault_signal(&p->service.fault, signo);
+	log_info("faults", LB("hanging", p->service.fault.hangs),
+	         LB("errors", p->service.fault.errs));
+}
+
 static void fail(struct program *p, const struct err *err, const char *what)
 {
 	log_error(what, LE(err));
@@ -100,6 +109,8 @@ static void run(struct program *p)
 	else
 		loop_on_signal(p->loop, SIGTERM, on_signal, p);
 	loop_on_signal(p->loop, SIGINT, on_signal, p);
+	loop_on_signal(p->loop, SIGUSR1, on_fault_signal, p);
+	loop_on_signal(p->loop, SIGUSR2, on_fault_signal, p);
 	loop_defer(p->loop, load, p);
 	loop_run(p->loop);
 	service_release(&p->service);

@@ -156,7 +156,7 @@ static void predict(struct service *s, struct server_request *r, enum verb verb)
 	int status;
 
 	buf_init(&body, ANSWER_MAX);
-	if (s->config->hang != HANG_NOTHING) {
+	if (fault_hang(&s->fault) == HANG_PREDICT) {
 		keep_hanging(s, r);
 		return;
 	}
@@ -341,11 +341,12 @@ static void reply_unknown_model(struct service *s, struct server_request *r,
 static void handle(void *arg, struct server_request *r)
 {
 	struct service *s = arg;
+	enum hang hang = fault_hang(&s->fault);
 	struct route route;
 
 	route_parse(&route, r->method, r->path);
 	s->last_request_ms = loop_now(s->loop);
-	if (s->config->hang == HANG_ALL)
+	if (hang == HANG_ALL || (hang == HANG_STATUS && route.verb == VERB_TFS_STATUS))
 		keep_hanging(s, r);
 	else if (route.verb == VERB_NONE)
 		reply_error(s, r, 404, "Malformed request: no such path");

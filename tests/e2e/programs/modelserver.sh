@@ -112,6 +112,15 @@ equal "hangs on predictions" "$(code /v1/models/ranker:predict "$one" 0.5)" 000
 equal "... not on health" "$(code /v2/health/ready)" 200
 start deaf HANG=all
 equal "hangs on everything" "$(code /v2/health/ready '' 0.5)" 000
+start moody HANG=status ERROR_RATE=1 FAULTS_BY_SIGNAL=1
+equal "faults by signal: not there at first" "$(code /v1/models/ranker '' 0.5)$(code /v1/models/ranker:predict "$one")" 200200
+kill -USR1 "$pid"
+eventually 5 grep -q '"hanging":true' "$dir/moody.log"
+equal "... hanging begins" "$(code /v1/models/ranker '' 0.5)$(code /v1/models/ranker:predict "$one")" 000200
+kill -USR1 "$pid"
+kill -USR2 "$pid"
+eventually 5 grep -q '"hanging":false,"errors":true' "$dir/moody.log"
+equal "... and ends, errors begin" "$(code /v1/models/ranker)$(code /v1/models/ranker:predict "$one")" 200500
 start crash CRASH_AFTER_MS=200
 { wait "$pid"; } 2>/dev/null
 equal "crashes by a signal" "$?" 134

@@ -39,7 +39,7 @@ static const char *const colours[] = {"red", "green", NULL};
 static const struct option_row rows[] = {
 #define ROW(field, name, type, ...) OPTION_ROW(struct into, field, name, type, __VA_ARGS__)
 	ROW(text, "text", OPTION_TEXT, .letter = 't', .value = "TEXT", .help = "a\nb"),
-	ROW(flag, "flag", OPTION_FLAG, .letter = 'g', .help = "a flag"),
+	ROW(flag, "flag", OPTION_FLAG, .letter = 'g', .env = "TG_OPTION_FLAG", .help = "a flag"),
 	ROW(count, "count", OPTION_INT, .min = 1, .max = 9, .env = "TG_OPTION_COUNT",
             .help = "a count"),
 	ROW(any, "any", OPTION_INT, .min = -3),
@@ -187,7 +187,7 @@ static void test_help(void **state)
 	fclose(out);
 	assert_string_equal(text, "  -t, --text TEXT  a\n"
 	                          "                   b\n"
-	                          "  -g, --flag       a flag\n"
+	                          "  -g, --flag       a flag [TG_OPTION_FLAG]\n"
 	                          "  --count          a count [TG_OPTION_COUNT]\n");
 	free(text);
 }
@@ -213,12 +213,37 @@ static void test_environment(void **state)
 	unsetenv("TG_OPTION_COUNT");
 }
 
+static void test_flag_in_the_environment(void **state)
+{
+	static const struct {
+		const char *text;
+		bool before, after;
+	} cases[] = {
+		{"1", false, true}, {"true", false, true}, {"0", true, false}, {"", true, true}};
+	struct into o = {0};
+	struct err err = ERR_INIT;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		o.flag = cases[i].before;
+		setenv("TG_OPTION_FLAG", cases[i].text, 1);
+		assert_int_equal(option_read_env(rows, &o, &err), 0);
+		assert_int_equal(o.flag, cases[i].after);
+	}
+	setenv("TG_OPTION_FLAG", "yes", 1);
+	assert_int_equal(option_read_env(rows, &o, &err), -1);
+	assert_string_equal(
+		err.msg,
+		"environment variable TG_OPTION_FLAG: \"yes\" is none of 0, 1, false, true");
+	unsetenv("TG_OPTION_FLAG");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),      cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_errors),      cmocka_unit_test(test_help),
-		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_environment), cmocka_unit_test(test_flag_in_the_environment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
