@@ -14,6 +14,25 @@ struct draft {
 	unsigned npods;
 };
 
+static void fill_ports(struct endpointslice *s, struct packer *p, const struct cJSON *ports)
+{
+	const struct cJSON *it;
+	uint16_t *out;
+	unsigned n = 0;
+
+	json_for_each (it, ports)
+		n += service_port_suffix(json_str(it, "name")) >= 0;
+	out = n ? pack_array(p, n, sizeof(*out)) : NULL;
+	s->ports = out;
+	s->nports = n;
+	json_for_each (it, out ? ports : NULL) {
+		int suffix = service_port_suffix(json_str(it, "name"));
+
+		if (suffix >= 0)
+			*out++ = (uint16_t)suffix;
+	}
+}
+
 static void slice_fill(void *obj, struct packer *p, const void *ctx)
 {
 	const struct draft *d = ctx;
@@ -29,6 +48,7 @@ static void slice_fill(void *obj, struct packer *p, const void *ctx)
 		if (out)
 			out[i] = pod;
 	}
+	fill_ports(s, p, json_get(d->json, "ports"));
 }
 
 static const char *ready_pod(const struct cJSON *endpoint)
@@ -64,8 +84,11 @@ static bool slice_same(const struct object *a, const struct object *b)
 	const struct endpointslice *x = (const struct endpointslice *)a;
 	const struct endpointslice *y = (const struct endpointslice *)b;
 
-	if (!meta_same(a, b) || x->npods != y->npods)
+	if (!meta_same(a, b) || x->npods != y->npods || x->nports != y->nports)
 		return false;
+	for (unsigned i = 0; i < x->nports; i++)
+		if (x->ports[i] != y->ports[i])
+			return false;
 	for (unsigned i = 0; i < x->npods; i++)
 		if (!str_eq(x->pods[i], y->pods[i]))
 			return false;

@@ -57,16 +57,16 @@ static int print_services(struct render *r, struct err *err)
 	int port = child_port(r->m);
 	uint64_t hash;
 
-	if (child_front_service(r->m, revision, port, &r->body, &hash) || print_body(r, err))
+	if (child_front_service(r->m, revision, port, NULL, &r->body, &hash) || print_body(r, err))
 		return -1;
 	if (driver && driver->by_revision)
-		return child_revision_service(r->m, r->m->revision, port, &r->body, &hash) ||
+		return child_revision_service(r->m, r->m->revision, port, NULL, &r->body, &hash) ||
 		                       print_body(r, err)
 		               ? -1
 		               : 0;
 	for (unsigned i = 0; driver && i < r->ncells; i++)
 		if (r->pods[i] && (child_cell_service(r->m, r->m->revision, mdep_zone_name(r->m, i),
-		                                      port, &r->body, &hash) ||
+		                                      port, NULL, &r->body, &hash) ||
 		                   print_body(r, err)))
 			return -1;
 	return 0;
@@ -102,7 +102,10 @@ static int print_route(struct render *r, struct err *err)
 	const struct traffic_driver *driver = traffic_driver_of(r->m);
 	struct mdep_weight weights[MDEP_ZONES_MAX];
 	int shares[MDEP_ZONES_MAX];
-	struct traffic_wish wish = {.mdep = r->m, .weights = weights, .target = r->m->revision};
+	struct traffic_wish wish = {.mdep = r->m,
+	                            .weights = weights,
+	                            .target = r->m->revision,
+	                            .port = r->m->service_port};
 	struct traffic_view view = {0};
 	struct traffic_edit edit = {.how = TRAFFIC_KEEP};
 

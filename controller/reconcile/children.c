@@ -6,6 +6,7 @@
 
 #include "tidegate/api/names.h"
 #include "tidegate/api/preset.h"
+#include "tidegate/base/alloc.h"
 #include "tidegate/base/json.h"
 #include "tidegate/base/str.h"
 #include "tidegate/traffic/gateway.h"
@@ -117,8 +118,35 @@ static void write_target_port(struct json_writer *w, const struct mdep *m, int p
 		jw_i64(w, "targetPort", port ? port : m->service_port);
 }
 
+static void write_port(struct json_writer *w, const struct mdep *m, const struct service_port *p,
+                       int target)
+{
+	jw_object(w, NULL);
+	if (p->plain)
+		jw_str(w, "name", TG_PORT_NAME);
+	else
+		jw_strf(w, "name", TG_PORT_NAME "-%d", p->port);
+	jw_i64(w, "port", p->port);
+	write_target_port(w, m, target);
+	jw_str(w, "protocol", "TCP");
+	jw_end_object(w);
+}
+
+static void write_ports(struct json_writer *w, const struct mdep *m, int target,
+                        const struct child_ports *ports)
+{
+	struct child_ports one = {{{(uint16_t)m->service_port, true}}, 1};
+
+	ports = ports ? ports : &one;
+	jw_array(w, "ports");
+	for (unsigned i = 0; i < ports->n; i++)
+		write_port(w, m, &ports->v[i], target);
+	jw_end_array(w);
+}
+
 static int write_service_body(const struct mdep *m, const char *name, const char *revision,
-                              const char *zone, int port, struct buf *out)
+                              const char *zone, int port, const struct child_ports *ports,
+                              struct buf *out)
 {
 	struct json_writer w;
 
@@ -135,52 +163,111 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 	jw_end_object(&w);
 	jw_object(&w, "spec");
 	write_selector(&w, "selector", m, revision, zone, true);
-	jw_array(&w, "ports");
-	jw_object(&w, NULL);
-	jw_str(&w, "name", "http");
-	jw_i64(&w, "port", m->service_port);
-	write_target_port(&w, m, port);
-	jw_str(&w, "protocol", "TCP");
-	jw_end_object(&w);
-	jw_end_array(&w);
+	write_ports(&w, m, port, ports);
 	jw_end_object(&w);
 	jw_end_object(&w);
 	return jw_end(&w);
 }
 
 static int write_service(const struct mdep *m, const char *name, const char *revision,
-                         const char *zone, int port, struct buf *out, uint64_t *hash)
+                         const char *zone, int port, const struct child_ports *ports,
+                         struct buf *out, uint64_t *hash)
 {
-	if (write_service_body(m, name, revision, zone, port, out))
+	if (write_service_body(m, name, revision, zone, port, ports, out))
 		return -1;
 	seal(out, hash);
 	return 0;
 }
 
 int child_cell_service(const struct mdep *m, const char *revision, const char *zone, int port,
-                       struct buf *out, uint64_t *hash)
+                       const struct child_ports *ports, struct buf *out, uint64_t *hash)
 {
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 0);
 	return write_service(m, gateway_service_name(&a, m, revision, zone), revision, zone, port,
-	                     out, hash);
+	                     ports, out, hash);
 }
 
-int child_revision_service(const struct mdep *m, const char *revision, int port, struct buf *out,
-                           uint64_t *hash)
+int child_revision_service(const struct mdep *m, const char *revision, int port,
+                           const struct child_ports *ports, struct buf *out, uint64_t *hash)
 {
 	cleanup_arena struct arena a;
 
 	arena_init(&a, 0);
 	return write_service(m, gateway_service_name(&a, m, revision, ""), revision, NULL, port,
-	                     out, hash);
+	                     ports, out, hash);
 }
 
-int child_front_service(const struct mdep *m, const char *revision, int port, struct buf *out,
-                        uint64_t *hash)
+int child_front_service(const struct mdep *m, const char *revision, int port,
+                        const struct child_ports *ports, struct buf *out, uint64_t *hash)
 {
-	return write_service(m, m->meta.name, revision, NULL, port, out, hash);
+	return write_service(m, m->meta.name, revision, NULL, port, ports, out, hash);
+}
+
+/* Members that the selector is to lose. */
+static void write_merged_selector(struct json_writer *w, const struct cJSON *selector)
+{
+	static const char *const optional[] = {TG_LABEL_REVISION, TG_LABEL_ZONE};
+	const struct cJSON *it;
+
+	jw_object(w, "selector");
+	json_for_each (it, selector)
+		jw_value(w, json_key(it), it);
+	for (size_t i = 0; i < ARRAY_SIZE(optional); i++)
+		if (!json_has(selector, optional[i]))
+			jw_raw(w, optional[i], "null");
+	jw_end_object(w);
+}
+
+static bool lists_port(const struct cJSON *ports, int port)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, ports)
+		if (json_i64(it, "port", 0) == port)
+			return true;
+	return false;
+}
+
+/* Ports that somebody else added stay. */
+static void write_merged_ports(struct json_writer *w, const struct service *have,
+                               const struct cJSON *ports)
+{
+	const struct cJSON *it;
+
+	jw_array(w, "ports");
+	for (unsigned i = 0; i < have->nports; i++) {
+		if (lists_port(ports, have->ports[i].port))
+			continue;
+		jw_object(w, NULL);
+		jw_str(w, "$patch", "delete");
+		jw_i64(w, "port", have->ports[i].port);
+		jw_end_object(w);
+	}
+	json_for_each (it, ports)
+		jw_value(w, NULL, it);
+	jw_end_array(w);
+}
+
+int child_service_patch(const struct service *have, const struct buf *body, struct buf *out)
+{
+	cleanup_arena struct arena a;
+	const struct cJSON *json, *spec;
+	struct json_writer w;
+
+	arena_init(&a, 0);
+	json = json_parse(&a, body->data, body->len, NULL);
+	spec = json_get(json, "spec");
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_value(&w, "metadata", json_get(json, "metadata"));
+	jw_object(&w, "spec");
+	write_merged_selector(&w, json_get(spec, "selector"));
+	write_merged_ports(&w, have, json_get(spec, "ports"));
+	jw_end_object(&w);
+	jw_end_object(&w);
+	return jw_end(&w);
 }
 
 /* --- disruption budget ------------------------------------------------------------------- */

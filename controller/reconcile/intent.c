@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "service_port.h"
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
 #include "tidegate/base/json.h"
@@ -147,55 +148,70 @@ static void look_again(struct intents *t, int64_t ms)
 
 /* --- Services ---------------------------------------------------------------------------- */
 
+struct owned {
+	enum intent_class class;
+	enum cache cache;
+	const char *name;
+	const struct service *have; /* NULL: it is to be made */
+	bool taken_ok;
+	enum kube_patch patch; /* of body, where it is there */
+	const struct buf *body;
+};
+
 /*
  * What is not in the cache is created by POST, not applied: an object of the same name that is not
  * ours must not be taken over. 409 then says so.
  */
-static void collect_owned(struct mdep_operator *op, struct intents *t, enum intent_class class,
-                          enum cache cache, const struct mdep *m, const struct key_state *ks,
-                          const char *name, bool taken_ok, const struct buf *body, uint64_t hash)
+static struct intent *collect_owned(struct mdep_operator *op, struct intents *t,
+                                    const struct mdep *m, const struct key_state *ks,
+                                    const struct owned *o)
 {
-	const struct service *have =
-		(const struct service *)store_get(&op->stores[cache], m->meta.namespace, name);
-	int64_t wait = have ? 0 : taken_wait_ms(ks, cache, name);
+	int64_t wait = o->have ? 0 : taken_wait_ms(ks, o->cache, o->name);
 	struct intent *i;
 
-	if (have && have->apply_hash == hash)
-		return;
-	if (taken_ok && wait > 0) {
+	if (o->taken_ok && wait > 0) {
 		look_again(t, wait);
-		return;
+		return NULL;
 	}
-	i = intent_add(t, class, cache);
-	i->what = arena_printf(t->arena, "%s %s %s", have ? "apply" : "create",
-	                       op->stores[cache].kind->kind, name);
-	i->method = have ? "PATCH" : "POST";
-	i->patch = have ? KUBE_PATCH_APPLY : KUBE_PATCH_NONE;
+	i = intent_add(t, o->class, o->cache);
+	i->what = arena_printf(t->arena, "%s %s %s", o->have ? "change" : "create",
+	                       op->stores[o->cache].kind->kind, o->name);
+	i->method = o->have ? "PATCH" : "POST";
+	i->patch = o->have ? o->patch : KUBE_PATCH_NONE;
 	i->manager = TG_FM_WORKLOAD;
-	i->path = path_of(t, cache, m->meta.namespace, have ? name : NULL, "");
-	i->creates = have ? NULL : arena_strdup(t->arena, name);
-	i->taken_ok = taken_ok;
-	intent_body(t, i, body);
+	i->path = path_of(t, o->cache, m->meta.namespace, o->have ? o->name : NULL, "");
+	i->creates = o->have ? NULL : arena_strdup(t->arena, o->name);
+	i->taken_ok = o->taken_ok;
+	intent_body(t, i, o->body);
+	return i;
 }
 
 /* Last of all: no release waits for it. */
 static int collect_budget(struct mdep_operator *op, struct intents *t, const struct mdep *m,
                           const struct key_state *ks, struct err *err)
 {
-	const struct object *have =
-		store_get(&op->stores[CACHE_BUDGET], m->meta.namespace, m->meta.name);
+	const struct service *have = (const struct service *)store_get(
+		&op->stores[CACHE_BUDGET], m->meta.namespace, m->meta.name);
 	cleanup_buf struct buf body;
+	struct owned o = {.class = INTENT_CLEANUP,
+	                  .cache = CACHE_BUDGET,
+	                  .name = m->meta.name,
+	                  .have = have,
+	                  .taken_ok = true,
+	                  .patch = KUBE_PATCH_APPLY,
+	                  .body = &body};
 	uint64_t hash;
 
 	buf_init(&body, CHILD_BODY_MAX);
 	if (m->budget.off) {
-		if (have && str_eq(have->owner_uid, m->meta.uid))
-			collect_delete(t, INTENT_CLEANUP, CACHE_BUDGET, have);
+		if (have && str_eq(have->meta.owner_uid, m->meta.uid))
+			collect_delete(t, INTENT_CLEANUP, CACHE_BUDGET, &have->meta);
 		return 0;
 	}
 	if (child_disruption_budget(m, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "PodDisruptionBudget body too large");
-	collect_owned(op, t, INTENT_CLEANUP, CACHE_BUDGET, m, ks, m->meta.name, true, &body, hash);
+	if (!have || have->apply_hash != hash)
+		collect_owned(op, t, m, ks, &o);
 	return 0;
 }
 
@@ -209,9 +225,10 @@ static bool revision_kept(const struct rollout_plan *plan, unsigned n, const cha
 }
 
 static struct traffic_wish traffic_wish(const struct rollout_snapshot *s,
-                                        const struct rollout_plan *plan)
+                                        const struct rollout_plan *plan, int port)
 {
 	return (struct traffic_wish){.mdep = s->mdep,
+	                             .port = port,
 	                             .weights = plan->weights,
 	                             .nweights = plan->nweights,
 	                             .step = plan->audience,
@@ -249,67 +266,157 @@ static int port_of_all(struct mdep_operator *op, const struct mdep *m,
 	return port;
 }
 
-/* The Service "<mdep>"; with a driver that splits by revision it selects one of them. */
-static int collect_front(struct mdep_operator *op, const struct rollout_snapshot *s,
-                         const struct rollout_plan *plan, const struct key_state *ks,
-                         struct intents *t, struct err *err)
+/* One that is to be there. */
+struct cell_service {
+	const char *name;
+	const char *revision, *zone;
+	bool front;
+	const struct service *have; /* NULL: it is not there */
+};
+
+struct cell_services {
+	struct cell_service *v;
+	unsigned n;
+};
+
+static const struct service *get_service(const struct mdep_operator *op, const struct mdep *m,
+                                         const char *name)
+{
+	return (const struct service *)store_get(&op->stores[CACHE_SERVICE], m->meta.namespace,
+	                                         name);
+}
+
+static void add_service(const struct mdep_operator *op, struct arena *a, const struct mdep *m,
+                        const char *revision, const char *zone, struct cell_services *out)
+{
+	const char *name;
+
+	zone = traffic_driver_of(m)->by_revision ? "" : str_or(zone, "");
+	for (unsigned i = 0; i < out->n; i++)
+		if (!out->v[i].front && str_eq(out->v[i].revision, revision) &&
+		    str_eq(out->v[i].zone, zone))
+			return;
+	name = gateway_service_name(a, m, revision, zone);
+	out->v[out->n++] =
+		(struct cell_service){name, revision, zone, false, get_service(op, m, name)};
+}
+
+/* Revision that the Service "<mdep>" selects, NULL = any: a driver may split by revision. */
+static const char *front_revision(struct mdep_operator *op, const struct rollout_snapshot *s,
+                                  const struct rollout_plan *plan, const struct key_state *ks)
 {
 	const struct traffic_driver *driver = traffic_driver_of(s->mdep);
-	struct traffic_wish wish = traffic_wish(s, plan);
+	struct traffic_wish wish = traffic_wish(s, plan, s->mdep->service_port);
 	struct traffic_view view;
-	const char *revision = NULL;
-	cleanup_buf struct buf body;
-	unsigned before = t->n;
+
+	if (!driver || !driver->front)
+		return NULL;
+	route_view(op, s->mdep, ks, s->now_ms, &view);
+	return driver->front(&wish, &view);
+}
+
+/*
+ * The Service "<mdep>", but for one that is taken over (the one that the route names is the
+ * Deployment's), and with a driver the cells': those with a wish, and those of a zone that nothing
+ * can be wished of while the route names it.
+ */
+static void list_services(struct mdep_operator *op, const struct rollout_snapshot *s,
+                          const struct rollout_plan *plan, const struct key_state *ks,
+                          struct arena *a, struct cell_services *out)
+{
+	const struct mdep *m = s->mdep;
+
+	out->v = arena_array(a, 1 + plan->ncells + plan->nweights, sizeof(*out->v));
+	out->n = 0;
+	if (!m->take_over)
+		out->v[out->n++] =
+			(struct cell_service){m->meta.name, front_revision(op, s, plan, ks), NULL,
+		                              true, get_service(op, m, m->meta.name)};
+	if (!traffic_driver_of(m))
+		return;
+	for (unsigned i = 0; i < plan->ncells; i++)
+		if (!plan->cells[i].remove)
+			add_service(op, a, m, plan->cells[i].revision, plan->cells[i].zone, out);
+	for (unsigned i = 0; i < plan->nweights; i++)
+		add_service(op, a, m, plan->weights[i].revision, plan->weights[i].zone, out);
+}
+
+static void plan_ports(const struct mdep_operator *op, const struct rollout_snapshot *s,
+                       const struct cell_services *services, struct key_state *ks,
+                       struct intents *t, struct service_ports *out)
+{
+	const struct service **have = arena_array(t->arena, services->n, sizeof(*have));
+	unsigned n = 0;
+
+	*out = (struct service_ports){.wanted = s->mdep->service_port,
+	                              .route = s->mdep->service_port};
+	for (unsigned i = 0; i < services->n; i++)
+		if (services->v[i].have)
+			have[n++] = services->v[i].have;
+	/* Without a driver nobody says whether somebody still asks for the old one. */
+	if (traffic_driver_of(s->mdep))
+		service_ports_plan(op, s, have, n, ks, t->arena, out);
+	if (out->later_ms)
+		look_again(t, out->later_ms);
+}
+
+static int write_service(struct mdep_operator *op, const struct mdep *m,
+                         const struct rollout_plan *plan, const struct cell_service *x,
+                         const struct child_ports *ports, struct buf *body, uint64_t *hash)
+{
+	int port = x->revision ? port_of(op, m, x->revision) : port_of_all(op, m, plan);
+
+	if (x->front)
+		return child_front_service(m, x->revision, port, ports, body, hash);
+	if (traffic_driver_of(m)->by_revision)
+		return child_revision_service(m, x->revision, port, ports, body, hash);
+	return child_cell_service(m, x->revision, x->zone, port, ports, body, hash);
+}
+
+static int collect_service(struct mdep_operator *op, struct intents *t, const struct mdep *m,
+                           const struct rollout_plan *plan, const struct key_state *ks,
+                           const struct cell_service *x, const struct service_ports *ports,
+                           struct err *err)
+{
+	const struct traffic_driver *driver = traffic_driver_of(m);
+	cleanup_buf struct buf body, patch;
+	struct owned o = {.class = INTENT_SERVICE,
+	                  .cache = CACHE_SERVICE,
+	                  .name = x->name,
+	                  .have = x->have,
+	                  .taken_ok = x->front && !(driver && driver->front),
+	                  .patch = KUBE_PATCH_STRATEGIC,
+	                  .body = x->have ? &patch : &body};
+	struct child_ports shows;
+	struct intent *i;
 	uint64_t hash;
-	int port;
 
 	buf_init(&body, CHILD_BODY_MAX);
-	/* The one that the route names is the Deployment's. */
-	if (s->mdep->take_over)
-		return 0;
-	if (driver && driver->front) {
-		route_view(op, s->mdep, ks, s->now_ms, &view);
-		revision = driver->front(&wish, &view);
-	}
-	port = revision ? port_of(op, s->mdep, revision) : port_of_all(op, s->mdep, plan);
-	if (child_front_service(s->mdep, revision, port, &body, &hash))
+	buf_init(&patch, CHILD_BODY_MAX);
+	service_ports_of(ports, x->have, &shows);
+	if (write_service(op, m, plan, x, &shows, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "Service body too large");
-	collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, s->mdep, ks, s->mdep->meta.name,
-	              !(driver && driver->front), &body, hash);
-	if (t->n > before)
-		t->v[before].front = true;
+	if (x->have && x->have->apply_hash == hash && service_ports_shown(x->have, &shows))
+		return 0;
+	if (x->have && child_service_patch(x->have, &body, &patch))
+		return err_set(err, ERR_TOO_BIG, "Service body too large");
+	i = collect_owned(op, t, m, ks, &o);
+	if (i)
+		i->front = x->front;
 	return 0;
 }
 
 static int collect_services(struct mdep_operator *op, const struct rollout_snapshot *s,
-                            const struct rollout_plan *plan, const struct key_state *ks,
-                            struct intents *t, struct err *err)
+                            const struct rollout_plan *plan, struct key_state *ks,
+                            struct intents *t, struct service_ports *ports, struct err *err)
 {
-	const struct mdep *m = s->mdep;
-	const struct traffic_driver *driver = traffic_driver_of(m);
-	cleanup_buf struct buf body;
-	uint64_t hash;
-	int port;
+	struct cell_services services;
 
-	buf_init(&body, CHILD_BODY_MAX);
-	if (collect_front(op, s, plan, ks, t, err))
-		return -1;
-	for (unsigned i = 0; driver && i < plan->ncells; i++) {
-		const struct rollout_cell_wish *c = &plan->cells[i];
-		const char *zone = driver->by_revision ? "" : c->zone;
-
-		if (c->remove || (driver->by_revision && revision_kept(plan, i, c->revision)))
-			continue;
-		buf_reset(&body);
-		port = port_of(op, m, c->revision);
-		if (driver->by_revision
-		            ? child_revision_service(m, c->revision, port, &body, &hash)
-		            : child_cell_service(m, c->revision, zone, port, &body, &hash))
-			return err_set(err, ERR_TOO_BIG, "Service body too large");
-		collect_owned(op, t, INTENT_SERVICE, CACHE_SERVICE, m, ks,
-		              gateway_service_name(t->arena, m, c->revision, zone), false, &body,
-		              hash);
-	}
+	list_services(op, s, plan, ks, t->arena, &services);
+	plan_ports(op, s, &services, ks, t, ports);
+	for (unsigned i = 0; i < services.n; i++)
+		if (collect_service(op, t, s->mdep, plan, ks, &services.v[i], ports, err))
+			return -1;
 	return 0;
 }
 
@@ -492,12 +599,12 @@ static void collect_retired(struct intents *t, const struct mdep *m, const char 
 #define ROUTE_LATER_MS 500
 
 static int collect_route(struct mdep_operator *op, const struct rollout_snapshot *s,
-                         const struct rollout_plan *plan, const struct key_state *ks,
+                         const struct rollout_plan *plan, const struct key_state *ks, int port,
                          struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
 	const struct traffic_driver *driver = traffic_driver_of(m);
-	struct traffic_wish wish = traffic_wish(s, plan);
+	struct traffic_wish wish = traffic_wish(s, plan, port);
 	struct traffic_view view;
 	struct traffic_edit edit;
 	struct intent *i;
@@ -542,11 +649,13 @@ int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
 }
 
 int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
-                    const struct rollout_plan *plan, const struct key_state *ks,
-                    struct intents *out, struct err *err)
+                    const struct rollout_plan *plan, struct key_state *ks, struct intents *out,
+                    struct err *err)
 {
+	struct service_ports ports;
+
 	if (collect_status(out, s->mdep, &plan->status, ks, err) ||
-	    collect_services(op, s, plan, ks, out, err))
+	    collect_services(op, s, plan, ks, out, &ports, err))
 		return -1;
 	for (unsigned i = 0; i < plan->npods; i++)
 		if (plan->pods[i].evict)
@@ -559,5 +668,5 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 	if (collect_budget(op, out, s->mdep, ks, err))
 		return -1;
 	collect_retired(out, s->mdep, plan->retire);
-	return collect_route(op, s, plan, ks, out, err);
+	return collect_route(op, s, plan, ks, ports.route, out, err);
 }

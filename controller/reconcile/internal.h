@@ -59,6 +59,8 @@ struct key_state {
 	int64_t status_ms;        /* monotonic, of the last status write */
 	int64_t pass_ms;          /* monotonic, when the present pass began */
 	bool again;               /* it has asked for another one later */
+	uint8_t port_stage;       /* of a changed servicePort (service_port.c) */
+	int64_t port_stage_ms;    /* monotonic, since when */
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct room_pods *room;          /* what room is asked for with; NULL = nothing is */
 	struct taken *taken;             /* names that others hold; NULL mostly */
@@ -166,8 +168,8 @@ struct intents {
 
 /* Everything the plan wishes and the caches do not show yet. */
 int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
-                    const struct rollout_plan *plan, const struct key_state *ks,
-                    struct intents *out, struct err *err);
+                    const struct rollout_plan *plan, struct key_state *ks, struct intents *out,
+                    struct err *err);
 
 /* Status alone: of a pass that may not do anything else. */
 int intents_collect_status(const struct mdep *m, const struct mdep_status *next,

@@ -57,7 +57,7 @@ static bool send(struct parting *p)
 {
 	const struct traffic_driver *driver = traffic_driver_of(&p->m);
 	enum cache cache = route_cache(&p->m);
-	struct traffic_wish wish = {.mdep = &p->m, .parting = true};
+	struct traffic_wish wish = {.mdep = &p->m, .port = p->m.service_port, .parting = true};
 	struct traffic_view view = {.route = (const struct route *)store_get(&p->op->stores[cache],
 	                                                                     p->m.meta.namespace,
 	                                                                     p->m.route_name)};

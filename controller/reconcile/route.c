@@ -56,6 +56,14 @@ static const struct route *get(const struct mdep_operator *op, enum cache cache,
 	return (const struct route *)store_get(&op->stores[cache], m->meta.namespace, name);
 }
 
+static int plain_port(const struct service *s)
+{
+	for (unsigned i = 0; s && i < s->nports; i++)
+		if (s->ports[i].plain)
+			return s->ports[i].port;
+	return 0;
+}
+
 void route_view(const struct mdep_operator *op, const struct mdep *m, const struct key_state *ks,
                 int64_t now_ms, struct traffic_view *out)
 {
@@ -67,7 +75,8 @@ void route_view(const struct mdep_operator *op, const struct mdep *m, const stru
 	*out = (struct traffic_view){.now_ms = now_ms,
 	                             .written_ms = ks->route_written_ms,
 	                             .front_ms = ks->front_written_ms,
-	                             .front = front ? front->revision : NULL};
+	                             .front = front ? front->revision : NULL,
+	                             .front_port = plain_port(front)};
 	if (cache == CACHES)
 		return;
 	out->route = get(op, cache, m, m->route_name);

@@ -166,7 +166,73 @@ static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const s
 	return delete_object(s, o, options);
 }
 
-/* Pod conditions merge by type; nothing else is patched strategically by us. */
+/* --- strategic merge patches: of a Service's ports, and of conditions --------------------- */
+
+static const struct cJSON *port_in(const struct cJSON *ports, int64_t port)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, ports)
+		if (json_i64(it, "port", 0) == port)
+			return it;
+	return NULL;
+}
+
+/* Ports merge by number. */
+static void merge_ports(struct json_writer *w, const struct cJSON *have, const struct cJSON *over)
+{
+	const struct cJSON *it;
+
+	jw_array(w, "ports");
+	json_for_each (it, have)
+		if (!port_in(over, json_i64(it, "port", 0)))
+			jw_value(w, NULL, it);
+	json_for_each (it, over)
+		if (!json_has(it, "$patch"))
+			jw_value(w, NULL, it);
+	jw_end_array(w);
+}
+
+/* As the API server does, which takes no two ports of one name. */
+static bool ports_are_valid(const struct cJSON *ports)
+{
+	const struct cJSON *it, *other;
+
+	json_for_each (it, ports)
+		for (other = json_next(it); other; other = json_next(other))
+			if (str_eq(json_str(it, "name"), json_str(other, "name")))
+				return false;
+	return json_size(ports) > 0;
+}
+
+static struct outcome patch_service(struct sim_api *s, struct sim_object *o,
+                                    const struct cJSON *body)
+{
+	const struct cJSON *spec = json_get(body, "spec"), *it, *merged;
+	cleanup_arena struct arena a;
+	cleanup_buf struct buf b;
+	struct json_writer w;
+
+	arena_init(&a, 4096);
+	buf_init(&b, SIM_TEXT_MAX);
+	jw_init(&w, &b);
+	jw_object(&w, NULL);
+	jw_value(&w, "metadata", json_get(body, "metadata"));
+	jw_object(&w, "spec");
+	json_for_each (it, spec)
+		if (!str_eq(json_key(it), "ports"))
+			jw_value(&w, json_key(it), it);
+	merge_ports(&w, json_path(o->json, "spec", "ports", NULL), json_get(spec, "ports"));
+	jw_end_object(&w);
+	jw_end_object(&w);
+	jw_end(&w);
+	merged = json_parse(&a, b.data, b.len, NULL);
+	if (!ports_are_valid(json_path(merged, "spec", "ports", NULL)))
+		return refusal(422, "Invalid");
+	return done(200, store_write(s, o->resource, o, merged, STORE_MERGE, false, o->ns));
+}
+
+/* Conditions of pods merge by type. */
 static struct outcome patch_conditions(struct sim_api *s, struct sim_object *o,
                                        const struct cJSON *body)
 {
@@ -203,8 +269,12 @@ static struct outcome patch(struct sim_api *s, const struct target *t, const str
 {
 	bool status = str_eq(t->sub, "status");
 
-	if (str_eq(q->content_type, "application/strategic-merge-patch+json"))
-		return o ? patch_conditions(s, o, body) : refusal(404, "NotFound");
+	if (str_eq(q->content_type, "application/strategic-merge-patch+json")) {
+		if (!o)
+			return refusal(404, "NotFound");
+		return o->resource == SIM_SERVICE ? patch_service(s, o, body)
+		                                  : patch_conditions(s, o, body);
+	}
 	if (str_starts(str_or(q->content_type, ""), "application/apply-patch"))
 		return o || !status ? done(o ? 200 : 201, store_write(s, t->resource, o, body,
 		                                                      STORE_APPLY, status, t->ns))

@@ -84,6 +84,19 @@ static void write_endpoints(struct world *w, const struct sim_object *service,
 	jw_end_array(j);
 }
 
+static void write_slice_ports(const struct sim_object *service, struct json_writer *j)
+{
+	const struct cJSON *it;
+
+	jw_array(j, "ports");
+	json_for_each (it, json_path(service->json, "spec", "ports", NULL)) {
+		jw_object(j, NULL);
+		jw_str(j, "name", json_str(it, "name"));
+		jw_end_object(j);
+	}
+	jw_end_array(j);
+}
+
 /* What the endpoints controller copies from a Service: its labels, and whose it is. */
 static void write_slice(struct world *w, const struct sim_object *service, struct json_writer *j)
 {
@@ -102,6 +115,7 @@ static void write_slice(struct world *w, const struct sim_object *service, struc
 	jw_end_object(j);
 	jw_end_array(j);
 	jw_end_object(j);
+	write_slice_ports(service, j);
 	write_endpoints(w, service, j);
 	jw_end_object(j);
 }
@@ -133,10 +147,81 @@ static void set_slice(struct world *w, struct sim_object *service)
 		sim_put(w->api, SIM_SLICE, b.data, NULL);
 }
 
+/* --- ports of Services --------------------------------------------------------------------- */
+
+static bool shows(const struct sim_object *service, int port)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_path(service->json, "spec", "ports", NULL))
+		if (json_i64(it, "port", 0) == port)
+			return true;
+	return false;
+}
+
+static bool has_heard(const struct sim_attached *x, int port)
+{
+	for (unsigned i = 0; i < x->nports; i++)
+		if (x->ports[i] == port)
+			return true;
+	return false;
+}
+
+bool world_is_reached_by(const struct sim_object *service, int port)
+{
+	return !port || has_heard(&service->world, port);
+}
+
+static void hear_all(struct sim_object *service)
+{
+	struct sim_attached *x = &service->world;
+	const struct cJSON *it;
+
+	x->due_ms = x->nports = 0;
+	json_for_each (it, json_path(service->json, "spec", "ports", NULL))
+		if (x->nports < SIM_PORTS_MAX)
+			x->ports[x->nports++] = (int)json_i64(it, "port", 0);
+}
+
+static bool is_news(const struct sim_object *service)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, json_path(service->json, "spec", "ports", NULL))
+		if (!has_heard(&service->world, (int)json_i64(it, "port", 0)))
+			return true;
+	return false;
+}
+
+/* Ports that go are gone at once, those that come are heard of after a while. */
+static void tick_ports(struct world *w, struct sim_object *service, int64_t *next)
+{
+	struct sim_attached *x = &service->world;
+	int64_t now = clock_mono_ms();
+	unsigned n = 0;
+
+	if (!x->nports) { /* new: before its first endpoint nobody asks for it */
+		hear_all(service);
+		return;
+	}
+	for (unsigned i = 0; i < x->nports; i++)
+		if (shows(service, x->ports[i]))
+			x->ports[n++] = x->ports[i];
+	x->nports = n;
+	if (!is_news(service))
+		return;
+	if (!x->due_ms)
+		x->due_ms = now + world_draw(w, 0, TAKE_OVER_MAX_MS);
+	if (now >= x->due_ms)
+		hear_all(service);
+	else if (x->due_ms < *next)
+		*next = x->due_ms;
+}
+
 /* --- reading routes ------------------------------------------------------------------------ */
 
 /* "svc", "svc.ns.svc.cluster.local": the first label. */
-static void add_backend(struct world_split *s, const char *host, int64_t weight)
+static void add_backend(struct world_split *s, const char *host, int64_t port, int64_t weight)
 {
 	struct world_backend *b = &s->v[s->n];
 	size_t n = host ? strcspn(host, ".") : 0;
@@ -145,6 +230,7 @@ static void add_backend(struct world_split *s, const char *host, int64_t weight)
 		return;
 	memcpy(b->service, host, n);
 	b->service[n] = '\0';
+	b->port = (int)port;
 	b->weight = weight;
 	s->n++;
 }
@@ -157,7 +243,8 @@ static void read_mirror(const struct cJSON *rule, struct world_rule *out)
 		mirror = json_get(it, "requestMirror");
 		if (!mirror)
 			continue;
-		add_backend(&out->copies, json_str(json_get(mirror, "backendRef"), "name"), 1);
+		add_backend(&out->copies, json_str(json_get(mirror, "backendRef"), "name"),
+		            json_i64(json_get(mirror, "backendRef"), "port", 0), 1);
 		out->copied = json_double(mirror, "percent", 100) / 100;
 	}
 }
@@ -168,8 +255,16 @@ static void read_gateway_rule(const struct cJSON *rule, struct world_rule *out)
 
 	*out = (struct world_rule){.copied = 0};
 	json_for_each (it, json_get(rule, "backendRefs"))
-		add_backend(&out->answers, json_str(it, "name"), json_i64(it, "weight", 1));
+		add_backend(&out->answers, json_str(it, "name"), json_i64(it, "port", 0),
+		            json_i64(it, "weight", 1));
 	read_mirror(rule, out);
+}
+
+static void add_destination(struct world_split *s, const struct cJSON *from, int64_t weight)
+{
+	const struct cJSON *to = json_get(from, "destination");
+
+	add_backend(s, json_str(to, "host"), json_i64(json_get(to, "port"), "number", 0), weight);
 }
 
 static void read_istio_rule(const struct cJSON *rule, struct world_rule *out)
@@ -179,10 +274,9 @@ static void read_istio_rule(const struct cJSON *rule, struct world_rule *out)
 
 	*out = (struct world_rule){.copied = 0};
 	json_for_each (it, json_get(rule, "route"))
-		add_backend(&out->answers, json_str(json_get(it, "destination"), "host"),
-		            json_i64(it, "weight", n == 1 ? 100 : 0));
+		add_destination(&out->answers, it, json_i64(it, "weight", n == 1 ? 100 : 0));
 	json_for_each (it, json_get(rule, "mirrors")) {
-		add_backend(&out->copies, json_str(json_get(it, "destination"), "host"), 1);
+		add_destination(&out->copies, it, 1);
 		out->copied = json_double(json_get(it, "percentage"), "value", 100) / 100;
 	}
 }
@@ -234,7 +328,8 @@ static void read_weighted(const struct sim_object *route, struct world_split *ou
 	const struct cJSON *it;
 
 	json_for_each (it, json_path(route->json, "spec", "weighted", "services", NULL))
-		add_backend(out, json_str(it, "name"), json_i64(it, "weight", 1));
+		add_backend(out, json_str(it, "name"), json_i64(it, "port", 0),
+		            json_i64(it, "weight", 1));
 }
 
 /* It takes nothing of an object that refers to one that is not there. */
@@ -258,14 +353,30 @@ static void read_traefik(struct world *w, struct world_app *a, const struct sim_
 	a->rules[0].copied = json_double(mirror, "percent", 100) / 100;
 }
 
-static const char *ingress_service(const struct sim_object *o)
+/* Its Service and port, by number or by name. */
+static const struct cJSON *ingress_backend(const struct sim_object *o)
 {
 	const struct cJSON *rule = json_first(json_path(o->json, "spec", "rules", NULL));
 	const struct cJSON *path = json_first(json_get(json_get(rule, "http"), "paths"));
 	const struct cJSON *backend = path ? json_get(path, "backend")
 	                                   : json_path(o->json, "spec", "defaultBackend", NULL);
 
-	return json_str(json_get(backend, "service"), "name");
+	return json_get(backend, "service");
+}
+
+static void add_ingress(struct world *w, struct world_split *out, const struct sim_object *o,
+                        int64_t weight)
+{
+	const struct cJSON *to = ingress_backend(o), *it;
+	const struct sim_object *service =
+		sim_get(w->api, SIM_SERVICE, o->ns, str_or(json_str(to, "name"), ""));
+	const char *name = json_str(json_get(to, "port"), "name");
+	int64_t port = json_i64(json_get(to, "port"), "number", 0);
+
+	json_for_each (it, service && name ? json_path(service->json, "spec", "ports", NULL) : NULL)
+		if (str_eq(json_str(it, "name"), name))
+			port = json_i64(it, "port", 0);
+	add_backend(out, json_str(to, "name"), port, weight);
 }
 
 /* Share in percent that a second Ingress takes away, whatever its dialect's prefix. */
@@ -286,9 +397,9 @@ static void read_ingress(struct world *w, struct world_app *a, const struct sim_
 	const struct sim_object *canary = sim_get(w->api, SIM_INGRESS, main->ns, name);
 	int64_t share = canary ? canary_weight(canary) : 0;
 
-	add_backend(&a->rules[0].answers, ingress_service(main), 100 - share);
+	add_ingress(w, &a->rules[0].answers, main, 100 - share);
 	if (canary)
-		add_backend(&a->rules[0].answers, ingress_service(canary), share);
+		add_ingress(w, &a->rules[0].answers, canary, share);
 }
 
 static void read_route(struct world *w, struct world_app *a, const struct sim_object *route)
@@ -432,8 +543,10 @@ int64_t gateway_round(struct world *w)
 	int64_t next = INT64_MAX;
 	struct sim_object *o;
 
-	for (o = sim_next(w->api, SIM_SERVICE, NULL); o; o = sim_next(w->api, SIM_SERVICE, o))
+	for (o = sim_next(w->api, SIM_SERVICE, NULL); o; o = sim_next(w->api, SIM_SERVICE, o)) {
 		set_slice(w, o);
+		tick_ports(w, o, &next);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		if (i == TRAFFIC_NONE)
 			continue;

@@ -80,6 +80,7 @@ struct user {
 	int64_t replicas, surge, unavailable;
 	unsigned version; /* 1.. */
 	unsigned steps;
+	bool other_port; /* of the Services */
 	/* What ends by itself. */
 	int64_t dark_until_ms, silent_until_ms, node_due_ms, asleep_until_ms, incident_until_ms;
 	int64_t shifted_until_ms; /* end of the last ZoneShift */

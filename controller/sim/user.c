@@ -289,6 +289,7 @@ static void change_bounds(struct run *r, uint64_t draw)
 		u->surge = 1 + (int64_t)(draw % 3);
 		u->unavailable = (int64_t)((draw >> 8) % 2);
 	}
+	u->other_port ^= draw >> 40 & 1;
 	r->check.bounds_ms = run_now(r);
 	user_put_manifest(r);
 }

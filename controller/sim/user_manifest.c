@@ -123,20 +123,34 @@ void user_put_manifest(struct run *r)
 	add_steps(&b, u->steps);
 	buf_addf(&b, "]},\"canary\":{\"interval\":\"%ds\"}", r->scene.long_holds ? 15 : 5);
 	if (!r->scene.plain)
-		buf_addf(&b, ",\"traffic\":{\"httpRoute\":{\"name\":\"" RUN_MODEL "\"%s}}",
+		buf_addf(&b, ",\"traffic\":{%s\"httpRoute\":{\"name\":\"" RUN_MODEL "\"%s}}",
+		         u->other_port ? "\"servicePort\":8080," : "",
 		         r->scene.own_route ? "" : ",\"parentRefs\":[{\"name\":\"gw\"}]");
 	buf_addstr(&b, "}}");
 	sim_put(r->cluster.api, SIM_MDEP, b.data, NULL);
 }
 
+/* Who writes a route looks first by which port the Service can be reached. */
+static int route_port(const struct run *r)
+{
+	const struct sim_object *front = sim_get(r->cluster.api, SIM_SERVICE, NULL, RUN_MODEL);
+	bool other = r->user.other_port;
+
+	if (front && !world_is_reached_by(front, other ? 8080 : 80))
+		other = !other;
+	return other ? 8080 : 80;
+}
+
 void user_put_route(struct run *r)
 {
-	sim_put(r->cluster.api, SIM_ROUTE,
-	        "{\"metadata\":{\"name\":\"" RUN_MODEL "\",\"namespace\":\"default\"},\"spec\":{"
-	        "\"parentRefs\":[{\"name\":\"gw\"}],\"rules\":[{\"matches\":[{\"path\":{\"type\":"
-	        "\"PathPrefix\",\"value\":\"/\"}}],\"backendRefs\":[{\"name\":\"" RUN_MODEL
-	        "\",\"port\":80}]}]}}",
-	        NULL);
+	cleanup_free char *text = xasprintf(
+		"{\"metadata\":{\"name\":\"" RUN_MODEL "\",\"namespace\":\"default\"},\"spec\":{"
+		"\"parentRefs\":[{\"name\":\"gw\"}],\"rules\":[{\"matches\":[{\"path\":{\"type\":"
+		"\"PathPrefix\",\"value\":\"/\"}}],\"backendRefs\":[{\"name\":\"" RUN_MODEL
+		"\",\"port\":%d}]}]}}",
+		route_port(r));
+
+	sim_put(r->cluster.api, SIM_ROUTE, text, NULL);
 }
 
 void user_apply(struct run *r, unsigned version)

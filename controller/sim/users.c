@@ -165,16 +165,17 @@ static bool is_bereft(struct world *w, struct sim_object *service)
 	return service->world.bereft;
 }
 
-static void send_to(struct world *w, struct world_app *a, const char *name, double rate)
+static void send_to(struct world *w, struct world_app *a, const char *name, int port, double rate)
 {
 	struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name), *p = NULL;
-	unsigned endpoints = service ? world_endpoints(w, service) : 0;
+	bool reached = service && world_is_reached_by(service, port);
+	unsigned endpoints = reached ? world_endpoints(w, service) : 0;
 
 	if (rate <= 0)
 		return;
 	a->open |= endpoints > 0;
 	if (!endpoints) {
-		*(service && is_bereft(w, service) ? &a->rates.lost_dark
+		*(reached && is_bereft(w, service) ? &a->rates.lost_dark
 		                                   : &a->rates.lost_release) += rate;
 		return;
 	}
@@ -212,7 +213,8 @@ static void send_by_rule(struct world *w, struct world_app *a, const struct worl
 	double sum = sum_of(&r->answers), copies = sum_of(&r->copies);
 
 	for (unsigned i = 0; i < r->answers.n && sum > 0; i++)
-		send_to(w, a, r->answers.v[i].service, rate * (double)r->answers.v[i].weight / sum);
+		send_to(w, a, r->answers.v[i].service, r->answers.v[i].port,
+		        rate * (double)r->answers.v[i].weight / sum);
 	if (sum <= 0)
 		a->rates.lost_release += rate;
 	for (unsigned i = 0; i < r->copies.n && copies > 0; i++)
@@ -228,7 +230,7 @@ static void share_app(struct world *w, struct world_app *a)
 	if (!sim_get(w->api, SIM_MDEP, a->ns, a->name))
 		return;
 	if (!a->driven) {
-		send_to(w, a, a->name, a->rate);
+		send_to(w, a, a->name, 0, a->rate);
 	} else {
 		send_by_rule(w, a, &a->rules[0], a->rate - audience);
 		send_by_rule(w, a, &a->rules[1], audience);

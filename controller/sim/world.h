@@ -33,6 +33,7 @@ struct world_behaviour {
 
 struct world_backend {
 	char service[64];
+	int port; /* 0 = whatever it has */
 	int64_t weight;
 };
 
@@ -152,6 +153,8 @@ int64_t nodes_round(struct world *w);
 int64_t gateway_round(struct world *w);
 /* Pods behind a Service, as EndpointSlices and gateways see them. */
 bool world_is_behind(const struct sim_object *service, const struct sim_object *pod);
+/* The gateways have heard that it answers by this port; 0 = by any. */
+bool world_is_reached_by(const struct sim_object *service, int port);
 unsigned world_endpoints(struct world *w, const struct sim_object *service);
 /* The first after `pod` (NULL: of all) that is behind it. */
 struct sim_object *world_next_behind(struct world *w, const struct sim_object *service,

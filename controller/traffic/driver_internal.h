@@ -48,19 +48,22 @@ struct rules_form {
 	const char *mirrors;
 	const char *template; /* the rule of a route of ours, before backends */
 	unsigned max_rules;   /* 0 = no limit */
-	void (*write_backend)(struct json_writer *w, const char *key, const struct mdep *m,
-	                      const char *service, int weight); /* weight -1: none is written */
+	/* weight -1: none is written */
+	void (*write_backend)(struct json_writer *w, const char *key, const struct traffic_wish *t,
+	                      const char *service, int weight);
 	/* Service in the ModelDeployment's namespace, NULL for anything else. */
 	const char *(*service_of)(const struct mdep *m, const struct cJSON *backend,
 	                          struct arena *a);
 	/* 1 where the backend does not say. */
 	int (*weight_of)(const struct cJSON *backend);
+	/* 0 where it does not say. */
+	int (*port_of)(const struct cJSON *backend);
 	/* Writes the match (NULL: any request) with the audience added; false: it contradicts. */
 	bool (*write_match)(struct json_writer *w, const struct cJSON *match,
 	                    const struct traffic_wish *t, struct arena *a);
 	bool (*has_headers)(const struct cJSON *match);
-	void (*write_mirror)(struct json_writer *w, const struct mdep *m, const char *service,
-	                     int percent);
+	void (*write_mirror)(struct json_writer *w, const struct traffic_wish *t,
+	                     const char *service, int percent);
 	const struct cJSON *(*mirror_backend)(const struct cJSON *mirror);
 	/* False: the rule is not for us whatever it points at. NULL = never. */
 	bool (*is_candidate)(const struct mdep *m, const struct cJSON *rule);
@@ -75,5 +78,7 @@ int rules_edit(const struct rules_form *form, const struct object_kind *kind,
 void rules_observe(const struct rules_form *form, const struct object_kind *kind,
                    const struct mdep *m, const struct route *r, const struct rollout_cell *cells,
                    unsigned ncells, struct arena *a, struct rollout_traffic *out);
+bool rules_name_port(const struct rules_form *form, const struct mdep *m, const struct route *r,
+                     int port, struct arena *a);
 
 #endif

@@ -8,14 +8,14 @@
 #define MAX_RULES 16 /* of a route, by its schema */
 
 /* Defaults are written out: the object then reads back as it was applied. */
-static void write_ref(struct json_writer *w, const char *key, const struct mdep *m,
+static void write_ref(struct json_writer *w, const char *key, const struct traffic_wish *t,
                       const char *service, int weight)
 {
 	jw_object(w, key);
 	jw_str(w, "group", "");
 	jw_str(w, "kind", "Service");
 	jw_str(w, "name", service);
-	jw_i64(w, "port", m->service_port);
+	jw_i64(w, "port", t->port);
 	if (weight >= 0)
 		jw_i64(w, "weight", weight);
 	jw_end_object(w);
@@ -36,6 +36,11 @@ static const char *service_of(const struct mdep *m, const struct cJSON *ref, str
 static int weight_of(const struct cJSON *ref)
 {
 	return (int)json_i64(ref, "weight", 1);
+}
+
+static int port_of(const struct cJSON *ref)
+{
+	return (int)json_i64(ref, "port", 0);
 }
 
 static void write_header(struct json_writer *w, const struct mdep_header *h, struct arena *a)
@@ -99,13 +104,13 @@ static bool has_headers(const struct cJSON *match)
 	return json_size(json_get(match, "headers")) > 0;
 }
 
-static void write_mirror(struct json_writer *w, const struct mdep *m, const char *service,
+static void write_mirror(struct json_writer *w, const struct traffic_wish *t, const char *service,
                          int percent)
 {
 	jw_object(w, NULL);
 	jw_str(w, "type", "RequestMirror");
 	jw_object(w, "requestMirror");
-	write_ref(w, "backendRef", m, service, -1);
+	write_ref(w, "backendRef", t, service, -1);
 	if (percent < 100)
 		jw_i64(w, "percent", percent);
 	jw_end_object(w);
@@ -130,7 +135,7 @@ static void write_spec(struct json_writer *w, const struct mdep *m)
 		.list = "rules", .matches = "matches", .backends = "backendRefs",                  \
 		.mirrors = "filters", .template = (rule), .max_rules = MAX_RULES,                  \
 		.write_backend = write_ref, .service_of = service_of, .weight_of = weight_of,      \
-		.write_match = write_match, .has_headers = has_headers,                            \
+		.port_of = port_of, .write_match = write_match, .has_headers = has_headers,        \
 		.write_mirror = write_mirror, .mirror_backend = mirror_backend,                    \
 		.write_spec = write_spec,                                                          \
 	}
@@ -177,7 +182,18 @@ static void grpc_observe(const struct mdep *m, const struct traffic_view *v,
 	observe(&grpc_form, &grpcroute_kind, m, v, cells, ncells, a, out);
 }
 
-const struct traffic_driver httproute_driver = {
-	.kind = &httproute_kind, .edit = http_edit, .observe = http_observe};
-const struct traffic_driver grpcroute_driver = {
-	.kind = &grpcroute_kind, .edit = grpc_edit, .observe = grpc_observe};
+/* Both name Services in the same way. */
+static bool names_port(const struct mdep *m, const struct traffic_view *v, int port,
+                       struct arena *a)
+{
+	return rules_name_port(&http_form, m, v->route, port, a);
+}
+
+const struct traffic_driver httproute_driver = {.kind = &httproute_kind,
+                                                .edit = http_edit,
+                                                .observe = http_observe,
+                                                .names_port = names_port};
+const struct traffic_driver grpcroute_driver = {.kind = &grpcroute_kind,
+                                                .edit = grpc_edit,
+                                                .observe = grpc_observe,
+                                                .names_port = names_port};

@@ -145,7 +145,7 @@ static void write_annotations(struct json_writer *j, const struct traffic_wish *
 }
 
 static void write_path(struct json_writer *j, const struct cJSON *path, const char *service,
-                       const struct mdep *m)
+                       int port)
 {
 	jw_object(j, NULL);
 	jw_str(j, "path", json_str(path, "path"));
@@ -154,7 +154,7 @@ static void write_path(struct json_writer *j, const struct cJSON *path, const ch
 	jw_object(j, "service");
 	jw_str(j, "name", service);
 	jw_object(j, "port");
-	jw_i64(j, "number", m->service_port);
+	jw_i64(j, "number", port);
 	jw_end_object(j);
 	jw_end_object(j);
 	jw_end_object(j);
@@ -182,8 +182,9 @@ static unsigned all_our_paths(const struct cJSON *spec, const struct mdep *m)
 }
 
 static void write_rules(struct json_writer *j, const struct cJSON *spec, const char *service,
-                        const struct mdep *m)
+                        const struct traffic_wish *w)
 {
+	const struct mdep *m = w->mdep;
 	const struct cJSON *rule, *it;
 
 	jw_array(j, "rules");
@@ -196,7 +197,7 @@ static void write_rules(struct json_writer *j, const struct cJSON *spec, const c
 		jw_array(j, "paths");
 		json_for_each (it, json_path(rule, "http", "paths", NULL))
 			if (str_eq(path_service(it), m->meta.name))
-				write_path(j, it, service, m);
+				write_path(j, it, service, w->port);
 		jw_end_array(j);
 		jw_end_object(j);
 		jw_end_object(j);
@@ -218,7 +219,7 @@ static int write_canary(const struct traffic_wish *w, const struct traffic_view 
 	jw_end_object(&j);
 	jw_object(&j, "spec");
 	jw_str(&j, "ingressClassName", json_str(spec, "ingressClassName"));
-	write_rules(&j, spec, gateway_service_name(a, m, w->target, ""), m);
+	write_rules(&j, spec, gateway_service_name(a, m, w->target, ""), w);
 	jw_end_object(&j);
 	jw_end_object(&j);
 	return jw_end(&j);
@@ -432,10 +433,45 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 	}
 }
 
+/* --- ports ------------------------------------------------------------------------------- */
+
+/* By number, or by name, which is the front's. */
+static int port_of(const struct cJSON *path, int front_port)
+{
+	const struct cJSON *port = json_path(path, "backend", "service", "port", NULL);
+	int suffix = service_port_suffix(json_str(port, "name"));
+
+	if (suffix < 0)
+		return (int)json_i64(port, "number", 0);
+	return suffix ? suffix : front_port;
+}
+
+static bool ingress_names(const struct mdep *m, const struct route *ingress, int front_port,
+                          int port, struct arena *a)
+{
+	const struct cJSON *rule, *it;
+
+	json_for_each (rule, ingress ? json_get(parse(a, ingress->spec_json), "rules") : NULL)
+		json_for_each (it, json_path(rule, "http", "paths", NULL))
+			if (gateway_names_us(m, path_service(it)) &&
+			    port_of(it, front_port) == port)
+				return true;
+	return false;
+}
+
+/* The user's Ingress is not ours to change: it may name the port that it names for good. */
+static bool names_port(const struct mdep *m, const struct traffic_view *v, int port,
+                       struct arena *a)
+{
+	return ingress_names(m, v->route, v->front_port, port, a) ||
+	       ingress_names(m, canary_of(v), v->front_port, port, a);
+}
+
 const struct traffic_driver ingress_driver = {.kind = &ingress_kind,
                                               .by_revision = true,
                                               .beside = endings,
                                               .nbeside = ARRAY_SIZE(endings),
                                               .edit = edit,
                                               .observe = observe,
+                                              .names_port = names_port,
                                               .front = front};

@@ -9,22 +9,23 @@
 #include "driver_internal.h"
 #include "tidegate/base/str.h"
 
-static void write_destination(struct json_writer *w, const struct mdep *m, const char *service)
+static void write_destination(struct json_writer *w, const struct traffic_wish *t,
+                              const char *service)
 {
 	jw_object(w, "destination");
 	/* A short name would be resolved in the namespace of whoever reads it. */
-	jw_strf(w, "host", "%s.%s.svc.cluster.local", service, m->meta.namespace);
+	jw_strf(w, "host", "%s.%s.svc.cluster.local", service, t->mdep->meta.namespace);
 	jw_object(w, "port");
-	jw_i64(w, "number", m->service_port);
+	jw_i64(w, "number", t->port);
 	jw_end_object(w);
 	jw_end_object(w);
 }
 
-static void write_backend(struct json_writer *w, const char *key, const struct mdep *m,
+static void write_backend(struct json_writer *w, const char *key, const struct traffic_wish *t,
                           const char *service, int weight)
 {
 	jw_object(w, key);
-	write_destination(w, m, service);
+	write_destination(w, t, service);
 	if (weight >= 0)
 		jw_i64(w, "weight", weight);
 	jw_end_object(w);
@@ -53,6 +54,11 @@ static const char *service_of(const struct mdep *m, const struct cJSON *backend,
 static int weight_of(const struct cJSON *backend)
 {
 	return (int)json_i64(backend, "weight", 1);
+}
+
+static int port_of(const struct cJSON *backend)
+{
+	return (int)json_i64(json_path(backend, "destination", "port", NULL), "number", 0);
 }
 
 static const struct cJSON *asked(const struct cJSON *match, const char *name)
@@ -118,11 +124,11 @@ static bool has_headers(const struct cJSON *match)
 	return json_size(json_get(match, "headers")) > 0;
 }
 
-static void write_mirror(struct json_writer *w, const struct mdep *m, const char *service,
+static void write_mirror(struct json_writer *w, const struct traffic_wish *t, const char *service,
                          int percent)
 {
 	jw_object(w, NULL);
-	write_destination(w, m, service);
+	write_destination(w, t, service);
 	jw_object(w, "percentage");
 	jw_i64(w, "value", percent);
 	jw_end_object(w);
@@ -156,6 +162,7 @@ static const struct rules_form form = {
 	.write_backend = write_backend,
 	.service_of = service_of,
 	.weight_of = weight_of,
+	.port_of = port_of,
 	.write_match = write_match,
 	.has_headers = has_headers,
 	.write_mirror = write_mirror,
@@ -178,5 +185,11 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 	out->in_force = out->exists && !out->problem;
 }
 
+static bool names_port(const struct mdep *m, const struct traffic_view *v, int port,
+                       struct arena *a)
+{
+	return rules_name_port(&form, m, v->route, port, a);
+}
+
 const struct traffic_driver istio_driver = {
-	.kind = &virtualservice_kind, .edit = edit, .observe = observe};
+	.kind = &virtualservice_kind, .edit = edit, .observe = observe, .names_port = names_port};

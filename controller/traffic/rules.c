@@ -48,14 +48,13 @@ static void write_backends(struct maker *k, bool audience)
 
 	jw_array(k->out, k->form->backends);
 	if (w->parting)
-		k->form->write_backend(k->out, NULL, w->mdep, w->mdep->meta.name, 1);
+		k->form->write_backend(k->out, NULL, w, w->mdep->meta.name, 1);
 	for (unsigned i = 0; i < w->nweights; i++) {
 		const struct mdep_weight *x = &w->weights[i];
 		int weight = audience ? wish_audience_weight(w, x) : x->weight;
 
 		if (weight >= 0)
-			k->form->write_backend(k->out, NULL, w->mdep, wish_service(w, k->a, x),
-			                       weight);
+			k->form->write_backend(k->out, NULL, w, wish_service(w, k->a, x), weight);
 	}
 	jw_end_array(k->out);
 }
@@ -101,7 +100,7 @@ static void write_mirrors(struct maker *k, const struct cJSON *rule, bool audien
 		if (!is_our_mirror(k, it))
 			jw_value(k->out, NULL, it);
 	if (percent > 0)
-		k->form->write_mirror(k->out, k->w->mdep, service, percent);
+		k->form->write_mirror(k->out, k->w, service, percent);
 	jw_end_array(k->out);
 }
 
@@ -412,4 +411,28 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
 		observe_weight(m, form->service_of(m, it, a), form->weight_of(it), cells, ncells, a,
 		               out);
 	observe_marked(form, m, rules_of(form, r, a), a, out);
+}
+
+static bool names_port(const struct rules_form *form, const struct mdep *m,
+                       const struct cJSON *backend, int port, struct arena *a)
+{
+	return backend && form->port_of(backend) == port &&
+	       gateway_names_us(m, form->service_of(m, backend, a));
+}
+
+/* In any rule, whoever may have written it. */
+bool rules_name_port(const struct rules_form *form, const struct mdep *m, const struct route *r,
+                     int port, struct arena *a)
+{
+	const struct cJSON *rule, *it;
+
+	json_for_each (rule, rules_of(form, r, a)) {
+		json_for_each (it, json_get(rule, form->backends))
+			if (names_port(form, m, it, port, a))
+				return true;
+		json_for_each (it, json_get(rule, form->mirrors))
+			if (names_port(form, m, form->mirror_backend(it), port, a))
+				return true;
+	}
+	return false;
 }

@@ -13,6 +13,7 @@
 
 #include "driver_internal.h"
 #include "tidegate/base/str.h"
+#include "tidegate/traffic/gateway.h"
 
 enum beside { ANSWERS, COPIES, BESIDE };
 static const char *const endings[BESIDE] = {[ANSWERS] = "-answers", [COPIES] = "-copies"};
@@ -45,7 +46,7 @@ static int write_split(const struct traffic_wish *w, bool copies, struct arena *
 		jw_object(&j, NULL);
 		jw_str(&j, "kind", "Service");
 		jw_str(&j, "name", wish_service(w, a, x));
-		jw_i64(&j, "port", w->mdep->service_port);
+		jw_i64(&j, "port", w->port);
 		jw_i64(&j, "weight", weight);
 		jw_end_object(&j);
 	}
@@ -262,8 +263,29 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 	observe_copies(m, spec_of(v->beside[COPIES], a), cells, ncells, a, out);
 }
 
+static bool split_names(const struct mdep *m, const struct route *r, int port, struct arena *a)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, services_of(spec_of(r, a)))
+		if (json_i64(it, "port", 0) == port && gateway_names_us(m, json_str(it, "name")))
+			return true;
+	return false;
+}
+
+static bool names_port(const struct mdep *m, const struct traffic_view *v, int port,
+                       struct arena *a)
+{
+	bool found = split_names(m, v->route, port, a);
+
+	for (enum beside i = ANSWERS; i < BESIDE; i++)
+		found = found || split_names(m, v->beside[i], port, a);
+	return found;
+}
+
 const struct traffic_driver traefik_driver = {.kind = &traefikservice_kind,
                                               .beside = endings,
                                               .nbeside = BESIDE,
                                               .edit = edit,
-                                              .observe = observe};
+                                              .observe = observe,
+                                              .names_port = names_port};

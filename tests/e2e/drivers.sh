@@ -189,6 +189,33 @@ edited_by_hand() {
 	check "and said in an event" grep -q RouteRestored <(k get events)
 }
 
+# ports_of NAME: of its Services, each once.
+ports_of() {
+	k get services -l "serving.tidegate.io/name=$1" -o 'jsonpath={.items[*].spec.ports[*].port}' |
+		tr ' ' '\n' | sort -u | paste -sd' '
+}
+
+# In mid-release; looked at when what comes in between is over.
+other_port() {
+	local name
+	for name in ranker vs ing; do
+		k patch mdep $name --type=merge -p '{"spec":{"traffic":{"servicePort":8080}}}' >/dev/null
+	done
+	wait_until 5 "both ports" eval '[ "$(ports_of ranker)" = "80 8080" ]'
+	equal "another servicePort: Services answer by both" "$(ports_of ranker)" "80 8080"
+}
+
+ports_at_the_end() {
+	local port
+	port=$(field httproute ranker '.spec.rules[-1:].backendRefs[0].port')
+	equal "another servicePort: the route names it" "$port" 8080
+	equal "another servicePort: the old one is gone" "$(ports_of ranker)" 8080
+	equal "VirtualService: the other port" "$(field virtualservice vs '.spec.http[1].route[*].destination.port.number')" "8080 8080"
+	equal "Ingress: the canary names it" \
+		"$(field ingress web-canary '.spec.rules[0].http.paths[0].backend.service.port.number')" 8080
+	equal "Ingress: the old one stays while the user's names it" "$(ports_of ing)" "80 8080"
+}
+
 audience_by_bucket() {
 	promote ranker next
 	wait_until 40 "the second audience" waits_at ranker 1 || give_up "the second audience is not reached"
@@ -287,12 +314,14 @@ story() {
 	world_start_load 50
 	models 2 | kubectl apply -f - >/dev/null
 	audience_by_header
+	other_port
 	edited_by_hand
 	audience_by_bucket
 	route_at_the_end
 	requests_lost_none
 	mirrored
 	others_at_20
+	ports_at_the_end
 	others_at_the_end
 	[ "$failed" -eq 0 ] || {
 		e2e_evidence

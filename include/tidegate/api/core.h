@@ -152,10 +152,20 @@ struct replicaset {
 extern const struct object_kind replicaset_kind;
 
 /* --- Service ----------------------------------------------------------------------------- */
+/* One that we may have made: called TG_PORT_NAME, or that with its number. */
+struct service_port {
+	uint16_t port;
+	bool plain; /* without */
+};
+/* A number behind TG_PORT_NAME, 0 = none is; -1: another name. */
+int service_port_suffix(const char *name);
+
 struct service {
 	struct object meta;
 	uint64_t apply_hash;
 	const char *revision; /* that its selector asks for; NULL = any */
+	const struct service_port *ports;
+	unsigned nports;
 };
 extern const struct object_kind service_kind;
 /* PodDisruptionBudget: as much is kept of it. */
@@ -175,6 +185,9 @@ struct endpointslice {
 	struct object meta;      /* controlled by the Service */
 	const char *const *pods; /* names */
 	unsigned npods;
+	/* Suffixes of the names of its ports, as far as they may be ours. */
+	const uint16_t *ports;
+	unsigned nports;
 };
 extern const struct object_kind endpointslice_kind;
 

@@ -37,6 +37,12 @@
 #define TG_LABEL_REPLICA_OF  TG_GROUP "/replica-of"
 #define TG_ANN_DELETION_COST "controller.kubernetes.io/pod-deletion-cost"
 
+/*
+ * Port of pods and of their Services. A Service that is to answer by another port meanwhile calls
+ * that one "http-<number>".
+ */
+#define TG_PORT_NAME "http"
+
 /* Human orders on a ModelDeployment (design 2.2): TG_GROUP "/" verb. */
 #define TG_ORDER_PREFIX TG_GROUP "/"
 

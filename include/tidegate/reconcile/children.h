@@ -12,7 +12,9 @@
 
 #include <stdint.h>
 
+#include "tidegate/api/core.h"
 #include "tidegate/api/mdep.h"
+#include "tidegate/api/names.h"
 #include "tidegate/api/preset.h"
 #include "tidegate/base/arena.h"
 #include "tidegate/base/buf.h"
@@ -31,22 +33,35 @@ int child_replicaset(const struct mdep *m, const struct child_cell *cell, struct
 /* Pod template alone (JSON object). */
 int child_template(const struct mdep *m, const char *zone, struct buf *out, struct err *err);
 /* What our pods' port is called, and what to give for `port` where they listen on several. */
-#define CHILD_PORT_NAME    "http"
+#define CHILD_PORT_NAME    TG_PORT_NAME
 #define CHILD_PORT_BY_NAME (-1)
+
+/* Ports by which a Service answers. Of a ModelDeployment that stands still there is one. */
+#define CHILD_PORTS_MAX 4
+struct child_ports {
+	struct service_port v[CHILD_PORTS_MAX];
+	unsigned n;
+};
 
 /*
  * Service of one cell, and for drivers with one backend a path of a revision in all zones. `port`
- * is the pods' (0 = the Service's own): an older revision's need not be the spec's.
+ * is the pods' (0 = the Service's own): an older revision's need not be the spec's. ports NULL:
+ * the spec's.
  * *hash identifies the content and stands in the body's annotation TG_ANN_APPLY_HASH, so
  * that an apply that would change nothing is skipped.
  */
 int child_cell_service(const struct mdep *m, const char *revision, const char *zone, int port,
-                       struct buf *out, uint64_t *hash);
-int child_revision_service(const struct mdep *m, const char *revision, int port, struct buf *out,
-                           uint64_t *hash);
+                       const struct child_ports *ports, struct buf *out, uint64_t *hash);
+int child_revision_service(const struct mdep *m, const char *revision, int port,
+                           const struct child_ports *ports, struct buf *out, uint64_t *hash);
 /* Named as the ModelDeployment: every pod in service, or one revision's. */
-int child_front_service(const struct mdep *m, const char *revision, int port, struct buf *out,
-                        uint64_t *hash);
+int child_front_service(const struct mdep *m, const char *revision, int port,
+                        const struct child_ports *ports, struct buf *out, uint64_t *hash);
+/*
+ * The strategic merge patch that makes `have` what body says. Not an apply: what was created by a
+ * POST has another owner, and would keep the ports and selectors that an apply leaves out.
+ */
+int child_service_patch(const struct service *have, const struct buf *body, struct buf *out);
 
 /*
  * PodDisruptionBudget over the pods in service of all revisions. Unless the spec has numbers of its

@@ -59,6 +59,8 @@ struct sim_counts {
 };
 
 /* What the world keeps with an object, on top of its JSON. */
+#define SIM_PORTS_MAX 4
+
 struct sim_attached {
 	int64_t due_ms; /* next step of a pod, node or route, 0 = none */
 	/* Of a pod. */
@@ -74,6 +76,9 @@ struct sim_attached {
 	/* Of a Service: its last endpoint was lost in the dark, and none came since. */
 	bool bereft;
 	uint64_t slice; /* what its EndpointSlice was last made of */
+	/* By which gateways have heard that it can be reached; due_ms: they hear of the others. */
+	int ports[SIM_PORTS_MAX];
+	unsigned nports;
 	/* Of a route: generations, as the gateway has them. */
 	unsigned seen, in_force;
 };

@@ -35,6 +35,7 @@ struct traffic_wish {
 	unsigned nweights;                 /* 0: nothing is to be written */
 	const struct mdep_step *step;      /* its audience and mirror hold now; NULL = neither */
 	const char *target, *stable;       /* revisions; stable NULL before the first */
+	int port;                          /* of the Services, by which they are named */
 	/* Of a ModelDeployment that is deleted, without weights: a route of the user's gets back
 	 * the Service "<mdep>". */
 	bool parting;
@@ -46,6 +47,7 @@ struct traffic_view {
 	/* In the order of the driver's list; NULL = absent. */
 	const struct route *beside[TRAFFIC_BESIDE_MAX];
 	const char *front;          /* revision that the Service "<mdep>" selects; NULL = any */
+	int front_port;             /* which port of it is called TG_PORT_NAME; 0 = none */
 	int64_t front_ms;           /* wall, when our last write of it was answered; 0 = unknown */
 	int64_t now_ms, written_ms; /* wall; of our last answered write, 0 = unknown */
 };
@@ -76,6 +78,9 @@ struct traffic_driver {
 	void (*observe)(const struct mdep *m, const struct traffic_view *v,
 	                const struct rollout_cell *cells, unsigned ncells, struct arena *a,
 	                struct rollout_traffic *out);
+	/* Some Service of m's is named there by this port. */
+	bool (*names_port)(const struct mdep *m, const struct traffic_view *v, int port,
+	                   struct arena *a);
 	/* Revision that the Service "<mdep>" should select; NULL = any. by_revision only. */
 	const char *(*front)(const struct traffic_wish *w, const struct traffic_view *v);
 };

@@ -110,8 +110,8 @@ static const struct cJSON *service(struct arena *a, const struct mdep *m, const 
 
 	buf_init(&out, CHILD_BODY_MAX);
 	assert_int_equal(
-		revision ? child_cell_service(m, revision, "hz-a", child_port(m), &out, hash)
-			 : child_front_service(m, NULL, child_port(m), &out, hash),
+		revision ? child_cell_service(m, revision, "hz-a", child_port(m), NULL, &out, hash)
+			 : child_front_service(m, NULL, child_port(m), NULL, &out, hash),
 		0);
 	return parse_body(a, &out);
 }
@@ -153,7 +153,7 @@ static void test_service_of_two_ports(void **state)
 	arena_init(&a, 0);
 	buf_init(&out, CHILD_BODY_MAX);
 	m = read_spec(&a, SPEC);
-	assert_int_equal(child_front_service(m, NULL, CHILD_PORT_BY_NAME, &out, &hash), 0);
+	assert_int_equal(child_front_service(m, NULL, CHILD_PORT_BY_NAME, NULL, &out, &hash), 0);
 	assert_json(&a, json_path(parse_body(&a, &out), "spec", "ports", NULL),
 	            "[{'name':'http','port':8080,'targetPort':'" CHILD_PORT_NAME
 	            "','protocol':'TCP'}]");

@@ -84,6 +84,7 @@ static inline struct traffic_wish wish_of(const struct mdep *m, const struct mde
 	                             .nweights = n,
 	                             .step = s && (s->nheaders || s->mirror) ? s : NULL,
 	                             .target = NEW,
+	                             .port = m->service_port,
 	                             .stable = OLD};
 }
 

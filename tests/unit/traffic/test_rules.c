@@ -198,7 +198,7 @@ static void test_parting(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
 		cleanup_arena struct arena a;
-		struct traffic_wish w = {.parting = true};
+		struct traffic_wish w = {.port = 80, .parting = true};
 		struct traffic_view v = {.route = NULL};
 		struct traffic_edit e;
 
