@@ -106,7 +106,7 @@ void plan_spread(struct planner *p, enum track_id track)
 
 		if (c->track != track)
 			continue;
-		c->goal = c->out ? c->count : 0;
+		c->goal = c->out && p->m->replicas > 0 ? c->count : 0;
 		if (c->zone_weight > 0) {
 			weights[n] = c->zone_weight;
 			cells[n++] = c;

@@ -267,6 +267,21 @@ static void choose_victims(struct planner *p, const struct replicas_limits *lim)
 	p->spare_all = p->spare + t[TRACK_STRAY].in_service;
 }
 
+/* With no replicas wanted nothing is kept for the time when a zone that was left comes back. */
+static void empty_left_zones(struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells && p->m->replicas <= 0; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (!c->out)
+			continue;
+		c->unseen_victims = c->unseen;
+		c->makes_way = true;
+		for (unsigned j = 0; j < c->npods; j++)
+			c->pods[j].victim = true;
+	}
+}
+
 /* --- waiting for the route --------------------------------------------------------------- */
 
 /* All leave but one, which the route's traffic goes on to meanwhile. */
@@ -346,8 +361,8 @@ static bool may_delete(struct planner *p, const struct cell_view *c, struct pod_
 		if (!may_mark(p, c))
 			return false;
 		wish_pod(p, v->pod, true);
-		p->spare -= c->track != TRACK_STRAY;
-		p->spare_all--;
+		p->spare -= c->track != TRACK_STRAY && !c->out;
+		p->spare_all -= !c->out;
 		return false;
 	default:
 		break;
@@ -437,7 +452,7 @@ static void wish_cell(struct planner *p, const struct cell_view *c)
 {
 	int deletable, replicas;
 
-	if (c->out)
+	if (c->out && (p->m->replicas > 0 || !c->cell))
 		return;
 	deletable = wish_pods(p, c);
 	replicas = c->count - deletable;
@@ -524,6 +539,7 @@ void plan_pods(struct planner *p)
 	grow(p, TRACK_STABLE, &lim.room);
 	grow(p, TRACK_TARGET, &lim.room);
 	choose_victims(p, &lim);
+	empty_left_zones(p);
 	block_last_pods(p);
 	for (unsigned i = 0; i < p->ncells; i++)
 		wish_cell(p, &p->cells[i]);

@@ -452,6 +452,32 @@ static void test_a_standby_zone_serves_while_another_is_out(void **state)
 	world_release(&w);
 }
 
+/* No replicas are wanted: nothing is kept in a zone that was left, nor made there before it is
+ * back. */
+static void test_replicas_0_empties_a_zone_that_was_left(void **state)
+{
+	struct mdep_zone_status out = {.name = "z0", .reason = ""};
+	struct world w;
+
+	(void)state;
+	zoned(&w, 6, 3);
+	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
+	assert_int_equal(pods_in(&w, "z0"), 2);
+	w.m.replicas = 0;
+	world_touch(&w);
+	world_run(&w, 60000);
+	assert_int_equal(pods_in(&w, "z0"), 0);
+	assert_int_equal(world_pods(&w, OLD), 0);
+	w.m.replicas = 6;
+	world_touch(&w);
+	world_run(&w, 60000);
+	assert_int_equal(pods_in(&w, "z0"), 0);
+	assert_int_equal(world_ready(&w, OLD), 6);
+	zone_becomes(&w, &out, ZONE_HEALTHY, 100);
+	assert_int_equal(pods_in(&w, "z0"), 2);
+	world_release(&w);
+}
+
 /* From its first release in z0 on, into the next one, when z0 is left. */
 static void leave_z0_in_mid_release(struct world *w)
 {
@@ -521,6 +547,7 @@ int main(void)
 		cmocka_unit_test(test_a_new_zone_gets_pods_only_of_the_revision_that_can_be_made),
 		cmocka_unit_test(test_zones_that_are_all_renamed_do_not_strand_stable),
 		cmocka_unit_test(test_a_standby_zone_serves_while_another_is_out),
+		cmocka_unit_test(test_replicas_0_empties_a_zone_that_was_left),
 		cmocka_unit_test(test_a_standby_zone_serves_the_stable_revision_in_mid_release),
 		cmocka_unit_test(test_a_zone_without_pods_can_be_gone_to_in_mid_release),
 	};
