@@ -209,6 +209,36 @@ static void fit_surge(struct planner *p)
 	set_goals(p);
 }
 
+/* A step holds the versions against each other for as long as people find right. */
+static bool has_split(const struct mdep *m)
+{
+	for (unsigned i = 0; i < m->nsteps; i++)
+		if (m->steps[i].weight > 0 && m->steps[i].weight < 100)
+			return true;
+	return false;
+}
+
+/*
+ * A version that nobody held against the one before yet: the last stable pod stays, with its share,
+ * until the new ones' has been looked at for as long as any other. Not on a way back.
+ */
+static bool must_compare(struct planner *p)
+{
+	const struct mdep_status *st = p->st;
+	int64_t enough_ms = st->weight_verified_ms + PLAN_PASS_MS;
+
+	if (plan_first(p) || plan_returning(p) || !plan_releasing(p) || st->weight >= 100 ||
+	    has_split(p->m))
+		return false;
+	if (st->verified_weight <= 0)
+		return true;
+	/* The clock was set back. */
+	if (p->now >= enough_ms || st->weight_verified_ms > p->now)
+		return false;
+	plan_wake(p, enough_ms);
+	return true;
+}
+
 void plan_arithmetic(struct planner *p)
 {
 	struct track_view *stray = &p->tracks[TRACK_STRAY];
@@ -217,6 +247,7 @@ void plan_arithmetic(struct planner *p)
 	p->in.unavailable = p->unavailable;
 	p->in.target_weight = plan_target_weight(p);
 	p->in.capacity = plan_capacity(p);
+	p->in.compare = must_compare(p);
 	p->in.new_track = track_input(&p->tracks[TRACK_TARGET]);
 	p->in.old_track = track_input(&p->tracks[TRACK_STABLE]);
 	/* Strays hold cards until they are gone, and count for nothing else. */

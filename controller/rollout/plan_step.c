@@ -172,7 +172,8 @@ static bool step_reached(struct planner *p)
 	int weight = plan_step_weight(p->m, p->st->step);
 
 	plan_arithmetic(p);
-	if (p->m->replicas <= 0 || p->tracks[TRACK_TARGET].in_service < p->goals.new_goal)
+	if (p->m->replicas <= 0 || p->goals.compares ||
+	    p->tracks[TRACK_TARGET].in_service < p->goals.new_goal)
 		return false;
 	/* One replica without surge cannot be split: such a step is reached at 0 %. */
 	if (weight > p->goals.weight_now)

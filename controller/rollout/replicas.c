@@ -70,12 +70,23 @@ static bool can_split(const struct replicas_input *in)
 	return limit(in) >= 2;
 }
 
+/* Where cards are short the last old pod would make way for the last new one. */
+static bool last_old_stays(const struct replicas_input *in)
+{
+	return in->compare && in->surge <= 0 && in->target_weight >= 100 && can_split(in);
+}
+
 static void goals(const struct replicas_input *in, struct replicas_plan *out)
 {
 	int r = max_int(0, in->replicas), w = in->target_weight;
 
 	out->new_goal = replicas_needed(r, w);
 	out->old_goal = replicas_needed(r, 100 - w);
+	out->compares = last_old_stays(in);
+	if (out->compares) {
+		out->new_goal = r - 1;
+		out->old_goal = 1;
+	}
 	if (w <= 0 || w >= 100)
 		return;
 	if (!can_split(in)) {
@@ -107,6 +118,8 @@ static int weight_now(const struct replicas_input *in, const struct replicas_pla
 
 	if (r <= 0 || w <= 0 || ready <= 0 || (w < 100 && !can_split(in)))
 		return 0;
+	if (plan->compares)
+		return 100 * min_int(ready, r - 1) / r;
 	if (ready >= plan->new_goal)
 		return w;
 	/* Only the last old pod stands in the way of the last new one: it must go first. */

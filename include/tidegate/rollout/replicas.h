@@ -31,11 +31,13 @@
  *   - a held share counts within one percent of R (weights are whole percents), or more than
  *     ten pods with surge 1 could not take turns;
  *   - surge 0: new pods at R - 1 may take 100 %, because only the last old pod stands in the
- *     way of the last new one.
+ *     way of the last new one; `compare` keeps that pod, and its share, until it is taken away.
  * surge 0 and unavailable 0 count as unavailable 1.
  */
 #ifndef TIDEGATE_ROLLOUT_REPLICAS_H
 #define TIDEGATE_ROLLOUT_REPLICAS_H
+
+#include <stdbool.h>
 
 struct replicas_track {
 	int spec;  /* asked of the ReplicaSets, all zones */
@@ -51,6 +53,8 @@ struct replicas_input {
 	int capacity;      /* new pods asked for apart from it, 0 = none */
 	int held_new;      /* greatest share of new that may be in force, percent */
 	int held_old;      /* greatest share of old that may be in force, percent */
+	/* The old version is still needed beside the new one, to hold it against. */
+	bool compare;
 	struct replicas_track new_track, old_track;
 };
 
@@ -59,6 +63,7 @@ struct replicas_plan {
 	int new_spec, old_spec; /* what to ask for now */
 	/* Largest new share (<= target) that ready pods of both sides can carry now. */
 	int weight_now;
+	bool compares; /* the last old pod stays beside new ones for now */
 	const char *waiting_for;    /* what holds progress up, plain words; NULL at the goal */
 	const char *waiting_reason; /* the same as a condition's reason */
 };

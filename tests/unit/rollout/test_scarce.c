@@ -29,6 +29,69 @@ static void test_maxSurge_0_swaps_in_place_on_the_cards_that_are_there(void **st
 	world_release(&w);
 }
 
+/*
+ * Without steps, on cards of which one may be missing: the last stable pod keeps its share until
+ * the new version has been looked at beside it for 30 s. With the only card there is no choice.
+ */
+static void test_a_first_new_pod_never_takes_all(void **state)
+{
+	static const struct {
+		int replicas, share; /* of the new version, while the last stable pod is there */
+	} rows[] = {{2, 50}, {3, 66}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world w;
+		int64_t since;
+
+		world_init(&w, 11);
+		w.m.replicas = w.cards = rows[i].replicas;
+		w.requests_per_s = 100;
+		w.m.max_surge.value = 0;
+		w.m.max_unavailable.value = 1;
+		world_first_release(&w);
+		world_spec(&w, NEW, "v2");
+		while (w.m.status.verified_weight < rows[i].share) {
+			assert_in_range(w.m.status.weight, 0, rows[i].share);
+			world_run(&w, 500);
+		}
+		since = w.now;
+		assert_int_equal(world_ready(&w, OLD), 1);
+		world_run(&w, 25000);
+		assert_int_equal(w.m.status.weight, rows[i].share);
+		assert_int_equal(world_ready(&w, OLD), 1);
+		scene_until(&w, ROLLOUT_IDLE);
+		assert_in_range(w.now - since, 28000, 60000);
+		assert_string_equal(w.m.status.stable, NEW);
+		assert_true(w.min_ready >= rows[i].replicas - 1);
+		world_release(&w);
+	}
+}
+
+/* What is looked at there is judged: half of the requests, not all, went to a bad version. */
+static void test_a_bad_first_pod_is_taken_back_from_half(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w, 11);
+	w.m.replicas = w.cards = 2;
+	w.requests_per_s = 100;
+	w.m.max_surge.value = 0;
+	w.m.max_unavailable.value = 1;
+	world_first_release(&w);
+	world_spec(&w, NEW, "v2");
+	while (w.m.status.verified_weight < 50)
+		world_run(&w, 500);
+	world_run(&w, 10000);
+	w.verdict = VERDICT_FAIL;
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_run(&w, 30000);
+	assert_int_equal(world_ready(&w, OLD), 2);
+	assert_true(w.min_ready >= 1);
+	world_release(&w);
+}
+
 static void test_surge_without_a_spare_card_says_what_it_waits_for(void **state)
 {
 	const struct mdep_condition *c;
@@ -347,6 +410,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_maxSurge_0_swaps_in_place_on_the_cards_that_are_there),
+		cmocka_unit_test(test_a_first_new_pod_never_takes_all),
+		cmocka_unit_test(test_a_bad_first_pod_is_taken_back_from_half),
 		cmocka_unit_test(test_surge_without_a_spare_card_says_what_it_waits_for),
 		cmocka_unit_test(
 			test_surge_without_a_spare_card_swaps_in_place_within_maxUnavailable),
