@@ -57,12 +57,58 @@ void stranded_forget(struct key_state *ks)
 	ks->stranded = NULL;
 }
 
-/* Places of the zone are given to its stranded pods in their order. */
+/* Pods of the cell that are about to take a place: made and not bound, or about to be made. */
+static int claims(const struct mdep_operator *op, const struct rollout_cell *c)
+{
+	int n = c->exists ? c->spec : 0;
+
+	for (unsigned i = 0; i < c->npods; i++) {
+		const struct pod *p = c->pods[i];
+
+		if (p->meta.deleted_ms)
+			continue;
+		n -= p->node || binder_has_assumed(op->binder, p->meta.key);
+	}
+	return n > 0 ? n : 0;
+}
+
+/* Places of a zone, which its cells share; left over is what is not claimed or given yet. */
+struct zone_places {
+	const char *zone;
+	int left;
+};
+
+static int most_needed(const struct rollout_snapshot *s, const char *zone, int claimed)
+{
+	int n = claimed;
+
+	for (unsigned i = 0; i < s->ncells; i++)
+		n += str_eq(s->cells[i].zone, zone) ? (int)s->cells[i].npods : 0;
+	return n;
+}
+
+static struct zone_places *places_of(struct mdep_operator *op, const struct rollout_snapshot *s,
+                                     const char *zone, struct zone_places *all, unsigned *n)
+{
+	int claimed = 0;
+
+	for (unsigned i = 0; i < *n; i++)
+		if (str_eq(all[i].zone, zone))
+			return &all[i];
+	for (unsigned i = 0; i < s->ncells; i++)
+		claimed += str_eq(s->cells[i].zone, zone) ? claims(op, &s->cells[i]) : 0;
+	all[*n] = (struct zone_places){
+		zone, room_in_zone(op, s->mdep, zone, most_needed(s, zone, claimed)) - claimed};
+	return &all[(*n)++];
+}
+
+/* Places of the zone are given to its stranded pods in their order, whatever their revision. */
 static unsigned read_cell(struct mdep_operator *op, struct key_state *ks, struct arena *a,
-                          const struct rollout_snapshot *s, struct rollout_cell *c)
+                          const struct rollout_snapshot *s, struct rollout_cell *c,
+                          struct zone_places *all, unsigned *nall)
 {
 	struct rollout_stranded *v = NULL;
-	int room = -1;
+	struct zone_places *places = NULL;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < c->npods; i++) {
@@ -75,10 +121,10 @@ static unsigned read_cell(struct mdep_operator *op, struct key_state *ks, struct
 		}
 		if (!v) {
 			v = arena_array(a, c->npods, sizeof(*v));
-			room = room_in_zone(op, s->mdep, c->zone, (int)c->npods);
+			places = places_of(op, s, c->zone, all, nall);
 		}
 		v[i].since_ms = since(ks, p, s->now_ms);
-		v[i].room = room-- > 0;
+		v[i].room = places->left-- > 0;
 		n++;
 	}
 	c->stranded = v;
@@ -88,12 +134,13 @@ static unsigned read_cell(struct mdep_operator *op, struct key_state *ks, struct
 void stranded_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
                    const struct rollout_snapshot *s, struct rollout_cell *cells)
 {
-	unsigned n = 0;
+	struct zone_places *all = arena_array(a, s->ncells, sizeof(*all));
+	unsigned n = 0, nall = 0;
 
 	if (gate_blind(op->gate))
 		return;
 	for (unsigned i = 0; i < s->ncells; i++)
-		n += read_cell(op, ks, a, s, &cells[i]);
+		n += read_cell(op, ks, a, s, &cells[i], all, &nall);
 	if (!n)
 		stranded_forget(ks);
 }

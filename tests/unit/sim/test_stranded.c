@@ -41,25 +41,35 @@ static const char *node_of(const struct sim_object *pod)
 	return json_str(json_get(pod->json, "spec"), "nodeName");
 }
 
+static void set_cards(const char *node, int cards)
+{
+	cleanup_free char *text = xasprintf("{\"status\":{\"allocatable\":{\"cpu\":\"64\","
+	                                    "\"memory\":\"256Gi\",\"pods\":\"100\","
+	                                    "\"nvidia.com/gpu\":\"%d\"}}}",
+	                                    cards);
+
+	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_NODE, NULL, node), text);
+}
+
+static void add_node(const char *name, const char *zone, int cards)
+{
+	cleanup_free char *text =
+		xasprintf("{\"metadata\":{\"name\":\"%s\",\"labels\":{\"" TG_ZONE_LABEL
+	                  "\":\"%s\",\"" TG_HOST_LABEL
+	                  "\":\"%s\"}},\"status\":{\"conditions\":[{\"type\":\"Ready\","
+	                  "\"status\":\"True\"}]}}",
+	                  name, zone, name);
+
+	assert_non_null(sim_put(stage.cluster.api, SIM_NODE, text, NULL));
+	set_cards(name, cards);
+}
+
 /* Zone z0 has two nodes, with so many cards; one model. */
 static void begin(unsigned replicas, int cards, int more_cards)
 {
-	cleanup_free char *first_node = xasprintf("{\"status\":{\"allocatable\":{\"cpu\":\"64\","
-	                                          "\"memory\":\"256Gi\",\"pods\":\"100\","
-	                                          "\"nvidia.com/gpu\":\"%d\"}}}",
-	                                          cards);
-	cleanup_free char *second_node = xasprintf(
-		"{\"metadata\":{\"name\":\"node-9\",\"labels\":{\"" TG_ZONE_LABEL
-		"\":\"z0\",\"" TG_HOST_LABEL
-		"\":\"node-9\"}},\"status\":{\"allocatable\":{\"cpu\":\"64\",\"memory\":\"256Gi\","
-		"\"pods\":\"100\",\"nvidia.com/gpu\":\"%d\"},\"conditions\":[{\"type\":\"Ready\","
-		"\"status\":\"True\"}]}}",
-		more_cards);
-
 	stage_begin(0, 3);
-	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_NODE, NULL, "node-0"),
-	          first_node);
-	assert_non_null(sim_put(stage.cluster.api, SIM_NODE, second_node, NULL));
+	set_cards("node-0", cards);
+	add_node("node-9", "z0", more_cards);
 	stage.replicas = replicas;
 	stage_model("m00", "1", "");
 	stage.models = 1;
@@ -152,6 +162,33 @@ static void test_a_dark_zone_keeps_its_pods(void **st)
 	assert_true(world_pod_ready(pod_in("z0")));
 }
 
+static int pods_on(const char *node)
+{
+	int n = 0;
+
+	for (struct sim_object *p = sim_next(stage.cluster.api, SIM_POD, NULL); p;
+	     p = sim_next(stage.cluster.api, SIM_POD, p))
+		n += str_eq(node_of(p), node) && !world_pod_deleting(p);
+	return n;
+}
+
+/* Stable's and the new version's stood on one node: there is room for one of them only. */
+static void test_revisions_share_a_zones_room(void **st)
+{
+	(void)st;
+	begin(3, 8, 0);
+	set_cards("node-2", 2);
+	stage_model("m00", "2", "");
+	run(60000);
+	assert_int_equal(pods_on("node-2"), 2);
+	add_node("node-8", "z2", 1);
+	run(1000);
+	assert_true(world_lose_node(&stage.world, "node-2"));
+	run(REPLACED_MS + 20000);
+	assert_int_equal(pods_on("node-8"), 1);
+	assert_int_equal(pods_on("node-2"), 1);
+}
+
 static bool first_is_silent(const char *agent, const char *model, const char *zone, const char *url)
 {
 	const struct sim_object *p = pod_at_url(url);
@@ -180,6 +217,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_requests_are_lost_for_seconds_only, end),
 		cmocka_unit_test_teardown(test_no_room, end),
 		cmocka_unit_test_teardown(test_a_dark_zone_keeps_its_pods, end),
+		cmocka_unit_test_teardown(test_revisions_share_a_zones_room, end),
 		cmocka_unit_test_teardown(test_a_pod_that_fails_on_a_good_node, end),
 	};
 
