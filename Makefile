@@ -154,11 +154,12 @@ $(BUILD)/bench/judge: $(BUILD)/obj/tests/bench/judge.o $(call archives,judge)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)
 
-# What scraping 1,000 pods every 5 s costs; half a minute.
-.PHONY: bench-scrape
-bench-scrape: $(BUILD)/bench/scrape
+# What scraping 1,000 pods every 5 s costs, and probing 5,000 every second; half a minute each.
+.PHONY: bench-scrape bench-probe
+bench-scrape bench-probe: bench-%: $(BUILD)/bench/%
 	$(Q)$<
-$(BUILD)/bench/scrape: $(BUILD)/obj/tests/bench/scrape.o $(call archives,signal)
+$(BUILD)/bench/scrape $(BUILD)/bench/probe: $(BUILD)/bench/%: $(BUILD)/obj/tests/bench/%.o \
+		$(BUILD)/obj/tests/bench/pods.o $(call archives,signal)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDOPT) -o $@ $^ $(LIBS)

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -303,6 +304,18 @@ static void release(struct controller *c)
 	kube_config_free(c->config);
 }
 
+/* A connection is kept to every pod. The soft limit of 1,024 is there for programs that use
+ * select(). */
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) || r.rlim_cur == r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
 static int run(int argc, char **argv)
 {
 	struct controller c = {.code = EXIT_OK};
@@ -313,6 +326,7 @@ static int run(int argc, char **argv)
 		return rc;
 	if (c.o.help)
 		return cli_help(&cli_controller);
+	raise_file_limit();
 	if (start(&c, &err)) {
 		log_error("cannot start", LE(&err));
 		release(&c);

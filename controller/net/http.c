@@ -1,7 +1,6 @@
 #include "http_internal.h"
 
 #include <string.h>
-#include <sys/resource.h>
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
@@ -9,8 +8,7 @@
 /*
  * Idle connections kept for reuse. Watches do not count here: theirs are in use.
  */
-#define HTTP_IDLE_CONNECTIONS     64L
-#define HTTP_IDLE_CONNECTIONS_MAX 4096L
+#define HTTP_IDLE_CONNECTIONS 64L
 
 /* A socket that libcurl wants watched. */
 struct http_socket {
@@ -186,18 +184,6 @@ static int init_once(struct err *err)
 	return 0;
 }
 
-static long idle_connections(const struct http_client_options *o)
-{
-	struct rlimit r;
-	long most;
-
-	if (!o->many_hosts || getrlimit(RLIMIT_NOFILE, &r))
-		return HTTP_IDLE_CONNECTIONS;
-	most = r.rlim_cur / 4 < HTTP_IDLE_CONNECTIONS_MAX ? (long)(r.rlim_cur / 4)
-	                                                  : HTTP_IDLE_CONNECTIONS_MAX;
-	return most > HTTP_IDLE_CONNECTIONS ? most : HTTP_IDLE_CONNECTIONS;
-}
-
 static CURLM *multi_new(struct http_client *c, const struct http_client_options *o)
 {
 	CURLM *m = curl_multi_init();
@@ -209,7 +195,8 @@ static CURLM *multi_new(struct http_client *c, const struct http_client_options 
 	curl_multi_setopt(m, CURLMOPT_TIMERFUNCTION, want_timer);
 	curl_multi_setopt(m, CURLMOPT_TIMERDATA, c);
 	curl_multi_setopt(m, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
-	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS, idle_connections(o));
+	curl_multi_setopt(m, CURLMOPT_MAXCONNECTS,
+	                  o->hosts_kept ? (long)o->hosts_kept : HTTP_IDLE_CONNECTIONS);
 	curl_multi_setopt(m, CURLMOPT_MAX_HOST_CONNECTIONS, (long)o->max_host_connections);
 	return m;
 }
@@ -235,7 +222,7 @@ struct http_client *http_client_new(struct loop *l, const struct http_client_opt
 	list_init(&c->waiting);
 	list_init(&c->running);
 	list_init(&c->dead);
-	c->many_hosts = o->many_hosts;
+	c->many_hosts = o->hosts_kept > 0;
 	http_tls_copy(&c->tls, o);
 	c->proxy_url = xstrdup_null(o->proxy_url);
 	c->proxy_from_env = o->proxy_from_env;

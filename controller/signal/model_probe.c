@@ -12,7 +12,7 @@
 #include "tidegate/base/list.h"
 #include "tidegate/base/map.h"
 #include "tidegate/base/str.h"
-#include "tidegate/net/http.h"
+#include "tidegate/net/http_pool.h"
 #include "tidegate/signal/grpc_health.h"
 
 #define RETRY_MS   1000
@@ -86,6 +86,7 @@ struct probe {
 	struct heap_node due;
 	struct list ready;
 	struct model_prober *prober;
+	struct http_client *http;
 	struct http_call *call;
 	char *pod, *uid, *ip, *version, *golden, *answer, *model;
 	double tolerance;
@@ -103,7 +104,7 @@ struct probe {
 
 struct model_prober {
 	struct loop *loop;
-	struct http_client *http;
+	struct http_pool *http;
 	struct map probes;
 	struct heap due;
 	struct timer timer;
@@ -135,6 +136,7 @@ static void probe_free(void *arg)
 		http_cancel(p->call);
 		p->prober->running--;
 	}
+	http_pool_give(p->prober->http, p->http);
 	list_remove(&p->ready);
 	heap_remove(&p->prober->due, &p->due);
 	free(p->pod);
@@ -247,7 +249,7 @@ static void start_golden(struct probe *p)
 	                           .arg = p};
 
 	p->golden_ms = loop_now(p->prober->loop) + GOLDEN_PERIOD_MS;
-	p->call = http_start(p->prober->http, &req);
+	p->call = http_start(p->http, &req);
 }
 
 /* One that failed is asked again until it passes. */
@@ -335,7 +337,7 @@ static void probe_start(struct probe *p)
 	}
 	p->prober->running++;
 	p->started_ms = loop_now(p->prober->loop);
-	p->call = http_start(p->prober->http, &req);
+	p->call = http_start(p->http, &req);
 }
 
 static void on_timer(void *arg)
@@ -437,6 +439,7 @@ void model_prober_set(struct model_prober *m, const struct model_probe_target *t
 	model_prober_remove(m, t->pod);
 	p = xcalloc(1, sizeof(*p));
 	p->prober = m;
+	p->http = http_pool_take(m->http);
 	p->pod = xstrdup(t->pod);
 	p->uid = xstrdup(t->uid);
 	p->ip = xstrdup(t->ip);
@@ -496,7 +499,6 @@ struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int6
                                                  bool ready, unsigned failures, const char *why),
                                       void *arg, struct err *err)
 {
-	struct http_client_options o = {.user_agent = "tidegate-probe"};
 	struct model_prober *m = xcalloc(1, sizeof(*m));
 
 	m->loop = l;
@@ -508,7 +510,7 @@ struct model_prober *model_prober_new(struct loop *l, unsigned concurrency, int6
 	heap_init(&m->due);
 	list_init(&m->ready);
 	timer_init(&m->timer, l, on_timer, m);
-	m->http = http_client_new(l, &o, err);
+	m->http = http_pool_new(l, "tidegate-probe", err);
 	if (!m->http) {
 		model_prober_free(m);
 		return NULL;
@@ -521,7 +523,7 @@ void model_prober_free(struct model_prober *m)
 	if (!m)
 		return;
 	map_release(&m->probes, probe_free);
-	http_client_free(m->http);
+	http_pool_free(m->http);
 	timer_release(&m->timer);
 	heap_release(&m->due);
 	free(m);

@@ -8,7 +8,7 @@
 #include "tidegate/base/list.h"
 #include "tidegate/base/map.h"
 #include "tidegate/base/str.h"
-#include "tidegate/net/http.h"
+#include "tidegate/net/http_pool.h"
 
 #define BODY_MAX       (4u << 20)
 #define TIMEOUT_MAX_MS 5000
@@ -27,6 +27,7 @@ struct target {
 	struct group *group;
 	char *pod, *uid, *url, *model;
 	const struct preset *preset;
+	struct http_client *http;
 	struct http_call *call;
 	struct counts last;
 	struct counts_histogram *scores; /* last; NULL = none */
@@ -35,7 +36,7 @@ struct target {
 
 struct scraper {
 	struct loop *loop;
-	struct http_client *http;
+	struct http_pool *http;
 	struct map groups;
 	struct heap due;
 	struct timer timer;
@@ -53,6 +54,7 @@ static void target_free(struct target *t)
 		http_cancel(t->call);
 		t->scraper->running--;
 	}
+	http_pool_give(t->scraper->http, t->http);
 	list_remove(&t->ready);
 	heap_remove(&t->scraper->due, &t->due);
 	free(t->pod);
@@ -152,7 +154,7 @@ static void scrape(struct target *t)
 	};
 
 	t->scraper->running++;
-	t->call = http_start(t->scraper->http, &req);
+	t->call = http_start(t->http, &req);
 }
 
 static void start_ready(struct scraper *s)
@@ -208,6 +210,7 @@ static struct target *target_new(struct scraper *s, struct group *g,
 
 	t->scraper = s;
 	t->group = g;
+	t->http = http_pool_take(s->http);
 	t->pod = xstrdup(want->pod);
 	t->uid = xstrdup(want->uid);
 	t->url = xstrdup(want->url);
@@ -330,7 +333,6 @@ struct scraper *scraper_new(struct loop *l, unsigned concurrency,
                             void (*fn)(void *arg, const struct scrape_reading *r), void *arg,
                             struct err *err)
 {
-	struct http_client_options o = {.user_agent = "tidegate-scraper", .many_hosts = true};
 	struct scraper *s = xcalloc(1, sizeof(*s));
 
 	s->loop = l;
@@ -341,7 +343,7 @@ struct scraper *scraper_new(struct loop *l, unsigned concurrency,
 	heap_init(&s->due);
 	list_init(&s->ready);
 	timer_init(&s->timer, l, on_timer, s);
-	s->http = http_client_new(l, &o, err);
+	s->http = http_pool_new(l, "tidegate-scraper", err);
 	if (!s->http) {
 		scraper_free(s);
 		return NULL;
@@ -354,7 +356,7 @@ void scraper_free(struct scraper *s)
 	if (!s)
 		return;
 	map_release(&s->groups, group_free);
-	http_client_free(s->http);
+	http_pool_free(s->http);
 	timer_release(&s->timer);
 	heap_release(&s->due);
 	free(s);

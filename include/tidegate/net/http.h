@@ -39,10 +39,10 @@ struct http_client_options {
 	const char *user_agent;
 	int max_host_connections; /* 0 = no limit */
 	/*
-	 * Hundreds of hosts named by address are asked again and again: a connection is kept to
-	 * each of them, as far as a quarter of the file descriptors go, instead of to 64 in all.
+	 * So many hosts named by address are asked again and again (net/http_pool.h), and a connection
+	 * is kept to each of them; 0 = names, and 64 connections in all.
 	 */
-	bool many_hosts;
+	unsigned hosts_kept;
 	bool verify_with_ca_only; /* trust ca_pem and not the system's store; true for API servers
 	                           */
 };
