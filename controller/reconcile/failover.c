@@ -196,6 +196,20 @@ bool failover_fails_alone(struct mdep_operator *op, const struct mdep *m, const 
 	return true;
 }
 
+bool failover_fails_whole(struct mdep_operator *op, const struct mdep *m, const struct pod *p)
+{
+	struct zone_facts facts[MDEP_ZONES_MAX];
+	int serving[MDEP_ZONES_MAX];
+
+	if (!failover_watches(m))
+		return false;
+	failover_look(op, m, clock_wall_ms(), facts, serving);
+	for (unsigned i = 0; i < m->nzones; i++)
+		if (str_eq(facts[i].name, zone_of_pod(p)))
+			return facts[i].pods > 0 && facts[i].shaky == facts[i].pods;
+	return false;
+}
+
 static bool in_route(const struct rollout_snapshot *s, const char *zone)
 {
 	const struct rollout_traffic *t = &s->traffic;
