@@ -315,10 +315,20 @@ static const char *front_revision(struct mdep_operator *op, const struct rollout
 	return driver->front(&wish, &view);
 }
 
+/* A cell of what serves or is released, in a zone that was left. */
+static bool is_left(const struct rollout_plan *plan, const struct rollout_cell *c)
+{
+	const struct mdep_zone_status *z = mdep_zone_find(&plan->status, str_or(c->zone, ""));
+
+	return z && mdep_zone_is_out(z) &&
+	       (str_eq(c->revision, plan->status.stable) ||
+	        str_eq(c->revision, plan->status.target));
+}
+
 /*
  * The Service "<mdep>", but for one that is taken over (the one that the route names is the
- * Deployment's), and with a driver the cells': those with a wish, and those of a zone that nothing
- * can be wished of while the route names it.
+ * Deployment's), and with a driver the cells': those with a wish, and those of a zone that was
+ * left, of which nothing is wished: they must not fall behind until the route names them again.
  */
 static void list_services(struct mdep_operator *op, const struct rollout_snapshot *s,
                           const struct rollout_plan *plan, const struct key_state *ks,
@@ -326,7 +336,7 @@ static void list_services(struct mdep_operator *op, const struct rollout_snapsho
 {
 	const struct mdep *m = s->mdep;
 
-	out->v = arena_array(a, 1 + plan->ncells + plan->nweights, sizeof(*out->v));
+	out->v = arena_array(a, 1 + plan->ncells + plan->nweights + s->ncells, sizeof(*out->v));
 	out->n = 0;
 	if (!m->take_over)
 		out->v[out->n++] =
@@ -339,6 +349,9 @@ static void list_services(struct mdep_operator *op, const struct rollout_snapsho
 			add_service(op, a, m, plan->cells[i].revision, plan->cells[i].zone, out);
 	for (unsigned i = 0; i < plan->nweights; i++)
 		add_service(op, a, m, plan->weights[i].revision, plan->weights[i].zone, out);
+	for (unsigned i = 0; i < s->ncells; i++)
+		if (is_left(plan, &s->cells[i]))
+			add_service(op, a, m, s->cells[i].revision, s->cells[i].zone, out);
 }
 
 static void plan_ports(const struct mdep_operator *op, const struct rollout_snapshot *s,

@@ -906,6 +906,29 @@ static void test_service_port_changes_again(void **state)
 	close_scene(&s);
 }
 
+/* Nothing is wished of a zone that was left, but the route will name its Services again. */
+static void test_a_left_zones_service_does_not_fall_behind(void **state)
+{
+	struct mdep_zone_status out = {.name = "z", .state = ZONE_EVACUATED, .reason = ""};
+	struct rollout_cell left = {.zone = "z", .exists = true};
+	const char *cell, *behind;
+	struct scene s;
+
+	open_ported(*state, &s, &cell);
+	behind = arena_printf(&s.a, "%s-z", cell);
+	left.revision = s.plan.status.stable = s.m->revision;
+	s.snap.cells = &left;
+	s.snap.ncells = 1;
+	s.plan.status.zones = &out;
+	s.plan.status.nzones = 1;
+	pass(&s);
+	assert_string_equal(ports_of(&s, behind), "80");
+	s.m->service_port = 8080;
+	assert_int_equal(pass(&s), 80);
+	assert_string_equal(ports_of(&s, behind), "-8080 80");
+	close_scene(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -928,6 +951,7 @@ int main(void)
 		T(test_driver_unavailable),
 		T(test_service_port_changes),
 		T(test_service_port_changes_again),
+		T(test_a_left_zones_service_does_not_fall_behind),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);
