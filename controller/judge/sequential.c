@@ -289,12 +289,24 @@ static void give_up_partner(struct sequential *s, struct stratum *st)
 	*st = (struct stratum){.key = st->key, .since = NAN};
 }
 
-/* A side that is alone everywhere is counted, for people, and forgotten. */
-static void drop_rest(struct sequential *s)
+/* A side that is alone is counted, for people, and forgotten. */
+static void drop(struct sequential *s, struct stratum *st)
 {
-	add_side(&s->canary, &s->rest.canary);
-	add_side(&s->stable, &s->rest.stable);
-	s->rest = (struct stratum){.since = NAN};
+	add_side(&s->canary, &st->canary);
+	add_side(&s->stable, &st->stable);
+	*st = (struct stratum){.key = st->key, .since = NAN};
+}
+
+/* What is left of this look tells nothing of the next one; for how long it has been so stays. */
+static void close_lonely_look(struct sequential *s, struct stratum *st, double now)
+{
+	double since = st->since;
+
+	if (now - since >= PARTNER_S)
+		give_up_partner(s, st);
+	else
+		drop(s, st);
+	st->since = since;
 }
 
 static void close_strata(struct sequential *s, double now)
@@ -304,13 +316,15 @@ static void close_strata(struct sequential *s, double now)
 
 		if (has_both(st))
 			compare(s, st);
+		else if (s->o.looks)
+			close_lonely_look(s, st, now);
 		else if (now - st->since >= PARTNER_S)
 			give_up_partner(s, st);
 	}
 	if (has_both(&s->rest))
 		compare(s, &s->rest);
-	else if (now - s->rest.since >= 2 * PARTNER_S)
-		drop_rest(s);
+	else if (s->o.looks || now - s->rest.since >= 2 * PARTNER_S)
+		drop(s, &s->rest);
 }
 
 /* --- decisions --------------------------------------------------------------------------- */
@@ -407,18 +421,29 @@ static void choose_bounds(struct sequential *s)
 		update_margins(s);
 }
 
+static void close_table(struct sequential *s, double t)
+{
+	if (is_over(s))
+		return;
+	close_strata(s, t);
+	close_block(s, t);
+	decide_all(s, t);
+	choose_bounds(s);
+}
+
+void sequential_look_end(struct sequential *s, double t)
+{
+	if (s->started)
+		close_table(s, t);
+}
+
 void sequential_advance(struct sequential *s, double now)
 {
 	double end = s->tick_end;
 
-	if (!s->started || now < end)
+	if (!s->started || s->o.looks || now < end)
 		return;
-	if (!is_over(s)) {
-		close_strata(s, end);
-		close_block(s, end);
-		decide_all(s, end);
-		choose_bounds(s);
-	}
+	close_table(s, end);
 	/* Ticks without a sample add nothing: go to the one that `now` is in. */
 	s->tick_end = tick_after(s, end);
 	if (s->tick_end <= now)

@@ -24,7 +24,7 @@ struct side {
 struct stratum {
 	uint64_t key;
 	struct side canary, stable; /* not compared yet */
-	double since;               /* of the oldest of it */
+	double since;               /* of the oldest of it; with looks, without a comparison */
 };
 
 struct track {

@@ -113,7 +113,7 @@ static void judge_start(struct observer *ob, struct observation *o, const struct
 	struct scoreplan plan;
 
 	scoreplan_counts(p, &plan);
-	plan.sequential.tick_s = (double)m->canary.interval_ms / 1000.0;
+	plan.sequential.looks = true;
 	if (p->judge == SCOREPOLICY_SEQUENTIAL)
 		o->judge = sequential_new(&plan.sequential);
 	if (p->judge == SCOREPOLICY_THRESHOLDS) {
@@ -175,7 +175,7 @@ static struct sequential_sample sample_of(const struct watched *w, const struct 
 static void feed_judge(struct observation *o, const struct watched *w,
                        const struct scrape_reading *r, const struct sequential_sample *x)
 {
-	if (o->judge)
+	if (o->judge && r->whole)
 		sequential_observe(o->judge, x);
 	if (o->limits)
 		thresholds_observe(o->limits, x);
@@ -297,27 +297,25 @@ static void wake(struct observer *ob, const char *key, struct observation *o, in
 	operator_enqueue(ob->op, key);
 }
 
-/* True when a zone is found worse than the others from now on. */
-static bool feed_judges(struct observation *o, const struct watched *w,
+static void feed_judges(struct observation *o, const struct watched *w,
                         const struct scrape_reading *r)
 {
 	struct sequential_sample x = sample_of(w, r);
 
 	if (o->judging)
 		feed_judge(o, w, r, &x);
-	return o->back && !w->canary && return_watch_feed(o->back, &x);
+	if (o->back && r->whole && !w->canary)
+		return_watch_feed(o->back, &x);
 }
 
 static void on_increment(struct observer *ob, struct observation *o, const struct watched *w,
                          const struct scrape_reading *r)
 {
-	bool news = (o->judging || o->back) && feed_judges(o, w, r);
-
+	if (o->judging || o->back)
+		feed_judges(o, w, r);
 	if (o->judging)
 		count_share(o, w, r);
-	if (o->slo)
-		news |= slo_watch_feed(o->slo, w->canary, w->zone, r->wall_ms, r->increment);
-	if (news)
+	if (o->slo && slo_watch_feed(o->slo, w->canary, w->zone, r->wall_ms, r->increment))
 		operator_enqueue(ob->op, r->group);
 }
 
@@ -337,7 +335,23 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 	if (r->increment && r->increment->known)
 		on_increment(ob, o, w, r);
 	w->last_ms = r->wall_ms;
-	wake(ob, r->group, o, r->wall_ms);
+}
+
+/* Judges decide on complete looks only: what they were fed in mid-round is of no use yet. */
+static void on_round(void *arg, const char *group)
+{
+	struct observer *ob = arg;
+	struct observation *o = map_get(&ob->observations, group);
+	int64_t now = clock_wall_ms();
+	double t = (double)now / 1000;
+
+	if (!o)
+		return;
+	if (o->judge)
+		sequential_look_end(o->judge, t);
+	if (o->back && return_watch_look_end(o->back, t))
+		operator_enqueue(ob->op, group);
+	wake(ob, group, o, now);
 }
 
 /* --- targets ----------------------------------------------------------------------------- */
@@ -480,7 +494,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	xstr_replace(&o->target, st->target);
 	set_judge(ob, o, s, plan, policy->policy, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
-	o->back = return_watch_set(o->back, s->mdep, st);
+	o->back = return_watch_set(o->back, st);
 	o->chosen = is_chosen(s->mdep, st);
 	if (observer_can_scrape(s->mdep)) {
 		watch_pods(ob, key, o, s, &a);
@@ -678,6 +692,7 @@ struct observer *observer_new(struct mdep_operator *op, struct err *err)
 		free(ob);
 		return NULL;
 	}
+	scraper_on_round(ob->scraper, on_round);
 	return ob;
 }
 

@@ -12,10 +12,10 @@
 /* --- counts (observe_counts.c) ------------------------------------------------------------- */
 /* What the judge of counts says, or the limits; neither: nothing. For how long the canary has been
  * silent is told by a clock that nobody sets. */
-void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
+void observe_counts(const struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                     int64_t now_ms, struct sequential_result *res);
-/* The same verdict without figures and words: it is asked for with every reading. */
-enum judge_verdict observe_verdict(struct sequential *judge, struct thresholds *limits,
+/* The same verdict without figures and words: it is asked for after every look. */
+enum judge_verdict observe_verdict(const struct sequential *judge, struct thresholds *limits,
                                    int64_t now_ms);
 
 /* --- objectives (observe_slo.c) ---------------------------------------------------------- */
@@ -45,11 +45,12 @@ void slo_watch_read(struct slo_watch *w, int64_t now_ms, struct arena *a, struct
 struct return_watch;
 bool return_watch_wanted(const struct mdep_status *st);
 /* Watches the zones that st ramps up; NULL when there are none. Takes w (NULL: none yet). */
-struct return_watch *return_watch_set(struct return_watch *w, const struct mdep *m,
-                                      const struct mdep_status *st);
+struct return_watch *return_watch_set(struct return_watch *w, const struct mdep_status *st);
 void return_watch_free(struct return_watch *w);
-/* Of the stable revision's pods, stratum = zone. True when a zone is found worse from now on. */
-bool return_watch_feed(struct return_watch *w, const struct sequential_sample *x);
+/* Of the stable revision's pods, stratum = zone. */
+void return_watch_feed(struct return_watch *w, const struct sequential_sample *x);
+/* A look is complete. True when a zone is found worse from now on. */
+bool return_watch_look_end(struct return_watch *w, double t);
 /* In words, valid until the next return_watch_set(); NULL = nothing speaks against it. */
 const char *return_watch_worse(struct return_watch *w, const char *zone);
 

@@ -1,7 +1,7 @@
 /* The verdict of counts, and for how long the canary has been silent. */
 #include "observe.h"
 
-void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
+void observe_counts(const struct sequential *judge, struct thresholds *limits, int64_t silent_ms,
                     int64_t now_ms, struct sequential_result *res)
 {
 	double now = (double)now_ms / 1000.0;
@@ -11,25 +11,21 @@ void observe_counts(struct sequential *judge, struct thresholds *limits, int64_t
 		thresholds_advance(limits, now);
 		thresholds_result(limits, res);
 	}
-	if (judge) {
-		sequential_advance(judge, now);
+	if (judge)
 		sequential_result(judge, now, res);
-	}
 	/* Neither judge knows of a silence before its first sample, or of a wall clock set back. */
 	if (limits || judge)
 		res->since_data_s = (double)silent_ms / 1000.0;
 }
 
-enum judge_verdict observe_verdict(struct sequential *judge, struct thresholds *limits,
+enum judge_verdict observe_verdict(const struct sequential *judge, struct thresholds *limits,
                                    int64_t now_ms)
 {
 	struct sequential_result res = {.verdict = JUDGE_NONE};
 	double now = (double)now_ms / 1000.0;
 
-	if (judge) {
-		sequential_advance(judge, now);
+	if (judge)
 		return sequential_verdict(judge, now);
-	}
 	if (limits) {
 		thresholds_advance(limits, now);
 		thresholds_result(limits, &res);

@@ -55,7 +55,7 @@ static struct returning *find(struct return_watch *w, const char *zone)
 	return NULL;
 }
 
-static void begin(struct returning *r, bool warm, double tick_s)
+static void begin(struct returning *r, bool warm)
 {
 	struct sequential_options o;
 
@@ -65,7 +65,7 @@ static void begin(struct returning *r, bool warm, double tick_s)
 	o.latency_margin = RETURN_LATENCY_MARGIN;
 	o.min_excess = RETURN_MIN_EXCESS;
 	o.judge_latency = warm;
-	o.tick_s = tick_s;
+	o.looks = true;
 	sequential_free(r->judge);
 	r->judge = sequential_new(&o);
 	r->warm = warm;
@@ -73,7 +73,7 @@ static void begin(struct returning *r, bool warm, double tick_s)
 	r->text[0] = '\0';
 }
 
-static void watch_zone(struct return_watch *w, const struct mdep_zone_status *z, double tick_s)
+static void watch_zone(struct return_watch *w, const struct mdep_zone_status *z)
 {
 	struct returning *r = find(w, z->name);
 	bool warm = z->percent > FAILOVER_RAMP_FIRST;
@@ -87,7 +87,7 @@ static void watch_zone(struct return_watch *w, const struct mdep_zone_status *z,
 	}
 	r->marked = true;
 	if (!r->judge || r->warm != warm)
-		begin(r, warm, tick_s);
+		begin(r, warm);
 }
 
 static void sweep(struct return_watch *w)
@@ -107,8 +107,7 @@ static void sweep(struct return_watch *w)
 	w->n = kept;
 }
 
-struct return_watch *return_watch_set(struct return_watch *w, const struct mdep *m,
-                                      const struct mdep_status *st)
+struct return_watch *return_watch_set(struct return_watch *w, const struct mdep_status *st)
 {
 	if (!return_watch_wanted(st)) {
 		return_watch_free(w);
@@ -118,7 +117,7 @@ struct return_watch *return_watch_set(struct return_watch *w, const struct mdep 
 		w = xcalloc(1, sizeof(*w));
 	for (unsigned i = 0; i < st->nzones; i++)
 		if (is_returning(&st->zones[i]))
-			watch_zone(w, &st->zones[i], (double)m->canary.interval_ms / 1000);
+			watch_zone(w, &st->zones[i]);
 	sweep(w);
 	return w;
 }
@@ -146,28 +145,40 @@ static void take_text(struct returning *r, double now)
 }
 
 /* Two zones on their way back are no measure for each other. */
-static bool feed_zone(struct return_watch *w, struct returning *r,
+static void feed_zone(struct return_watch *w, struct returning *r,
                       const struct sequential_sample *x)
 {
 	struct sequential_sample own = *x;
 
 	own.canary = str_eq(r->zone, x->stratum);
 	own.stratum = "";
-	if (r->worse || (!own.canary && find(w, x->stratum)))
-		return false;
-	sequential_observe(r->judge, &own);
-	r->worse = sequential_verdict(r->judge, own.t) == JUDGE_FAIL;
+	if (!r->worse && (own.canary || !find(w, x->stratum)))
+		sequential_observe(r->judge, &own);
+}
+
+void return_watch_feed(struct return_watch *w, const struct sequential_sample *x)
+{
+	for (unsigned i = 0; i < w->n; i++)
+		feed_zone(w, &w->zones[i], x);
+}
+
+static bool look_end(struct returning *r, double t)
+{
 	if (r->worse)
-		take_text(r, own.t);
+		return false;
+	sequential_look_end(r->judge, t);
+	r->worse = sequential_verdict(r->judge, t) == JUDGE_FAIL;
+	if (r->worse)
+		take_text(r, t);
 	return r->worse;
 }
 
-bool return_watch_feed(struct return_watch *w, const struct sequential_sample *x)
+bool return_watch_look_end(struct return_watch *w, double t)
 {
 	bool news = false;
 
 	for (unsigned i = 0; i < w->n; i++)
-		news |= feed_zone(w, &w->zones[i], x);
+		news |= look_end(&w->zones[i], t);
 	return news;
 }
 

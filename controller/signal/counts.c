@@ -152,7 +152,7 @@ static bool same_bounds(const struct counts *a, const struct counts *b)
 	return true;
 }
 
-static bool went_down(const struct counts *before, const struct counts *now)
+bool counts_restarted(const struct counts *before, const struct counts *now)
 {
 	if (now->requests < before->requests || now->errors < before->errors)
 		return true;
@@ -169,7 +169,7 @@ bool counts_increment(const struct counts *before, const struct counts *now, str
 		return false;
 	if (!same_bounds(before, now))
 		out->nbuckets = 0;
-	if (went_down(before, now))
+	if (counts_restarted(before, now))
 		return true; /* restarted: everything it shows is new */
 	out->requests -= before->requests;
 	out->errors -= before->errors;

@@ -237,24 +237,13 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 		              weight, part, sum);
 }
 
-/*
- * Pods are asked one after the other, and who is asked first after an incident has come seems
- * worse; so does a version whose pods stand in another zone than those that it is held against.
- * What a judge has seen then it goes on holding against the release.
- */
-static bool is_upset(const struct run *r)
-{
-	return r->check.incident_ms && r->check.incident_ms >= r->check.target_ms;
-}
-
 static void check_retreat(struct run *r, const char *phase, const char *reason)
 {
 	struct check *c = &r->check;
 
 	if (!check_is_back(phase) || check_is_back(c->phase))
 		return;
-	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)) &&
-	    !is_upset(r))
+	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)))
 		check_violate(r, "good version %" PRId64 " was judged worse",
 		              check_version_of(r, c->target));
 	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)

@@ -36,8 +36,10 @@ struct scenario {
 	double sigma;      /* of log latency; 0 = 0.5 */
 	double missed;     /* share of observations that fail; the next one counts for both */
 	bool tail;         /* only the slowest tenth is slower: p99 moves, the median does not */
-	bool stagger;      /* pods are observed one after the other; one joins late */
-	bool silent;       /* nothing to judge by: no verdict at all is promised */
+	/* Pods are observed one after the other, as in recordings, and one joins late; else all at
+	 * once, in looks, as the controller does. */
+	bool stagger;
+	bool silent; /* nothing to judge by: no verdict at all is promised */
 	/* What the sequential judge promises: at most this share rolled back, or times to it. */
 	double most_failed, median_s, p99_s;
 };
@@ -224,6 +226,7 @@ static void judges_start(struct judges *j, const struct scenario *c)
 
 	memset(j, 0, sizeof(*j));
 	sequential_options_default(&o);
+	o.looks = !c->stagger;
 	j->sequential = sequential_new(&o);
 	thresholds_rule_default(&rule);
 	/* Limits that fit the service: twice what is normal, and never less than 1 % of errors. */
@@ -252,7 +255,10 @@ static void judges_look(struct judges *j, const struct scenario *c, double t)
 {
 	struct sequential_result r;
 
-	sequential_advance(j->sequential, t);
+	if (c->stagger)
+		sequential_advance(j->sequential, t);
+	else
+		sequential_look_end(j->sequential, t);
 	sequential_result(j->sequential, t, &r);
 	j->final = r.verdict;
 	note(j, SEQUENTIAL, r.verdict, t);
@@ -292,6 +298,7 @@ static void observe(struct judges *j, struct rng *r, const struct scenario *c, d
 	/* Gamma-like swing with the asked coefficient of variation. */
 	double s2 = log1p(c->rate_cv * c->rate_cv);
 	double swing = c->rate_cv > 0 ? exp(sqrt(s2) * rng_normal(r) - s2 / 2) : 1;
+	bool whole = c->stagger || p->owed <= 0; /* not of two looks at once */
 
 	p->owed += c->every_s;
 	if (c->missed > 0 && rng_uniform(r) < c->missed)
@@ -301,7 +308,8 @@ static void observe(struct judges *j, struct rng *r, const struct scenario *c, d
 	x.errors = draw_binomial(r, x.requests, p->errors);
 	if (c->stable_ms > 0)
 		draw_buckets(r, &p->latency, &x);
-	sequential_observe(j->sequential, &x);
+	if (whole)
+		sequential_observe(j->sequential, &x);
 	thresholds_observe(&j->flagger, &x);
 	thresholds_observe(&j->argo, &x);
 	minutes_add(&j->minutes, &x);

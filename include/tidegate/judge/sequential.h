@@ -4,8 +4,11 @@
  * For each tick and stratum (zone) the canary's and the stable version's requests form a 2x2
  * table (bad or good, canary or stable). Conditioned on its margins the number of bad canary
  * requests is noncentral hypergeometric, so baseline drift, unequal load and weight changes drop
- * out. A table waits until both versions have been heard; where one of them never is, what is left
- * is compared over all strata together. The evidence is a mixture of likelihood ratios over effect
+ * out. A table holds one look: increments of one and the same time at all pods, or else whatever
+ * comes from one second to the next at both versions hits the one whose counters were read later.
+ * Where looks are not told apart (recorded observations) a table waits until both versions have
+ * been heard. Where one of them never is, what is left is compared over all strata together. The
+ * evidence is a mixture of likelihood ratios over effect
  * sizes psi against the null "odds ratio <= margin"; it is an e-process: by Ville's inequality the
  * chance that it ever passes 1/alpha under the null is at most alpha, at any look. Two metrics
  * share alpha (Bonferroni): the family-wise chance of a false FAIL is alpha.
@@ -44,6 +47,7 @@ struct sequential_options {
 	double no_data_s;      /* NONE after so long without canary requests, default 30 */
 	double no_stable_s;    /* and without stable ones, default 30 */
 	bool judge_latency;    /* default true */
+	bool looks;            /* the caller tells where a look ends; default false */
 };
 void sequential_options_default(struct sequential_options *o);
 
@@ -64,10 +68,19 @@ struct sequential_sample {
 struct sequential;
 struct sequential *sequential_new(const struct sequential_options *o);
 void sequential_free(struct sequential *s);
-/* Samples come in time order per pod; small disorder between pods within a tick is fine. */
+/*
+ * With looks, all samples up to the next sequential_look_end() are increments of the same time, and
+ * a pod whose increment is of another time is left out of that look. Without, samples come in time
+ * order per pod; small disorder between pods within a tick is fine.
+ */
 void sequential_observe(struct sequential *s, const struct sequential_sample *x);
-/* Closes ticks that end at or before `now`. */
+/* Closes ticks that end at or before `now`; does nothing with looks. */
 void sequential_advance(struct sequential *s, double now);
+/*
+ * A look is complete, t: at or after its samples. In each stratum it is compared if it has requests
+ * of both versions, and else no evidence.
+ */
+void sequential_look_end(struct sequential *s, double t);
 
 struct sequential_metric {
 	const char *name; /* "errors", "latency" */

@@ -31,6 +31,8 @@ int counts_read(const struct preset *p, const char *model, const char *text, siz
  * False when nothing can be said (unknown, or other buckets than before: those are dropped).
  */
 bool counts_increment(const struct counts *before, const struct counts *now, struct counts *out);
+/* Some counter went down between the two: they are not of one run of the server. */
+bool counts_restarted(const struct counts *before, const struct counts *now);
 /*
  * Nobody sends requests there any more: none was counted since the reading before, and none is
  * under way where the runtime tells. Its gauge alone proves little: short requests are seldom

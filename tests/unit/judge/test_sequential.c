@@ -322,6 +322,115 @@ static void test_versions_with_different_buckets(void **state)
 	}
 }
 
+/*
+ * A failure that comes over both versions: 5 % of 300 requests a look are bad from then on, of
+ * 1,200 of the stable version, too.
+ */
+static void feed_side(struct sequential *s, double t, bool canary, bool failing)
+{
+	struct sequential_sample x = {.t = t,
+	                              .stratum = "z",
+	                              .pod = canary ? "c" : "s",
+	                              .canary = canary,
+	                              .requests = canary ? 300 : 1200};
+
+	x.errors = failing ? x.requests * 0.05 : 0;
+	sequential_observe(s, &x);
+}
+
+/* It begins between 100 and 101 s; the stable pod is read every 5 s, the canary a second later. */
+static enum judge_verdict after_a_failure_of_both(bool looks)
+{
+	struct sequential_options o;
+	enum judge_verdict v;
+	struct sequential *s;
+
+	sequential_options_default(&o);
+	o.looks = looks;
+	s = sequential_new(&o);
+	for (double t = 0; t < 300; t += 5) {
+		feed_side(s, t, false, t > 100);
+		if (!looks)
+			feed_side(s, t + 1, true, t >= 100);
+		/* A reading that is late is none of this look, and no beginning of the next. */
+		else if (t < 100 || t > 105)
+			feed_side(s, t, true, t > 100);
+		if (looks)
+			sequential_look_end(s, t);
+	}
+	sequential_advance(s, 400);
+	v = sequential_verdict(s, 300);
+	sequential_free(s);
+	return v;
+}
+
+/* Without looks nothing tells that one side was read before it came, and the other after. */
+static void test_a_failure_of_both_is_nobodys(void **state)
+{
+	(void)state;
+	assert_int_equal(after_a_failure_of_both(false), JUDGE_FAIL);
+	assert_int_not_equal(after_a_failure_of_both(true), JUDGE_FAIL);
+}
+
+/* A look that holds one version only says nothing, and nothing of it is held against the next. */
+static void test_looks_are_not_mixed(void **state)
+{
+	struct sequential_options o;
+	struct sequential_result res;
+	struct sequential *s;
+
+	(void)state;
+	sequential_options_default(&o);
+	o.looks = true;
+	s = sequential_new(&o);
+	for (double t = 0; t < 25; t += 5) {
+		feed_side(s, t, true, true);
+		sequential_look_end(s, t);
+		feed_side(s, t + 2, false, false);
+		sequential_look_end(s, t + 2);
+	}
+	sequential_result(s, 25, &res);
+	assert_int_equal(res.verdict, JUDGE_NONE);
+	assert_true(res.metrics[0].log_evidence <= 0);
+	assert_true(res.canary_requests == 1500 && res.stable_requests == 6000);
+	/* Of one time they are compared at once, before the next sample. */
+	for (int i = 0; i < 3; i++) {
+		feed_side(s, 30 + i, true, true);
+		feed_side(s, 30 + i, false, false);
+		sequential_look_end(s, 30 + i);
+	}
+	assert_int_equal(sequential_verdict(s, 32), JUDGE_FAIL);
+	sequential_free(s);
+}
+
+/* Versions in different zones are compared over these, but not before they may yet meet. */
+static void test_looks_of_lonely_zones(void **state)
+{
+	struct sequential_options o;
+	struct sequential *s;
+	double t;
+
+	(void)state;
+	sequential_options_default(&o);
+	o.looks = true;
+	s = sequential_new(&o);
+	for (t = 0; t < 100 && sequential_verdict(s, t) != JUDGE_FAIL; t += 5)
+		for (int canary = 0; canary < 2; canary++) {
+			struct sequential_sample x = {.t = t,
+			                              .stratum = canary ? "a" : "b",
+			                              .pod = "p",
+			                              .canary = canary,
+			                              .requests = 300,
+			                              .errors = canary ? 60 : 0};
+
+			sequential_observe(s, &x);
+			if (canary)
+				sequential_look_end(s, t);
+		}
+	assert_true(t >= 30 && t <= 45);
+	sequential_free(s);
+}
+
 static void test_text_shows_the_counts(void **state)
 {
 	struct sequential_options o;
@@ -363,6 +472,9 @@ int main(void)
 		cmocka_unit_test(test_healthy_canary_passes_on_evidence),
 		cmocka_unit_test(test_load_shift_between_zones_is_no_error),
 		cmocka_unit_test(test_versions_with_different_buckets),
+		cmocka_unit_test(test_a_failure_of_both_is_nobodys),
+		cmocka_unit_test(test_looks_are_not_mixed),
+		cmocka_unit_test(test_looks_of_lonely_zones),
 		cmocka_unit_test(test_text_shows_the_counts),
 	};
 

@@ -12,7 +12,8 @@ static const struct preset preset = {.requests_metric = "requests_total"};
 struct reading {
 	char group[16], pod[16];
 	enum err_class class;
-	bool has_total, has_increment;
+	bool has_total, has_increment, whole;
+	unsigned round; /* that were over before it */
 	double total, increment;
 	double scores; /* increment of the histogram; -1 = none */
 };
@@ -22,7 +23,10 @@ static struct world {
 	struct scraper *scraper;
 	struct reading readings[READINGS_MAX];
 	unsigned n;
-	bool got; /* a reading has come since it was cleared */
+	bool got;  /* a reading has come since it was cleared */
+	bool over; /* a round has ended since it was cleared */
+	unsigned rounds;
+	const char *bad; /* path that is answered with an error */
 	bool drop_in_callback;
 	double counter;
 } w;
@@ -38,6 +42,8 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 	x->class = r->err ? r->err->class : ERR_NONE;
 	x->has_total = r->total != NULL;
 	x->has_increment = r->increment != NULL;
+	x->whole = r->whole;
+	x->round = w.rounds;
 	x->total = r->total ? r->total->requests : -1;
 	x->increment = r->increment ? r->increment->requests : -1;
 	x->scores = r->scores ? r->scores->counts[r->scores->n - 1] : -1;
@@ -49,10 +55,18 @@ static void on_reading(void *arg, const struct scrape_reading *r)
 		scraper_set(w.scraper, r->group, 0, NULL, 0);
 }
 
+static void on_round(void *arg, const char *group)
+{
+	(void)arg;
+	assert_string_equal(group, "g");
+	w.rounds++;
+	w.over = true;
+}
+
 /* Ten more at each look. */
 static const char *counting(struct site *s, const struct server_request *r)
 {
-	(void)r;
+	s->status = w.bad && str_starts(r->path, w.bad) ? 500 : 200;
 	w.counter += 10;
 	snprintf(s->buf, sizeof(s->buf), "requests_total{model=\"rec\"} %g\n", w.counter);
 	return s->buf;
@@ -156,16 +170,30 @@ static void test_period(void **state)
 	assert_true(clock_mono_ms() - begin >= 3 * 30);
 }
 
-/* Many targets make no burst: of fifty a minute hardly one comes in a twentieth of a second. */
-static void test_spread(void **state)
+/* Groups p0..p49 of one target each. */
+static void set_groups(int64_t period_ms)
+{
+	char pod[16], url[96];
+
+	for (unsigned i = 0; i < 50; i++) {
+		struct scrape_target t = {pod, "u", url, &preset, "rec"};
+
+		snprintf(pod, sizeof(pod), "p%u", i);
+		snprintf(url, sizeof(url), "http://%s/p%u", server_address(w.site.server), i);
+		scraper_set(w.scraper, pod, period_ms, &t, 1);
+	}
+}
+
+/* Many groups make no burst: of fifty a minute hardly one comes in a twentieth of a second. */
+static void test_groups_are_spread(void **state)
 {
 	(void)state;
 	make_scraper(64);
-	set_targets("rec", SLOW_MS, 50, NULL);
+	set_groups(SLOW_MS);
 	run_for(w.site.loop, 50);
 	assert_true(w.site.requests <= 5);
-	/* a shorter period holds for targets that wait already */
-	set_targets("rec", 30, 50, NULL);
+	/* a shorter period holds for groups that wait already */
+	set_groups(30);
 	for (unsigned i = 0; i < 50; i++) {
 		char pod[16];
 
@@ -174,6 +202,19 @@ static void test_spread(void **state)
 			next_reading();
 		assert_true(readings_of(pod) > 0);
 	}
+}
+
+/* What all of them are told in one moment must not be told of some a while later. */
+static void test_a_group_is_asked_at_one_moment(void **state)
+{
+	(void)state;
+	w.site.hold = "/";
+	make_scraper(64);
+	set_targets("rec", 2000, 40, NULL);
+	for (int i = 0; i < 500 && !w.site.nheld; i++)
+		run_for(w.site.loop, 5);
+	run_for(w.site.loop, 100);
+	assert_int_equal(w.site.nheld, 40);
 }
 
 static void test_slow_target_delays_nobody(void **state)
@@ -206,6 +247,162 @@ static void test_concurrency(void **state)
 	}
 	assert_true(w.site.requests >= 10);
 	assert_int_equal(w.site.most_held, 2);
+}
+
+/* --- rounds ------------------------------------------------------------------------------ */
+
+#define ROUND_MS 250
+
+static void make_rounds(unsigned targets)
+{
+	w.site.answer = counting;
+	make_scraper(8);
+	scraper_on_round(w.scraper, on_round);
+	set_targets("rec", ROUND_MS, targets, NULL);
+}
+
+static void next_round(void)
+{
+	w.over = false;
+	assert_true(run_until(w.site.loop, &w.over, 5000));
+	assert_true(w.n < READINGS_MAX);
+}
+
+/* Its reading of the last round that is over; NULL: it is none of that. */
+static const struct reading *told_in_round(const char *pod)
+{
+	for (unsigned i = 0; i < w.n; i++)
+		if (str_eq(w.readings[i].pod, pod) && w.readings[i].round + 1 == w.rounds)
+			return &w.readings[i];
+	return NULL;
+}
+
+static void assert_whole(const char *pod, bool whole)
+{
+	const struct reading *r = told_in_round(pod);
+
+	assert_int_equal(r && r->whole, whole);
+	if (r && r->whole)
+		assert_true(r->has_increment);
+}
+
+static void test_a_round_is_over_when_all_have_answered(void **state)
+{
+	(void)state;
+	make_rounds(3);
+	next_round();
+	assert_int_equal(w.n, 3);
+	assert_whole("p0", false); /* there is nothing to compare with yet */
+	for (int i = 2; i < 5; i++) {
+		next_round();
+		assert_int_equal(w.n, 3 * i);
+		assert_whole("p0", true);
+		assert_whole("p1", true);
+		assert_whole("p2", true);
+	}
+}
+
+/* A dark pod holds up one round, not those that follow. */
+static void test_a_silent_target_is_left_out(void **state)
+{
+	(void)state;
+	make_rounds(2);
+	next_round();
+	next_round();
+	w.site.hold = "/p0";
+	next_round();
+	assert_whole("p0", false);
+	assert_whole("p1", true);
+	for (int i = 0; i < 3; i++) {
+		next_round();
+		assert_whole("p1", true);
+		assert_int_equal(w.site.nheld > 0, true);
+	}
+}
+
+/* Late: after the others were read. It is no part of that round, nor of the next, for which it
+ * lacks a beginning. */
+static void test_a_late_answer_belongs_to_no_round(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	make_rounds(2);
+	next_round();
+	next_round();
+	w.site.hold = "/p0";
+	next_round();
+	next_round();
+	before = w.n;
+	w.site.hold = NULL;
+	site_release(&w.site);
+	next_reading();
+	assert_int_equal(w.n, before + 1);
+	assert_string_equal(last()->pod, "p0");
+	assert_true(last()->has_increment && !last()->whole);
+	next_round();
+	assert_non_null(told_in_round("p0"));
+	assert_whole("p0", false);
+	assert_whole("p1", true);
+	next_round();
+	assert_whole("p0", true);
+}
+
+/* Its increment is of two rounds, that of the others of one. */
+static void test_a_missed_round_is_not_made_up_for(void **state)
+{
+	(void)state;
+	make_rounds(2);
+	next_round();
+	next_round();
+	w.bad = "/p0";
+	next_round();
+	assert_whole("p0", false);
+	w.bad = NULL;
+	next_round();
+	assert_whole("p0", false);
+	next_round();
+	assert_whole("p0", true);
+}
+
+static void test_who_joins_or_restarts_begins_anew(void **state)
+{
+	(void)state;
+	make_rounds(1);
+	next_round();
+	next_round();
+	set_targets("rec", ROUND_MS, 2, NULL);
+	next_round();
+	assert_whole("p0", true);
+	assert_whole("p1", false);
+	next_round();
+	assert_whole("p1", true);
+	w.counter = 0; /* both servers were restarted */
+	next_round();
+	assert_true(told_in_round("p0")->has_increment);
+	assert_whole("p0", false);
+	next_round();
+	assert_whole("p0", true);
+}
+
+/* Nobody is left to wait for: the round is over, not a period later. */
+static void test_who_leaves_ends_the_round(void **state)
+{
+	int64_t begin;
+
+	(void)state;
+	w.site.hold = "/p1";
+	w.site.answer = counting;
+	make_scraper(8);
+	scraper_on_round(w.scraper, on_round);
+	set_targets("rec", 3000, 2, NULL);
+	next_reading();
+	assert_string_equal(last()->pod, "p0");
+	assert_int_equal(w.rounds, 0);
+	begin = clock_mono_ms();
+	set_targets("rec", 3000, 1, NULL);
+	next_round();
+	assert_true(clock_mono_ms() - begin < 2000);
 }
 
 /* --- counters ---------------------------------------------------------------------------- */
@@ -370,7 +567,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(test_period),
-		T(test_spread),
+		T(test_groups_are_spread),
+		T(test_a_group_is_asked_at_one_moment),
+		T(test_a_round_is_over_when_all_have_answered),
+		T(test_a_silent_target_is_left_out),
+		T(test_a_late_answer_belongs_to_no_round),
+		T(test_a_missed_round_is_not_made_up_for),
+		T(test_who_joins_or_restarts_begins_anew),
+		T(test_who_leaves_ends_the_round),
 		T(test_slow_target_delays_nobody),
 		T(test_concurrency),
 		T(test_another_uid_starts_afresh),
