@@ -237,13 +237,43 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 		              weight, part, sum);
 }
 
+static bool gets_requests(struct run *r, const char *revision, const char *zone)
+{
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o))
+		if (is_ours(o) && o->world.counts.rate + o->world.counts.copies > 0 &&
+		    str_eq(world_label(o, TG_LABEL_REVISION), revision) &&
+		    str_eq(world_zone_of(&r->world, o), zone))
+			return true;
+	return false;
+}
+
+/*
+ * A zone gets worse as a whole, and of the two versions the new one alone serves there: no count
+ * tells that from a bad version. What a judge has seen it goes on holding against the release.
+ */
+static void note_lonely(struct run *r)
+{
+	struct check *c = &r->check;
+	const char *zone = r->user.incident_until_ms ? r->user.incident_zone : "";
+
+	if (*zone && gets_requests(r, c->target, zone) && !gets_requests(r, c->stable, zone))
+		c->lonely_ms = run_now(r);
+}
+
+static bool is_upset(const struct run *r)
+{
+	return r->check.lonely_ms && r->check.lonely_ms >= r->check.target_ms;
+}
+
 static void check_retreat(struct run *r, const char *phase, const char *reason)
 {
 	struct check *c = &r->check;
 
 	if (!check_is_back(phase) || check_is_back(c->phase))
 		return;
-	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)))
+	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)) &&
+	    !is_upset(r))
 		check_violate(r, "good version %" PRId64 " was judged worse",
 		              check_version_of(r, c->target));
 	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)
@@ -385,6 +415,7 @@ void check_tick(struct run *r)
 	else if (!c->silent_since_ms)
 		c->silent_since_ms = run_now(r);
 	check_counts(r);
+	note_lonely(r);
 	slo_tick(r);
 	loss_tick(r, pods_serving(r, &there));
 }

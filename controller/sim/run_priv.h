@@ -123,6 +123,7 @@ struct check {
 	int64_t silent_since_ms;     /* metrics are silent since then; 0 = they are not */
 	int64_t target_ms;           /* the release that is under way was seen first */
 	int64_t incident_ms;         /* last begin or end of one; 0 = none was */
+	int64_t lonely_ms;           /* last sight of one where the target alone served; 0 = none */
 	char left[RUN_ZONES_MAX][8]; /* zones that nobody is sent to, as status has it */
 	unsigned nleft;
 	bool zone_out;
