@@ -15,6 +15,9 @@
 #define TICK_GROWTH 0.1
 /* So long a stratum waits for its other side. */
 #define PARTNER_S 30.0
+/* So many requests of one look may be compared with those of later ones: too few to prove anything
+ * when something came over both versions in between. */
+#define FEW 10
 /* The margin does not grow beyond, whatever pods differ by. */
 #define ERROR_MARGIN_MAX   4.0
 #define LATENCY_MARGIN_MAX 8.0
@@ -297,6 +300,12 @@ static void drop(struct sequential *s, struct stratum *st)
 	*st = (struct stratum){.key = st->key, .since = NAN};
 }
 
+/* Where there is little traffic most looks have requests of one side only. */
+static bool is_little(const struct stratum *st)
+{
+	return st->canary.cells[0].n + st->stable.cells[0].n <= FEW;
+}
+
 /* What is left of this look tells nothing of the next one; for how long it has been so stays. */
 static void close_lonely_look(struct sequential *s, struct stratum *st, double now)
 {
@@ -304,7 +313,7 @@ static void close_lonely_look(struct sequential *s, struct stratum *st, double n
 
 	if (now - since >= PARTNER_S)
 		give_up_partner(s, st);
-	else
+	else if (!is_little(st))
 		drop(s, st);
 	st->since = since;
 }
@@ -323,7 +332,7 @@ static void close_strata(struct sequential *s, double now)
 	}
 	if (has_both(&s->rest))
 		compare(s, &s->rest);
-	else if (s->o.looks || now - s->rest.since >= 2 * PARTNER_S)
+	else if (s->o.looks ? !is_little(&s->rest) : now - s->rest.since >= 2 * PARTNER_S)
 		drop(s, &s->rest);
 }
 

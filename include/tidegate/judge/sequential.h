@@ -78,7 +78,7 @@ void sequential_observe(struct sequential *s, const struct sequential_sample *x)
 void sequential_advance(struct sequential *s, double now);
 /*
  * A look is complete, t: at or after its samples. In each stratum it is compared if it has requests
- * of both versions, and else no evidence.
+ * of both versions, and else no evidence; a few requests wait for the other version's.
  */
 void sequential_look_end(struct sequential *s, double t);
 

@@ -403,6 +403,29 @@ static void test_looks_are_not_mixed(void **state)
 	sequential_free(s);
 }
 
+/* A request now and then: hardly a look has some of both versions. */
+static void test_looks_with_little_traffic(void **state)
+{
+	struct sequential_options o;
+	struct sequential *s;
+	bool canary = true;
+	double t;
+
+	(void)state;
+	sequential_options_default(&o);
+	o.looks = true;
+	s = sequential_new(&o);
+	for (t = 0; t < 100 && sequential_verdict(s, t) != JUDGE_FAIL; t++, canary = !canary) {
+		struct sequential_sample x = {
+			.t = t, .pod = "p", .canary = canary, .requests = 1, .errors = canary};
+
+		sequential_observe(s, &x);
+		sequential_look_end(s, t);
+	}
+	assert_true(t < 60);
+	sequential_free(s);
+}
+
 /* Versions in different zones are compared over these, but not before they may yet meet. */
 static void test_looks_of_lonely_zones(void **state)
 {
@@ -474,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_versions_with_different_buckets),
 		cmocka_unit_test(test_a_failure_of_both_is_nobodys),
 		cmocka_unit_test(test_looks_are_not_mixed),
+		cmocka_unit_test(test_looks_with_little_traffic),
 		cmocka_unit_test(test_looks_of_lonely_zones),
 		cmocka_unit_test(test_text_shows_the_counts),
 	};
