@@ -46,8 +46,8 @@ failover_report() {
 		return 1
 	fi
 	figure_row "$file" "zone found dark after, median" $FIGURE_DECIDED 50 -
-	figure_row "$file" "traffic RTO, median" $FIGURE_TRAFFIC 50 5
-	figure_row "$file" "... 99 % within" $FIGURE_TRAFFIC 99 10
+	figure_row "$file" "traffic RTO, median" $FIGURE_TRAFFIC 50 4
+	figure_row "$file" "... 99 % within" $FIGURE_TRAFFIC 99 6
 	figure_row "$file" "... zone of the leader, worst" $FIGURE_TRAFFIC 100 10 leader
 	figure_row "$file" "capacity RTO, median" $FIGURE_CAPACITY 50 -
 	figure_row "$file" "... 99 % within" $FIGURE_CAPACITY 99 15
