@@ -105,6 +105,11 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
 	struct intent *i;
 
 	buf_init(&want, CHILD_BODY_MAX);
+	/* Mostly it differs by what the last scrapes counted, and is not written yet. */
+	if (m->has_status && status_surely_differs(&m->status, next))
+		t->later_ms = status_wait_ms(m, next, ks);
+	if (t->later_ms)
+		return 0;
 	if (mdep_status_encode(m, next, &want))
 		return err_set(err, ERR_TOO_BIG, "status is larger than %u bytes", CHILD_BODY_MAX);
 	if (m->has_status && str_hash(STR_HASH_SEED, want.data, want.len) == m->status_hash)
@@ -144,6 +149,43 @@ static void look_again(struct intents *t, int64_t ms)
 {
 	if (!t->later_ms || t->later_ms > ms)
 		t->later_ms = ms;
+}
+
+/* --- what texts are made of -------------------------------------------------------------- */
+
+static uint64_t add_text(uint64_t hash, const char *s)
+{
+	return s ? str_hash(hash, s, strlen(s) + 1) : str_hash(hash, "\1", 1);
+}
+
+static uint64_t add_number(uint64_t hash, int64_t n)
+{
+	return str_hash(hash, &n, sizeof(n));
+}
+
+/* The spec is known by its generation. */
+static uint64_t add_mdep(uint64_t hash, const struct mdep *m)
+{
+	return add_number(add_text(hash, m->meta.uid), m->meta.generation);
+}
+
+/* The child is there with the text that these ingredients make. */
+static bool is_as_made(const struct key_state *ks, const struct mdep *m, uint64_t ingredients,
+                       const struct service *have)
+{
+	uint64_t hash;
+
+	return have && m->meta.generation && made_find(ks, ingredients, &hash) &&
+	       have->apply_hash == hash;
+}
+
+static void note_made(struct key_state *ks, const struct mdep *m, uint64_t ingredients,
+                      uint64_t hash)
+{
+	uint64_t known;
+
+	if (m->meta.generation && !made_find(ks, ingredients, &known))
+		made_note(ks, ingredients, hash);
 }
 
 /* --- Services ---------------------------------------------------------------------------- */
@@ -188,7 +230,7 @@ static struct intent *collect_owned(struct mdep_operator *op, struct intents *t,
 
 /* Last of all: no release waits for it. */
 static int collect_budget(struct mdep_operator *op, struct intents *t, const struct mdep *m,
-                          const struct key_state *ks, struct err *err)
+                          struct key_state *ks, struct err *err)
 {
 	const struct service *have = (const struct service *)store_get(
 		&op->stores[CACHE_BUDGET], m->meta.namespace, m->meta.name);
@@ -200,7 +242,7 @@ static int collect_budget(struct mdep_operator *op, struct intents *t, const str
 	                  .taken_ok = true,
 	                  .patch = KUBE_PATCH_APPLY,
 	                  .body = &body};
-	uint64_t hash;
+	uint64_t ingredients = add_mdep(add_number(STR_HASH_SEED, CACHE_BUDGET), m), hash;
 
 	buf_init(&body, CHILD_BODY_MAX);
 	if (m->budget.off) {
@@ -208,8 +250,11 @@ static int collect_budget(struct mdep_operator *op, struct intents *t, const str
 			collect_delete(t, INTENT_CLEANUP, CACHE_BUDGET, &have->meta);
 		return 0;
 	}
+	if (is_as_made(ks, m, ingredients, have))
+		return 0;
 	if (child_disruption_budget(m, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "PodDisruptionBudget body too large");
+	note_made(ks, m, ingredients, hash);
 	if (!have || have->apply_hash != hash)
 		collect_owned(op, t, m, ks, &o);
 	return 0;
@@ -373,12 +418,21 @@ static void plan_ports(const struct mdep_operator *op, const struct rollout_snap
 		look_again(t, out->later_ms);
 }
 
-static int write_service(struct mdep_operator *op, const struct mdep *m,
-                         const struct rollout_plan *plan, const struct cell_service *x,
+static uint64_t service_ingredients(const struct mdep *m, const struct cell_service *x, int port,
+                                    const struct child_ports *ports)
+{
+	uint64_t hash = add_mdep(add_number(STR_HASH_SEED, CACHE_SERVICE), m);
+
+	hash = add_text(add_text(add_text(hash, x->name), x->revision), x->zone);
+	hash = add_number(add_number(hash, x->front), port);
+	for (unsigned i = 0; i < ports->n; i++)
+		hash = add_number(add_number(hash, ports->v[i].port), ports->v[i].plain);
+	return hash;
+}
+
+static int write_service(const struct mdep *m, const struct cell_service *x, int port,
                          const struct child_ports *ports, struct buf *body, uint64_t *hash)
 {
-	int port = x->revision ? port_of(op, m, x->revision) : port_of_all(op, m, plan);
-
 	if (x->front)
 		return child_front_service(m, x->revision, port, ports, body, hash);
 	if (traffic_driver_of(m)->by_revision)
@@ -387,7 +441,7 @@ static int write_service(struct mdep_operator *op, const struct mdep *m,
 }
 
 static int collect_service(struct mdep_operator *op, struct intents *t, const struct mdep *m,
-                           const struct rollout_plan *plan, const struct key_state *ks,
+                           const struct rollout_plan *plan, struct key_state *ks,
                            const struct cell_service *x, const struct service_ports *ports,
                            struct err *err)
 {
@@ -400,15 +454,20 @@ static int collect_service(struct mdep_operator *op, struct intents *t, const st
 	                  .taken_ok = x->front && !(driver && driver->front),
 	                  .patch = KUBE_PATCH_STRATEGIC,
 	                  .body = x->have ? &patch : &body};
+	int port = x->revision ? port_of(op, m, x->revision) : port_of_all(op, m, plan);
 	struct child_ports shows;
 	struct intent *i;
-	uint64_t hash;
+	uint64_t ingredients, hash;
 
 	buf_init(&body, CHILD_BODY_MAX);
 	buf_init(&patch, CHILD_BODY_MAX);
 	service_ports_of(ports, x->have, &shows);
-	if (write_service(op, m, plan, x, &shows, &body, &hash))
+	ingredients = service_ingredients(m, x, port, &shows);
+	if (is_as_made(ks, m, ingredients, x->have) && service_ports_shown(x->have, &shows))
+		return 0;
+	if (write_service(m, x, port, &shows, &body, &hash))
 		return err_set(err, ERR_TOO_BIG, "Service body too large");
+	note_made(ks, m, ingredients, hash);
 	if (x->have && x->have->apply_hash == hash && service_ports_shown(x->have, &shows))
 		return 0;
 	if (x->have && child_service_patch(x->have, &body, &patch))
@@ -611,8 +670,33 @@ static void collect_retired(struct intents *t, const struct mdep *m, const char 
 
 #define ROUTE_LATER_MS 500
 
+static uint64_t add_route(uint64_t hash, const struct route *r)
+{
+	hash = add_text(hash, r ? r->meta.uid : NULL);
+	return add_text(hash, r ? r->meta.resource_version : NULL);
+}
+
+/* All that an edit is made of but the time, on which those depend that ask to be looked at again.
+ */
+static uint64_t route_ingredients(const struct traffic_wish *w, const struct traffic_view *v)
+{
+	const struct mdep *m = w->mdep;
+	uint64_t hash = add_mdep(STR_HASH_SEED, m);
+
+	hash = add_number(add_number(hash, w->step ? w->step - m->steps : -1), w->port);
+	hash = add_text(add_text(hash, w->target), w->stable);
+	for (unsigned i = 0; i < w->nweights; i++) {
+		hash = add_text(add_text(hash, w->weights[i].revision), w->weights[i].zone);
+		hash = add_number(hash, w->weights[i].weight);
+	}
+	hash = add_number(add_text(add_route(hash, v->route), v->front), v->front_port);
+	for (unsigned i = 0; i < TRAFFIC_BESIDE_MAX; i++)
+		hash = add_route(hash, v->beside[i]);
+	return hash;
+}
+
 static int collect_route(struct mdep_operator *op, const struct rollout_snapshot *s,
-                         const struct rollout_plan *plan, const struct key_state *ks, int port,
+                         const struct rollout_plan *plan, struct key_state *ks, int port,
                          struct intents *t, struct err *err)
 {
 	const struct mdep *m = s->mdep;
@@ -621,12 +705,17 @@ static int collect_route(struct mdep_operator *op, const struct rollout_snapshot
 	struct traffic_view view;
 	struct traffic_edit edit;
 	struct intent *i;
+	uint64_t hash;
 
 	if (!driver)
 		return 0;
 	route_view(op, m, ks, s->now_ms, &view);
+	hash = route_ingredients(&wish, &view);
+	if (m->meta.generation && hash == ks->route_kept)
+		return 0;
 	if (driver->edit(&wish, &view, t->arena, &edit, err))
 		return -1;
+	ks->route_kept = edit.how == TRAFFIC_KEEP && !edit.later ? hash : 0;
 	if (edit.later)
 		look_again(t, ROUTE_LATER_MS);
 	if (edit.how == TRAFFIC_DELETE)

@@ -56,6 +56,7 @@ struct key_state {
 	int64_t route_written_ms; /* wall, of the last answered change of the route */
 	int64_t front_written_ms; /* wall, of the last answered change of the Service "<name>" */
 	uint64_t route_want;      /* what the last answered write of the route wanted */
+	uint64_t route_kept;      /* hash of a wish and a route that agree; 0 = of none */
 	int64_t status_ms;        /* monotonic, of the last status write */
 	int64_t pass_ms;          /* monotonic, when the present pass began */
 	bool again;               /* it has asked for another one later */
@@ -64,6 +65,7 @@ struct key_state {
 	uint64_t event_hash; /* of the last pass's events: a repeated plan does not repeat them */
 	struct room_pods *room;          /* what room is asked for with; NULL = nothing is */
 	struct taken *taken;             /* names that others hold; NULL mostly */
+	struct made *made;               /* hashes of children's texts */
 	struct map *stranded;            /* uid of a pod on a lost node -> int64_t; NULL mostly */
 	struct observation *observation; /* NULL when nothing is judged */
 };
@@ -175,6 +177,13 @@ int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
 int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
                            const struct key_state *ks, struct intents *out, struct err *err);
 
+/* --- hashes of children (made.c) ----------------------------------------------------------- */
+struct made;
+/* ingredients: a hash of all that the child's text depends on. False: it is not known. */
+bool made_find(const struct key_state *ks, uint64_t ingredients, uint64_t *hash);
+void made_note(struct key_state *ks, uint64_t ingredients, uint64_t hash);
+void made_forget(struct key_state *ks);
+
 /* --- names that others hold (taken.c) ---------------------------------------------------- */
 struct taken;
 /* A POST was answered by 409; or it was not. */
@@ -255,6 +264,11 @@ static inline int64_t easing_ms(int64_t age_ms, int part, int64_t least, int64_t
  * texts alone may be written later, together with what comes after them.
  */
 bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next);
+/*
+ * True only when the texts of both differ, which is found out without making them; false says
+ * nothing.
+ */
+bool status_surely_differs(const struct mdep_status *now, const struct mdep_status *next);
 /* Pods came or went, or there is another reason: more than the figures of measurements differ. */
 bool status_counts_changed(const struct mdep_status *now, const struct mdep_status *next);
 

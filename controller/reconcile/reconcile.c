@@ -55,6 +55,7 @@ void key_state_free(void *state)
 	if (!ks)
 		return;
 	taken_free(ks);
+	made_forget(ks);
 	room_forget(ks);
 	stranded_forget(ks);
 	floor_forget(ks);

@@ -2,6 +2,7 @@
 
 #include "internal.h"
 #include "tidegate/api/preset.h"
+#include "tidegate/base/str.h"
 #include "tidegate/reconcile/children.h"
 
 void serving_of_set(const struct mdep *m, const struct replicaset *rs, struct serving *out)
@@ -32,6 +33,15 @@ const struct replicaset *serving_set(struct mdep_operator *op, const struct pod 
 	                                            p->meta.namespace, p->meta.owner_name);
 }
 
+static const char *url_of(struct arena *a, const char *ip, int port, const char *path)
+{
+	bool v6 = strchr(ip, ':');
+	char number[STR_I64_MAX];
+
+	return arena_concat(a, v6 ? "http://[" : "http://", ip, v6 ? "]:" : ":",
+	                    str_from_i64(port, number), path, NULL);
+}
+
 bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep *m,
                     const struct pod *p, struct scrape_target *out)
 {
@@ -44,12 +54,10 @@ bool serving_target(struct mdep_operator *op, struct arena *a, const struct mdep
 	port = s.preset->metrics_port ? s.preset->metrics_port : s.port;
 	if (!p->ip || !path || !s.preset->requests_metric)
 		return false;
-	*out = (struct scrape_target){
-		.pod = p->meta.key,
-		.uid = p->meta.uid,
-		.url = arena_printf(a, strchr(p->ip, ':') ? "http://[%s]:%d%s" : "http://%s:%d%s",
-	                            p->ip, port, path),
-		.preset = s.preset,
-		.model = s.model};
+	*out = (struct scrape_target){.pod = p->meta.key,
+	                              .uid = p->meta.uid,
+	                              .url = url_of(a, p->ip, port, path),
+	                              .preset = s.preset,
+	                              .model = s.model};
 	return true;
 }

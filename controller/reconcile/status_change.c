@@ -1,6 +1,8 @@
 #include "internal.h"
 #include "tidegate/base/str.h"
 
+#define AS_IT_IS_MAX 512
+
 static bool machine_moved(const struct mdep_status *a, const struct mdep_status *b)
 {
 	return a->phase != b->phase || a->paused_from != b->paused_from || a->step != b->step ||
@@ -81,6 +83,30 @@ static bool zones_changed(const struct mdep_status *a, const struct mdep_status 
 			return true;
 	}
 	return false;
+}
+
+/* What may be cut or mended where it is written is another text there. */
+static bool is_written_as_it_is(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++, n++)
+		if (*s < ' ' || *s > '~' || n == AS_IT_IS_MAX)
+			return false;
+	return true;
+}
+
+static bool texts_differ(const char *a, const char *b)
+{
+	a = str_or(a, "");
+	b = str_or(b, "");
+	return !str_eq(a, b) && is_written_as_it_is(a) && is_written_as_it_is(b);
+}
+
+bool status_surely_differs(const struct mdep_status *now, const struct mdep_status *next)
+{
+	return now->replicas != next->replicas || now->ready_replicas != next->ready_replicas ||
+	       texts_differ(now->score_message, next->score_message);
 }
 
 bool status_counts_changed(const struct mdep_status *now, const struct mdep_status *next)

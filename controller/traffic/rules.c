@@ -386,7 +386,7 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
                    const struct mdep *m, const struct route *r, const struct rollout_cell *cells,
                    unsigned ncells, struct arena *a, struct rollout_traffic *out)
 {
-	const struct cJSON *rule, *it;
+	const struct cJSON *rules, *rule, *it;
 
 	*out = (struct rollout_traffic){.managed = true, .exists = r != NULL};
 	if (!r) {
@@ -401,7 +401,8 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
 		                            kind->kind, r->meta.name,
 		                            m->traffic == TRAFFIC_ISTIO ? "hosts" : "parentRefs",
 		                            mdep_traffic_field(m->traffic));
-	rule = default_rule(form, m, rules_of(form, r, a), a);
+	rules = rules_of(form, r, a);
+	rule = default_rule(form, m, rules, a);
 	if (!rule && !out->problem)
 		out->problem = arena_printf(a,
 		                            "%s %s has no rule that sends requests to Service %s: "
@@ -410,7 +411,7 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
 	json_for_each (it, json_get(rule, form->backends))
 		observe_weight(m, form->service_of(m, it, a), form->weight_of(it), cells, ncells, a,
 		               out);
-	observe_marked(form, m, rules_of(form, r, a), a, out);
+	observe_marked(form, m, rules, a, out);
 }
 
 static bool names_port(const struct rules_form *form, const struct mdep *m,

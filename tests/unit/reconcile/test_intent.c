@@ -66,6 +66,7 @@ static void open_scene(struct bed *b, struct scene *s, const char *spec)
 static void close_scene(struct scene *s)
 {
 	operator_free(s->op);
+	made_forget(&s->ks);
 	arena_release(&s->a);
 }
 
@@ -208,21 +209,57 @@ static void put_service(struct scene *s, const char *hash)
 	                 hash));
 }
 
-static void test_equal_wishes_cost_nothing(void **state)
+/* As the spec and the plan want it. */
+static void put_all(struct scene *s)
 {
-	struct scene s;
 	struct buf body;
 	uint64_t hash;
 
-	open_scene(*state, &s, SPEC);
-	s.m->has_status = true;
+	s->m->has_status = true;
 	buf_init(&body, CHILD_BODY_MAX);
-	mdep_status_encode(s.m, &s.m->status, &body);
-	s.m->status_hash = str_hash(STR_HASH_SEED, body.data, body.len);
+	mdep_status_encode(s->m, &s->m->status, &body);
+	s->m->status_hash = str_hash(STR_HASH_SEED, body.data, body.len);
 	buf_reset(&body);
-	child_front_service(s.m, NULL, child_port(s.m), NULL, &body, &hash);
+	child_front_service(s->m, NULL, child_port(s->m), NULL, &body, &hash);
 	buf_release(&body);
-	put_service(&s, arena_printf(&s.a, "%016llx", (unsigned long long)hash));
+	put_service(s, arena_printf(&s->a, "%016llx", (unsigned long long)hash));
+}
+
+/* What was compared once is known by what it was made of; another spec is another text. */
+static void test_texts_are_remembered(void **state)
+{
+	struct scene s;
+
+	open_scene(*state, &s, SPEC);
+	s.m->meta.generation = 1;
+	put_all(&s);
+	for (int i = 0; i < 3; i++) {
+		collect(&s);
+		assert_int_equal(s.got.n, 0);
+	}
+	s.m->replicas += 3;
+	s.m->meta.generation = 2;
+	collect(&s);
+	assert_int_equal(s.got.n, 1);
+	assert_string_equal(s.got.v[0].path, BUDGETS "/ranker");
+	/* and somebody else's text is not ours */
+	s.m->replicas -= 3;
+	s.m->meta.generation = 1;
+	collect(&s);
+	assert_int_equal(s.got.n, 0);
+	store_remove(&s.op->stores[CACHE_SERVICE], "shop/ranker", NULL);
+	put_service(&s, "00000000000000ab");
+	collect(&s);
+	assert_int_equal(s.got.n, 1);
+	close_scene(&s);
+}
+
+static void test_equal_wishes_cost_nothing(void **state)
+{
+	struct scene s;
+
+	open_scene(*state, &s, SPEC);
+	put_all(&s);
 	collect(&s);
 	assert_int_equal(s.got.n, 0);
 	s.plan.status.replicas = 1;
@@ -935,6 +972,7 @@ int main(void)
 		T(test_fresh_object),
 		T(test_disruption_budget),
 		T(test_ports_of_two_revisions),
+		T(test_texts_are_remembered),
 		T(test_equal_wishes_cost_nothing),
 		T(test_figures_wait_longer_than_counts),
 		T(test_changed_service_is_patched),
