@@ -51,8 +51,7 @@ struct lease {
 	void *now_arg;
 
 	enum lease_state state;
-	struct lease_record seen;
-	char *text; /* JSON that `seen` came from; NULL = never, or it is gone */
+	struct lease_record seen; /* without an object: never, or it is gone */
 	int64_t seen_ms;
 	int64_t renewed_ms;
 
@@ -61,7 +60,7 @@ struct lease {
 	enum lease_step step;
 	int64_t began_ms;
 	bool looked;    /* this attempt has already done its GET */
-	bool text_good; /* nothing went wrong since `text` was received: fast path */
+	bool seen_good; /* nothing went wrong since it was received: fast path */
 	enum err_class trouble;
 
 	void (*stopped)(void *arg);
@@ -122,7 +121,7 @@ static void next_tick(struct lease *l)
 
 	if (l->state == LEASE_CANDIDATE) {
 		ms = jitter_ms(ms, LEASE_JITTER);
-		if (l->text && left > 0 && left < ms)
+		if (l->seen.object && left > 0 && left < ms)
 			ms = jitter_ms(left, (double)LEASE_SPREAD_MS / (double)left);
 	}
 	timer_start(&l->tick, ms);
@@ -235,7 +234,7 @@ static void next_record(const struct lease *l, struct lease_record *r)
 {
 	char now[CLOCK_RFC3339_MAX];
 	bool release = l->state == LEASE_RELEASING;
-	bool ours = l->text && str_eq(l->seen.holder, l->identity);
+	bool ours = l->seen.object && str_eq(l->seen.holder, l->identity);
 
 	clock_format_micro(clock_wall_ms(), now);
 	lease_record_init(r);
@@ -243,7 +242,7 @@ static void next_record(const struct lease *l, struct lease_record *r)
 	xstr_replace(&r->renew_time, now);
 	xstr_replace(&r->acquire_time, ours && !release ? l->seen.acquire_time : now);
 	r->duration_s = release ? LEASE_RELEASED_S : (l->duration_ms + 999) / 1000;
-	r->transitions = l->text ? l->seen.transitions + (ours ? 0 : 1) : 0;
+	r->transitions = l->seen.object ? l->seen.transitions + (ours ? 0 : 1) : 0;
 }
 
 static void lease_write(struct lease *l)
@@ -254,8 +253,8 @@ static void lease_write(struct lease *l)
 
 	buf_init(&body, LEASE_BODY_MAX);
 	next_record(l, &r);
-	if (lease_record_encode(&body, &r, l->ns, l->name, l->text, &err) == 0) {
-		lease_call(l, l->text ? STEP_PUT : STEP_POST, body.data);
+	if (lease_record_encode(&body, &r, l->ns, l->name, l->seen.object, &err) == 0) {
+		lease_call(l, l->seen.object ? STEP_PUT : STEP_POST, body.data);
 	} else {
 		log_error("lease cannot be written", LS("lease", l->name), LE(&err));
 		next_tick(l);
@@ -274,7 +273,7 @@ static void lease_look(struct lease *l)
 static void lease_attempt(struct lease *l)
 {
 	l->looked = false;
-	if (l->text && l->text_good && l->state != LEASE_CANDIDATE)
+	if (l->seen.object && l->seen_good && l->state != LEASE_CANDIDATE)
 		lease_write(l);
 	else
 		lease_look(l);
@@ -295,16 +294,14 @@ static void on_tick(void *arg)
 static void observe(struct lease *l, const struct kube_response *a, struct err *err)
 {
 	struct lease_record r;
-	bool known = l->text != NULL;
+	bool known = l->seen.object != NULL;
 
 	lease_record_init(&r);
 	if (lease_record_decode(&r, a->body, a->body_len, err) < 0) {
 		lease_record_release(&r);
 		return;
 	}
-	free(l->text);
-	l->text = xstrndup(a->body, a->body_len);
-	l->text_good = true;
+	l->seen_good = true;
 	if (!known || !lease_record_equal(&r, &l->seen))
 		l->seen_ms = lease_now(l);
 	if (!str_eq(r.holder, l->seen.holder) && !str_empty(r.holder) &&
@@ -316,8 +313,6 @@ static void observe(struct lease *l, const struct kube_response *a, struct err *
 
 static void forget(struct lease *l)
 {
-	free(l->text);
-	l->text = NULL;
 	lease_record_release(&l->seen);
 	lease_record_init(&l->seen);
 }
@@ -340,13 +335,13 @@ static void lease_ended(struct lease *l)
 static void decide(struct lease *l)
 {
 	if (l->state == LEASE_RELEASING) {
-		if (l->text && str_eq(l->seen.holder, l->identity))
+		if (l->seen.object && str_eq(l->seen.holder, l->identity))
 			lease_write(l);
 		else
 			lease_ended(l);
 		return;
 	}
-	if (!l->text || !taken(l)) {
+	if (!l->seen.object || !taken(l)) {
 		lease_write(l);
 		return;
 	}
@@ -359,7 +354,7 @@ static void decide(struct lease *l)
 /* Said once when it begins, and again only when the kind of trouble changes. */
 static void lease_failed(struct lease *l, const struct err *err)
 {
-	l->text_good = false;
+	l->seen_good = false;
 	if (err->class != l->trouble)
 		log_warn(l->state == LEASE_LEADER ? "lease cannot be renewed"
 		                                  : "lease cannot be had",
@@ -386,7 +381,7 @@ static void lease_answer(void *arg, const struct kube_response *r)
 		return;
 	}
 	if (moved) { /* somebody was faster, twice: no trouble, just not now */
-		l->text_good = false;
+		l->seen_good = false;
 		next_tick(l);
 		return;
 	}
@@ -497,7 +492,7 @@ void lease_stop(struct lease *l, void (*done)(void *arg), void *arg)
 	}
 	l->state = LEASE_RELEASING;
 	if (unsure)
-		l->text_good = false;
+		l->seen_good = false;
 	timer_start(&l->fence, l->renew_deadline_ms);
 	lease_attempt(l);
 }
@@ -510,7 +505,6 @@ void lease_free(struct lease *l)
 	timer_release(&l->tick);
 	timer_release(&l->fence);
 	lease_record_release(&l->seen);
-	free(l->text);
 	free(l->ns);
 	free(l->name);
 	free(l->identity);

@@ -11,7 +11,9 @@
 
 void lease_record_init(struct lease_record *r)
 {
-	*r = (struct lease_record){xstrdup(""), xstrdup(""), xstrdup(""), 0, 0};
+	*r = (struct lease_record){
+		.holder = xstrdup(""), .acquire_time = xstrdup(""), .renew_time = xstrdup("")};
+	arena_init(&r->arena, 0);
 }
 
 void lease_record_release(struct lease_record *r)
@@ -19,6 +21,7 @@ void lease_record_release(struct lease_record *r)
 	free(r->holder);
 	free(r->acquire_time);
 	free(r->renew_time);
+	arena_release(&r->arena);
 }
 
 bool lease_record_equal(const struct lease_record *a, const struct lease_record *b)
@@ -39,6 +42,10 @@ int lease_record_decode(struct lease_record *r, const char *json, size_t len, st
 		return err_wrap(err, "lease");
 	if (!str_eq(json_str(root, "kind"), "Lease") || !json_is_object(json_get(root, "metadata")))
 		return err_set(err, ERR_PROTOCOL, "the answer is not a Lease");
+	arena_release(&r->arena);
+	r->arena = arena;
+	r->object = root;
+	arena_init(&arena, 0);
 	spec = json_get(root, "spec");
 	xstr_replace(&r->holder, str_or(json_str(spec, "holderIdentity"), ""));
 	xstr_replace(&r->acquire_time, str_or(json_str(spec, "acquireTime"), ""));
@@ -99,24 +106,16 @@ static void write_spec(struct json_writer *w, const struct lease_record *r,
 }
 
 int lease_record_encode(struct buf *out, const struct lease_record *r, const char *ns,
-                        const char *name, const char *current, struct err *err)
+                        const char *name, const struct cJSON *current, struct err *err)
 {
-	struct arena arena cleanup_arena;
-	const struct cJSON *root = NULL;
 	struct json_writer w;
 
-	arena_init(&arena, 0);
-	if (current) {
-		root = json_parse(&arena, current, strlen(current), err);
-		if (!root)
-			return -1;
-	}
 	jw_init(&w, out);
 	jw_object(&w, NULL);
 	jw_str(&w, "apiVersion", "coordination.k8s.io/v1");
 	jw_str(&w, "kind", "Lease");
-	write_metadata(&w, ns, name, root);
-	write_spec(&w, r, root);
+	write_metadata(&w, ns, name, current);
+	write_spec(&w, r, current);
 	jw_end_object(&w);
 	if (jw_end(&w) < 0)
 		return err_set(err, ERR_TOO_BIG, "lease %s/%s is too big to be written", ns, name);

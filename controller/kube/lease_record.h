@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tidegate/base/arena.h"
 #include "tidegate/base/buf.h"
 #include "tidegate/base/err.h"
 #include "tidegate/kube/lease.h"
@@ -18,6 +19,9 @@ struct lease_record {
 	char *acquire_time, *renew_time; /* as written, "" = none; never compared with a clock */
 	int64_t duration_s;
 	int64_t transitions;
+	/* The object that it was read from; NULL = none was. */
+	const struct cJSON *object;
+	struct arena arena; /* of it */
 };
 
 void lease_record_init(struct lease_record *r);
@@ -27,11 +31,11 @@ bool lease_record_equal(const struct lease_record *a, const struct lease_record 
 /* Replaces *r; on failure it stays. */
 int lease_record_decode(struct lease_record *r, const char *json, size_t len, struct err *err);
 /*
- * Body of a POST (current NULL) or of a PUT that follows `current`, the JSON last seen. Its
+ * Body of a POST (current NULL) or of a PUT that follows `current`, the object last read. Its
  * resourceVersion, labels, annotations and unknown spec fields are kept.
  */
 int lease_record_encode(struct buf *out, const struct lease_record *r, const char *ns,
-                        const char *name, const char *current, struct err *err);
+                        const char *name, const struct cJSON *current, struct err *err);
 
 /* The clock of a lease, NULL = CLOCK_BOOTTIME. For tests. */
 void lease_set_clock(struct lease *l, int64_t (*now)(void *arg), void *arg);

@@ -227,7 +227,7 @@ static bool take_string(const char *s, const char *end, char *out, size_t size)
 	return true;
 }
 
-bool object_scan_rv(const char *json, size_t len, char *rv, size_t size)
+static bool scan_meta(const char *json, size_t len, const char *key, char *out, size_t size)
 {
 	const char *end = json + len, *past, *next;
 	bool in_meta = false;
@@ -247,12 +247,22 @@ bool object_scan_rv(const char *json, size_t len, char *rv, size_t size)
 		if (next < end && *next == ':') {
 			if (depth == 1)
 				in_meta = named(s + 1, past, "metadata");
-			else if (depth == 2 && in_meta && named(s + 1, past, "resourceVersion"))
-				return take_string(next + 1, end, rv, size);
+			else if (depth == 2 && in_meta && named(s + 1, past, key))
+				return take_string(next + 1, end, out, size);
 		}
 		s = past - 1;
 	}
 	return false;
+}
+
+bool object_scan_rv(const char *json, size_t len, char *rv, size_t size)
+{
+	return scan_meta(json, len, "resourceVersion", rv, size);
+}
+
+bool object_scan_name(const char *json, size_t len, char *name, size_t size)
+{
+	return scan_meta(json, len, "name", name, size);
 }
 
 int rv_cmp(const char *a, const char *b)

@@ -467,6 +467,14 @@ struct reflector *reflector_new(struct kube_client *c, struct store *s,
 	return r;
 }
 
+void reflector_versions_only(struct reflector *r, const char *name,
+                             void (*fn)(void *arg, const char *rv), void *arg)
+{
+	r->known_name = name;
+	r->on_version = fn;
+	r->on_version_arg = arg;
+}
+
 void reflector_start(struct reflector *r)
 {
 	if (r->phase != RP_STOPPED)

@@ -5,12 +5,16 @@
 #include "reflector_priv.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 
 #define END_MARKER "k8s.io/initial-events-end"
+/* As API servers write it. */
+#define CHANGE_HEAD    "{\"type\":\"MODIFIED\",\"object\":"
+#define NAME_MAX_BYTES 256
 
 /* --- one object -------------------------------------------------------------------------- */
 
@@ -210,11 +214,41 @@ static const struct {
 	{"BOOKMARK", on_bookmark}, {"ERROR", on_error},
 };
 
+/* A change of the object of which only versions are told. In another form it is decoded. */
+static bool is_version_only(const struct reflector *r, const char *text, size_t len, char *rv,
+                            size_t size)
+{
+	const char *object = text + strlen(CHANGE_HEAD);
+	char name[NAME_MAX_BYTES];
+
+	if (!r->known_name || r->phase != RP_WATCH || len <= strlen(CHANGE_HEAD) ||
+	    memcmp(text, CHANGE_HEAD, strlen(CHANGE_HEAD)))
+		return false;
+	len -= strlen(CHANGE_HEAD);
+	return object_scan_name(object, len, name, sizeof(name)) && str_eq(name, r->known_name) &&
+	       object_scan_rv(object, len, rv, size);
+}
+
+static void on_version(struct reflector *r, const char *rv)
+{
+	if (rv_cmp(rv, r->store->last_rv) > 0)
+		r->on_version(r->on_version_arg, rv);
+	advance(r, rv);
+	reflector_alive(r);
+}
+
 static int on_event(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse_object(r->arena, text, len, NULL);
-	const char *type = json_str(json, "type");
+	const struct cJSON *json;
+	const char *type;
+	char rv[NAME_MAX_BYTES];
 
+	if (is_version_only(r, text, len, rv, sizeof(rv))) {
+		on_version(r, rv);
+		return 0;
+	}
+	json = json_parse_object(r->arena, text, len, NULL);
+	type = json_str(json, "type");
 	if (!json)
 		return err_set(err, ERR_PROTOCOL, "a watch event cannot be parsed");
 	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {

@@ -52,6 +52,9 @@ struct reflector {
 	char *selectors;   /* "&labelSelector=...", "" when none */
 	char *namespace;   /* "" = all */
 	bool quorum_first_list, no_watch_list;
+	const char *known_name; /* of the object whose versions alone are told; NULL = none */
+	void (*on_version)(void *arg, const char *rv);
+	void *on_version_arg;
 	int stall_ms, watch_list_idle_ms, watch_list_total_ms;
 
 	enum reflector_phase phase;

@@ -55,12 +55,26 @@ static void read_vote(struct ballot *b, const struct vote_lease *l, struct arena
 	*out = (struct vote){.zone = "", .blind = true};
 }
 
+static void take_vote(struct ballot *b, const struct vote_lease *l,
+                      void (*fn)(void *arg, const char *model), void *arg)
+{
+	struct arena fresh;
+	struct vote v;
+
+	arena_init(&fresh, 0);
+	read_vote(b, l, &fresh, &v);
+	vote_compare(&b->vote, &v, fn, arg);
+	arena_release(&b->arena);
+	b->arena = fresh;
+	b->vote = v;
+}
+
 void ballots_put(struct ballots *bs, const struct vote_lease *l, bool initial, int64_t now_ms,
                  void (*fn)(void *arg, const char *model), void *arg)
 {
 	struct ballot *b = map_get(&bs->by_name, l->meta.name);
-	struct arena fresh;
-	struct vote v;
+	const char *text = str_or(l->votes, "");
+	uint64_t hash = str_hash(STR_HASH_SEED, text, strlen(text));
 
 	if (!b) {
 		b = ballot_new(l, now_ms);
@@ -69,14 +83,12 @@ void ballots_put(struct ballots *bs, const struct vote_lease *l, bool initial, i
 			log_info("another replica votes", LS("lease", l->meta.name));
 	}
 	xstr_replace(&b->uid, l->meta.uid); /* a list may show what came in its place */
-	arena_init(&fresh, 0);
-	read_vote(b, l, &fresh, &v);
 	if (!initial)
 		b->heard_ms = b->seen_ms = now_ms;
-	vote_compare(&b->vote, &v, fn, arg);
-	arena_release(&b->arena);
-	b->arena = fresh;
-	b->vote = v;
+	/* Mostly a Lease is renewed and says what it said. */
+	if (b->text_hash != hash)
+		take_vote(b, l, fn, arg);
+	b->text_hash = hash;
 }
 
 void ballots_remove(struct ballots *bs, const char *name, void (*fn)(void *arg, const char *model),

@@ -8,6 +8,7 @@
 struct ballot {
 	struct arena arena; /* of the vote */
 	struct vote vote;
+	uint64_t text_hash; /* of what it was read from; 0 = nothing was */
 	char *uid;
 	int64_t heard_ms; /* monotonic, seen to change; 0 = never: it may be a leftover */
 	int64_t seen_ms;  /* monotonic, known since, or heard */

@@ -36,6 +36,7 @@ struct voter {
 	bool started, again, pressing, changed;
 	int64_t sent_ms;             /* monotonic, of our newest vote */
 	int64_t contact_ms, echo_ms; /* in touch since; our own vote was last seen */
+	char echo_rv[RV_MAX];        /* as it was seen then */
 	void (*ended)(void *arg);
 	void *ended_arg;
 	struct metric_series *voting;
@@ -329,6 +330,21 @@ static void heard_another(struct voter *v, const struct store_event *ev)
 		voter_hurry(v);
 }
 
+/* Of what we have written every version says the same: that it came back. */
+static void on_own_version(void *arg, const char *rv)
+{
+	struct voter *v = arg;
+
+	str_copy(v->echo_rv, sizeof(v->echo_rv), rv);
+	heard_ourselves(v);
+}
+
+/* The cache holds ours as it was before the versions that came alone. */
+static bool is_news(const struct voter *v, const struct store_event *ev)
+{
+	return ev->change != STORE_DELETED && rv_cmp(ev->object->resource_version, v->echo_rv) > 0;
+}
+
 void voter_event(void *arg, const struct store_event *ev)
 {
 	struct mdep_operator *op = arg;
@@ -336,8 +352,8 @@ void voter_event(void *arg, const struct store_event *ev)
 
 	if (!str_eq(ev->object->name, v->name))
 		heard_another(v, ev);
-	else if (ev->change != STORE_DELETED)
-		heard_ourselves(v);
+	else if (is_news(v, ev))
+		on_own_version(v, ev->object->resource_version);
 }
 
 /* Whoever there may be, while the first list is on its way. */
@@ -389,6 +405,7 @@ void voter_start(struct voter *v)
 		return;
 	v->started = true;
 	v->op->started[CACHE_VOTE] = true;
+	reflector_versions_only(v->op->reflectors[CACHE_VOTE], v->name, on_own_version, v);
 	reflector_start(v->op->reflectors[CACHE_VOTE]);
 	timer_start(&v->tick, HURRY_MS);
 }

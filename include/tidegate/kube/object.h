@@ -100,6 +100,8 @@ void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *js
  * writes are read for nothing else. False when there is none. Text that is no JSON is safe to read.
  */
 bool object_scan_rv(const char *json, size_t len, char *rv, size_t size);
+/* metadata.name, likewise. */
+bool object_scan_name(const char *json, size_t len, char *name, size_t size);
 /* Compare resource versions (KEP-5504): longer is greater, else strcmp. NULL or "" is smallest. */
 int rv_cmp(const char *a, const char *b);
 

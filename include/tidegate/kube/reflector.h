@@ -42,6 +42,13 @@ struct reflector;
 /* Options are copied. The store must outlive the reflector and belongs to it alone. */
 struct reflector *reflector_new(struct kube_client *c, struct store *s,
                                 const struct reflector_options *o);
+/*
+ * The object of that name, which must live as long, is known but for its versions: what a watch
+ * says of changes to it is not decoded and does not come into the store, fn is told the new
+ * version. Before the start.
+ */
+void reflector_versions_only(struct reflector *r, const char *name,
+                             void (*fn)(void *arg, const char *rv), void *arg);
 void reflector_start(struct reflector *r);
 /* Stops without delivering anything more. Not from inside a store handler. NULL is allowed. */
 void reflector_free(struct reflector *r);

@@ -292,6 +292,29 @@ static void test_scan_rv(void **state)
 	}
 }
 
+static void test_scan_name(void **state)
+{
+	static const struct {
+		const char *json, *want;
+	} rows[] = {
+		{"{\"metadata\":{\"labels\":{\"name\":\"x\"},\"name\":\"a\"}}", "a"},
+		{"{\"name\":\"x\",\"metadata\":{\"namespace\":\"n\"}}", NULL},
+		{"{\"spec\":{\"name\":\"x\"},\"metadata\":{\"ownerReferences\":[{\"name\":\"y\"}],"
+	         "\"name\":\"b\"}}",
+	         "b"},
+	};
+	char name[8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		bool found =
+			object_scan_name(rows[i].json, strlen(rows[i].json), name, sizeof(name));
+
+		if (found != !!rows[i].want || (found && strcmp(name, rows[i].want)))
+			fail_msg("row %zu: %s", i, found ? name : "none");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_words_are_shared),
 		cmocka_unit_test(test_rv_cmp),
 		cmocka_unit_test(test_scan_rv),
+		cmocka_unit_test(test_scan_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

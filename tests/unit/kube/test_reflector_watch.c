@@ -28,6 +28,28 @@ static void test_bookmarks_move_the_place(void **state)
 	assert_int_equal(told(g, "not available"), 0);
 }
 
+static void on_version(void *arg, const char *rv)
+{
+	struct rig *g = arg;
+
+	buf_addf(&g->log, "%s ", rv);
+}
+
+/* Changes are told by their versions, the place moves on; what comes and goes is told as ever. */
+static void test_versions_only(void **state)
+{
+	struct rig *g = *state;
+
+	SCRIPT(g, WATCH,
+	       STREAM(EVENT("MODIFIED", "a", "10", "y"), EVENT("MODIFIED", "b", "11", "y"),
+	              EVENT("MODIFIED", "a", "11", "z"), EVENT("MODIFIED", "a", "12", "z"),
+	              EVENT("DELETED", "a", "13", "z"), EVENT("ADDED", "a", "14", "z")));
+	start_listed(g, (struct reflector_options){0});
+	reflector_versions_only(g->r, "a", on_version, g);
+	expect(g, "10 ~b@11=y 12 -a@13=z +a@14=z ");
+	assert_string_equal(g->store.last_rv, "14");
+}
+
 static void test_list_with_undecodable_object(void **state)
 {
 	struct rig *g = *state;
@@ -237,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		R(test_duplicates_and_overtaken),
 		R(test_bookmarks_move_the_place),
+		R(test_versions_only),
 		R(test_list_with_undecodable_object),
 		cmocka_unit_test(test_quiet_watch),
 		cmocka_unit_test(test_watch_again),

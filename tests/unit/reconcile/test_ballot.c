@@ -12,16 +12,54 @@
 
 static void on_model(void *arg, const char *model)
 {
-	(void)arg;
+	unsigned *told = arg;
+
 	(void)model;
+	*told += 1;
 }
+
+static unsigned told;
 
 static void put(struct ballots *b, const char *uid, int64_t now_ms)
 {
 	struct vote_lease l = {.meta = {.name = "votes-a", .uid = (char *)uid},
 	                       .votes = "{\"zone\":\"z0\"}"};
 
-	ballots_put(b, &l, false, now_ms, on_model, NULL);
+	ballots_put(b, &l, false, now_ms, on_model, &told);
+}
+
+static void say(struct ballots *b, const char *votes, int64_t now_ms)
+{
+	struct vote_lease l = {.meta = {.name = "votes-a", .uid = (char *)"u1"}, .votes = votes};
+
+	told = 0;
+	ballots_put(b, &l, false, now_ms, on_model, &told);
+}
+
+#define SEES "{\"zone\":\"z0\",\"sees\":{\"z1\":[3,0,0]},"
+#define ONE  SEES "\"models\":{\"shop/a\":{\"z1\":[3,1,0,3,-1]}}}"
+#define NONE SEES "\"models\":{}}"
+
+/* What is said again is a sign of life and nothing else; and what was said still counts. */
+static void test_a_vote_that_is_repeated_is_no_news(void **state)
+{
+	struct tally_other others[TALLY_OTHERS_MAX];
+	struct ballots b;
+
+	(void)state;
+	ballots_init(&b);
+	say(&b, ONE, 1000);
+	assert_int_equal(told, 1);
+	say(&b, ONE, 3000);
+	assert_int_equal(told, 0);
+	assert_int_equal(ballots_list(&b, 3000, others), 1);
+	assert_int_equal(others[0].heard_ms, 3000);
+	assert_int_equal(others[0].vote->nentries, 1);
+	say(&b, NONE, 5000);
+	assert_int_equal(told, 1);
+	say(&b, ONE, 7000);
+	assert_int_equal(told, 1);
+	ballots_release(&b);
 }
 
 static void test_a_silent_one_is_named_once_in_its_age(void **state)
@@ -57,6 +95,7 @@ static void test_what_came_in_its_place_has_its_own_uid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_vote_that_is_repeated_is_no_news),
 		cmocka_unit_test(test_a_silent_one_is_named_once_in_its_age),
 		cmocka_unit_test(test_what_came_in_its_place_has_its_own_uid),
 	};
