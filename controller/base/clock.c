@@ -2,7 +2,7 @@
 
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* Years 0000 to 9999: what RFC 3339 can write. */
@@ -48,53 +48,74 @@ static void put_digits(char **s, int v, int digits, char end)
 	*s += digits + 1;
 }
 
-/* Date and time up to the seconds; returns the milliseconds behind them. */
-static int format_seconds(int64_t wall_ms, char *buf)
+#define DAY_MS 86400000LL
+
+/* Most times that are written are of few days. */
+static void put_date(char **s, int64_t day)
 {
+	static int64_t known = INT64_MAX;
+	static char text[] = "2026-11-24T";
+	time_t seconds = (time_t)(day * (DAY_MS / 1000));
+	char *p = text;
 	struct tm tm;
-	time_t seconds;
-	int ms;
+
+	if (day != known) {
+		gmtime_r(&seconds, &tm);
+		put_digits(&p, tm.tm_year + 1900, 4, '-');
+		put_digits(&p, tm.tm_mon + 1, 2, '-');
+		put_digits(&p, tm.tm_mday, 2, 'T');
+		known = day;
+	}
+	memcpy(*s, text, sizeof(text) - 1);
+	*s += sizeof(text) - 1;
+}
+
+/* Date and time, and a character behind the seconds; returns the milliseconds that follow. */
+static int put_seconds(char **s, int64_t wall_ms, char end)
+{
+	int64_t day;
+	int ms, second;
 
 	if (wall_ms < WALL_MIN_MS)
 		wall_ms = WALL_MIN_MS;
 	if (wall_ms > WALL_MAX_MS)
 		wall_ms = WALL_MAX_MS;
-	ms = (int)(wall_ms % 1000);
-	if (ms < 0)
-		ms += 1000;
-	seconds = (time_t)((wall_ms - ms) / 1000);
-	gmtime_r(&seconds, &tm);
-	put_digits(&buf, tm.tm_year + 1900, 4, '-');
-	put_digits(&buf, tm.tm_mon + 1, 2, '-');
-	put_digits(&buf, tm.tm_mday, 2, 'T');
-	put_digits(&buf, tm.tm_hour, 2, ':');
-	put_digits(&buf, tm.tm_min, 2, ':');
-	put_digits(&buf, tm.tm_sec, 2, '\0');
-	return ms;
+	day = wall_ms / DAY_MS - (wall_ms % DAY_MS < 0);
+	ms = (int)(wall_ms - day * DAY_MS);
+	second = ms / 1000;
+	put_date(s, day);
+	put_digits(s, second / 3600, 2, ':');
+	put_digits(s, second / 60 % 60, 2, ':');
+	put_digits(s, second % 60, 2, end);
+	return ms % 1000;
 }
-
-#define SECONDS_LEN 19 /* "2026-11-24T10:52:17" */
 
 char *clock_format(int64_t wall_ms, char *buf)
 {
-	format_seconds(wall_ms, buf);
-	snprintf(buf + SECONDS_LEN, CLOCK_RFC3339_MAX - SECONDS_LEN, "Z");
+	char *p = buf;
+
+	put_seconds(&p, wall_ms, 'Z');
+	*p = '\0';
 	return buf;
 }
 
 char *clock_format_ms(int64_t wall_ms, char *buf)
 {
-	int ms = format_seconds(wall_ms, buf);
+	char *p = buf;
+	int ms = put_seconds(&p, wall_ms, '.');
 
-	snprintf(buf + SECONDS_LEN, CLOCK_RFC3339_MAX - SECONDS_LEN, ".%03dZ", ms);
+	put_digits(&p, ms, 3, 'Z');
+	*p = '\0';
 	return buf;
 }
 
 char *clock_format_micro(int64_t wall_ms, char *buf)
 {
-	int ms = format_seconds(wall_ms, buf);
+	char *p = buf;
+	int ms = put_seconds(&p, wall_ms, '.');
 
-	snprintf(buf + SECONDS_LEN, CLOCK_RFC3339_MAX - SECONDS_LEN, ".%03d000Z", ms);
+	put_digits(&p, ms * 1000, 6, 'Z');
+	*p = '\0';
 	return buf;
 }
 

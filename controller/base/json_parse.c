@@ -115,13 +115,11 @@ static bool check_escape(struct check *c)
 /* Most of a text is this, so it goes first. */
 static void skip_plain(struct check *c)
 {
-	while (c->p < c->end) {
-		unsigned char b = (unsigned char)*c->p;
+	static const bool plain[256] = {
+		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... 0x7f] = true};
 
-		if (b < 0x20 || b >= 0x80 || b == '"' || b == '\\')
-			return;
+	while (c->p < c->end && plain[(unsigned char)*c->p])
 		c->p++;
-	}
 }
 
 static bool check_string(struct check *c)

@@ -1,5 +1,6 @@
 /* Writing: values of a parsed tree, and the streaming writer. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cjson/cJSON.h>
@@ -269,9 +270,18 @@ void jw_double(struct json_writer *w, const char *key, double v)
 void jw_strf(struct json_writer *w, const char *key, const char *fmt, ...)
 {
 	struct buf text cleanup_buf;
+	char brief[128];
 	va_list ap;
+	int n;
 
 	buf_init(&text, w->out->max);
+	va_start(ap, fmt);
+	n = vsnprintf(brief, sizeof(brief), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t)n < sizeof(brief)) {
+		jw_strn(w, key, brief, (size_t)n);
+		return;
+	}
 	va_start(ap, fmt);
 	check(w, buf_vaddf(&text, fmt, ap));
 	va_end(ap);

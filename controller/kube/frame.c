@@ -134,14 +134,26 @@ static void begin_string(struct frame *f)
 	f->keypos = f->state == ST_TOP && f->want_key ? 0 : KEY_OTHER;
 }
 
+/* Bytes of a string that say nothing: all but its end, escapes and what may not stand there. */
+static void skip_text(struct cursor *c)
+{
+	static const bool says[256] = {[0 ... 0x1f] = true, ['"'] = true, ['\\'] = true};
+
+	while (c->pos < c->len && !says[(unsigned char)c->data[c->pos]])
+		c->pos++;
+}
+
 /* Skips string content up to its end, the end of the chunk, or a byte of a key that may match. */
 static int scan_string(struct frame *f, struct cursor *c, struct err *err)
 {
 	for (; c->pos < c->len; c->pos++) {
-		unsigned char ch = (unsigned char)c->data[c->pos];
+		unsigned char ch;
 
-		if (f->keypos == KEY_OTHER && !f->escape && ch >= 0x20 && ch != '"' && ch != '\\')
-			continue;
+		if (f->keypos == KEY_OTHER && !f->escape)
+			skip_text(c);
+		if (c->pos == c->len)
+			return 0;
+		ch = (unsigned char)c->data[c->pos];
 		if (ch < 0x20)
 			return bad_byte(ch, "inside a string", err);
 		if (f->escape) {
@@ -333,6 +345,16 @@ static bool collecting(const struct frame *f)
 	return f->state == ST_OBJECT || f->state == ST_TOP || f->state == ST_ITEMS_VALUE;
 }
 
+/* What stands between strings and brackets of an object is for its parser. */
+static void skip_between(const struct frame *f, struct cursor *c)
+{
+	static const bool dull[B_COMMA + 1] = {
+		[B_SPACE] = true, [B_PLAIN] = true, [B_COLON] = true, [B_COMMA] = true};
+
+	while (f->state == ST_OBJECT && c->pos < c->len && dull[classify(c->data[c->pos])])
+		c->pos++;
+}
+
 int frame_feed(struct frame *f, const char *data, size_t len, struct err *err)
 {
 	struct cursor c = {.data = data, .len = len};
@@ -340,6 +362,10 @@ int frame_feed(struct frame *f, const char *data, size_t len, struct err *err)
 	while (c.pos < c.len) {
 		int rc;
 
+		if (!f->in_string)
+			skip_between(f, &c);
+		if (c.pos == c.len)
+			break;
 		if (f->in_string) {
 			rc = scan_string(f, &c, err);
 		} else {

@@ -168,6 +168,24 @@ static void on_stall_timer(void *arg)
 
 /* --- options ------------------------------------------------------------------------------- */
 
+static void add_header(struct http_call *call, const char *line)
+{
+	struct curl_slist *l = curl_slist_append(call->headers, line);
+
+	if (l)
+		call->headers = l;
+}
+
+static bool has_header(const struct http_call *call, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const struct curl_slist *l = call->headers; l; l = l->next)
+		if (!strncasecmp(l->data, name, n) && l->data[n] == ':')
+			return true;
+	return false;
+}
+
 static void set_method(struct http_call *call)
 {
 	CURL *e = call->easy;
@@ -223,10 +241,19 @@ static void set_connection(struct http_call *call)
 		curl_easy_setopt(e, CURLOPT_CONNECT_TO, call->connect_to);
 }
 
+/* libcurl's own additions: a form's type for any body, and a wait of 1 s for 100. */
+static void refuse_additions(struct http_call *call)
+{
+	if (!has_header(call, "Content-Type"))
+		add_header(call, "Content-Type:");
+	add_header(call, "Expect:");
+}
+
 static void set_options(struct http_call *call)
 {
 	CURL *e = call->easy;
 
+	refuse_additions(call);
 	curl_easy_setopt(e, CURLOPT_PRIVATE, call);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->curl_text);
 	curl_easy_setopt(e, CURLOPT_URL, call->url);
@@ -249,24 +276,6 @@ static void set_options(struct http_call *call)
 
 /* --- start --------------------------------------------------------------------------------- */
 
-static void add_header(struct http_call *call, const char *line)
-{
-	struct curl_slist *l = curl_slist_append(call->headers, line);
-
-	if (l)
-		call->headers = l;
-}
-
-static bool has_header(const struct http_call *call, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (const struct curl_slist *l = call->headers; l; l = l->next)
-		if (!strncasecmp(l->data, name, n) && l->data[n] == ':')
-			return true;
-	return false;
-}
-
 static void copy_headers(struct http_call *call, const char *const *headers)
 {
 	for (; headers && *headers; headers++) {
@@ -279,10 +288,6 @@ static void copy_headers(struct http_call *call, const char *const *headers)
 		}
 		add_header(call, *headers);
 	}
-	/* libcurl's own additions: a form's type for any body, and a wait of 1 s for 100. */
-	if (!has_header(call, "Content-Type"))
-		add_header(call, "Content-Type:");
-	add_header(call, "Expect:");
 }
 
 /*
@@ -314,13 +319,32 @@ static void use_server_name(struct http_call *call, CURLU *u, const char *host, 
 		add_header(call, line);
 }
 
+static size_t host_length(const char *s)
+{
+	static const bool in_host[256] = {
+		['a' ... 'z'] = true, ['0' ... '9'] = true, ['.'] = true, ['-'] = true};
+	size_t n = 0;
+
+	while (in_host[(unsigned char)s[n]])
+		n++;
+	return n;
+}
+
+static size_t digits_length(const char *s)
+{
+	size_t n = 0;
+
+	while (s[n] >= '0' && s[n] <= '9')
+		n++;
+	return n;
+}
+
 /*
  * "http[s]://NAME[:PORT]", whatever path of printable characters behind it: nearly every URL, and
  * nothing in it that only libcurl could tell the meaning of. A port of five digits may be none.
  */
 static bool take_plain_url(struct http_call *call)
 {
-	static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz0123456789.-";
 	bool tls = str_starts(call->url, "https://");
 	const char *host, *rest;
 	size_t n, digits = 0;
@@ -328,10 +352,10 @@ static bool take_plain_url(struct http_call *call)
 	if (!tls && !str_starts(call->url, "http://"))
 		return false;
 	host = call->url + strlen(tls ? "https://" : "http://");
-	n = strspn(host, name_chars);
+	n = host_length(host);
 	rest = host + n;
 	if (*rest == ':' && rest[1] != '0')
-		digits = strspn(++rest, "0123456789");
+		digits = digits_length(++rest);
 	rest += digits;
 	if (!n || digits > 4 || !strchr("/", *rest) || (tls && call->client->tls.server_name))
 		return false;

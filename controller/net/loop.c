@@ -46,12 +46,14 @@ struct loop {
 	struct signal_watch *signals;
 	struct clock_virtual *virtual; /* NULL: real time, by libev */
 	struct heap timers;            /* of a virtual loop, by instant */
+	struct virtual_timer *spare;   /* released ones */
 };
 
 /* A timer of a virtual loop. */
 struct virtual_timer {
 	struct heap_node node;
 	struct timer *t;
+	struct virtual_timer *next; /* among the spare ones */
 };
 
 /* Runs before every other callback of a round (highest priority). */
@@ -127,6 +129,23 @@ void loop_defer(struct loop *l, loop_fn fn, void *arg)
 	q->v[q->len++] = (struct deferred){fn, arg};
 }
 
+/* Simulations start and release several timers for each request. */
+static struct virtual_timer *virtual_take(struct loop *l)
+{
+	struct virtual_timer *vt = l->spare;
+
+	if (!vt)
+		return xcalloc(1, sizeof(*vt));
+	l->spare = vt->next;
+	return vt;
+}
+
+static void virtual_give(struct loop *l, struct virtual_timer *vt)
+{
+	vt->next = l->spare;
+	l->spare = vt;
+}
+
 void loop_free(struct loop *l)
 {
 	struct signal_watch *s;
@@ -145,6 +164,8 @@ void loop_free(struct loop *l)
 		ev_check_stop(l->ev, &l->check);
 		ev_loop_destroy(l->ev);
 	}
+	while (l->spare)
+		free(virtual_take(l));
 	heap_release(&l->timers);
 	free(l->queue.v);
 	free(l->batch.v);
@@ -234,7 +255,7 @@ static void start_virtual(struct timer *t, int64_t ms)
 	struct virtual_timer *vt = t->ev;
 
 	if (!vt) {
-		vt = t->ev = xcalloc(1, sizeof(*vt));
+		vt = t->ev = virtual_take(t->loop);
 		vt->t = t;
 	}
 	heap_set_last(&t->loop->timers, &vt->node, t->loop->virtual->mono_ms + (ms > 0 ? ms : 0));
@@ -282,7 +303,10 @@ bool timer_active(const struct timer *t)
 void timer_release(struct timer *t)
 {
 	timer_stop(t);
-	free(t->ev);
+	if (t->ev && t->loop->virtual)
+		virtual_give(t->loop, t->ev);
+	else
+		free(t->ev);
 	t->ev = NULL;
 }
 

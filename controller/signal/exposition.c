@@ -137,12 +137,14 @@ static int read_value(struct line *l, struct err *err)
 	return 0;
 }
 
-static int read_sample(struct line *l, struct err *err)
+/* n: length of the name, where that is known; else 0. */
+static int read_sample(struct line *l, size_t n, struct err *err)
 {
 	char *name = l->p;
-	size_t n = name_length(name);
 	bool labels;
 
+	if (!n)
+		n = name_length(name);
 	if (!n)
 		return bad(l, err, "metric name expected");
 	l->p += n;
@@ -159,7 +161,7 @@ static int read_sample(struct line *l, struct err *err)
 	return 0;
 }
 
-static int parse_line(struct buf *copy, const char *text, size_t len, unsigned number,
+static int parse_line(struct buf *copy, const char *text, size_t len, size_t name, unsigned number,
                       exposition_fn fn, void *arg, struct err *err)
 {
 	struct line l = {.number = number};
@@ -173,26 +175,30 @@ static int parse_line(struct buf *copy, const char *text, size_t len, unsigned n
 	skip_blanks(&l);
 	if (*l.p == '#' || *l.p == '\0' || *l.p == '\r')
 		return 0;
-	if (read_sample(&l, err))
+	if (read_sample(&l, name, err))
 		return -1;
 	fn(arg, &l.sample);
 	return 0;
 }
 
-/* A sample of another name: begins like one, and is not read any further. */
-static bool is_other(const char *text, size_t len, const char *const *names)
+/*
+ * Length of the name that the line begins with, if it is one of names. *other: it begins like a
+ * sample of another name, and is not read any further.
+ */
+static size_t known_name(const char *text, size_t len, const char *const *names, bool *other)
 {
-	size_t n;
-
+	*other = false;
 	if (!names || !len || !is_name_char(*text, true))
-		return false;
+		return 0;
 	for (; *names; names++) {
-		n = strlen(*names);
+		size_t n = strlen(*names);
+
 		if (len >= n && !memcmp(text, *names, n) &&
 		    (len == n || !is_name_char(text[n], false)))
-			return false;
+			return n;
 	}
-	return true;
+	*other = true;
+	return 0;
 }
 
 int exposition_parse(const char *text, size_t len, exposition_fn fn, void *arg, struct err *err)
@@ -206,15 +212,20 @@ int exposition_parse_some(const char *text, size_t len, const char *const *names
 	cleanup_buf struct buf copy;
 	const char *end = text + len, *eol;
 	unsigned number = 1;
+	bool other;
 
 	buf_init(&copy, LINE_MAX_BYTES);
 	for (; text < end; text = eol + 1, number++) {
+		size_t length, name;
+
 		eol = memchr(text, '\n', (size_t)(end - text));
 		if (!eol)
 			eol = end;
-		if (is_other(text, (size_t)(eol - text), names))
+		length = (size_t)(eol - text);
+		name = known_name(text, length, names, &other);
+		if (other)
 			continue;
-		if (parse_line(&copy, text, (size_t)(eol - text), number, fn, arg, err))
+		if (parse_line(&copy, text, length, name, number, fn, arg, err))
 			return -1;
 	}
 	return 0;

@@ -1,6 +1,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
+#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,23 @@ static void test_doubles(void **state)
 	}
 	assert_true(str_to_double("NaN", &d));
 	assert_true(isnan(d));
+}
+
+/* What is short is not read by strtod(), and is the same double. */
+static void test_short_decimals(void **state)
+{
+	char text[40];
+	double d;
+
+	(void)state;
+	for (int64_t v = 1, i = 0; i < 20000; i++) {
+		v = (v * 48271 + i) % 1000000007;
+		snprintf(text, sizeof(text), "%" PRId64 ".%0*" PRId64, v % 1000, (int)(i % 12 + 1),
+		         v);
+		assert_true(str_to_double(text, &d));
+		if (d != strtod(text, NULL))
+			fail_msg("\"%s\" gave %.17g", text, d);
+	}
 }
 
 static void test_double_text(void **state)
@@ -333,19 +351,13 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_affixes),
-		cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_doubles),
-		cmocka_unit_test(test_double_text),
-		cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_safe_encode),
-		cmocka_unit_test(test_base64_vectors),
-		cmocka_unit_test(test_base64_refuses),
-		cmocka_unit_test(test_base64_all_bytes),
-		cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_compare),        cmocka_unit_test(test_affixes),
+		cmocka_unit_test(test_copy),           cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_doubles),        cmocka_unit_test(test_short_decimals),
+		cmocka_unit_test(test_double_text),    cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_safe_encode),    cmocka_unit_test(test_base64_vectors),
+		cmocka_unit_test(test_base64_refuses), cmocka_unit_test(test_base64_all_bytes),
+		cmocka_unit_test(test_utf8),           cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
