@@ -460,22 +460,29 @@ static void on_start(void *arg, struct http_call *http, const struct http_sent *
 	list_push_back(&s->calls, &c->link);
 }
 
+static struct sim_call *call_of(struct sim_api *s, const struct http_call *http)
+{
+	/* The watches stand in front, and stay. */
+	for (struct list *it = s->calls.prev; it != &s->calls; it = it->prev) {
+		struct sim_call *c = list_entry(it, struct sim_call, link);
+
+		if (c->http == http)
+			return c;
+	}
+	return NULL;
+}
+
 static void on_gone(void *arg, struct http_call *http)
 {
 	const struct sim_port *port = arg;
-	struct list *it, *tmp;
+	struct sim_call *c = call_of(port->api, http);
 
-	list_for_each_safe (it, tmp, &port->api->calls) {
-		struct sim_call *c = list_entry(it, struct sim_call, link);
-
-		if (c->http != http)
-			continue;
-		timer_release(&c->timer);
-		list_remove(&c->link);
-		free(c->selector);
-		free(c);
+	if (!c)
 		return;
-	}
+	timer_release(&c->timer);
+	list_remove(&c->link);
+	free(c->selector);
+	free(c);
 }
 
 void sim_port_init(struct sim_port *p, struct sim_api *s, const char *agent)

@@ -4,7 +4,7 @@
 
 #include "tidegate/base/json.h"
 
-void merge_patch(struct json_writer *w, const char *key, const struct cJSON *base,
-                 const struct cJSON *patch);
+/* What base (NULL: nothing) is after the patch, in the arena. */
+struct cJSON *merge_patch(struct arena *a, const struct cJSON *base, const struct cJSON *patch);
 
 #endif

@@ -12,11 +12,16 @@
 static void add_sample(struct buf *out, const char *name, const char *rest, double value)
 {
 	char count[STR_I64_MAX];
+	size_t nname = strlen(name), nrest = strlen(rest);
+	size_t ncount = strlen(str_from_i64((int64_t)value, count));
+	char *to = buf_extend(out, nname + nrest + ncount + 1);
 
-	buf_addstr(out, name);
-	buf_addstr(out, rest);
-	buf_addstr(out, str_from_i64((int64_t)value, count));
-	buf_addch(out, '\n');
+	if (!to)
+		return;
+	memcpy(to, name, nname);
+	memcpy(to + nname, rest, nrest);
+	memcpy(to + nname + nrest, count, ncount);
+	to[nname + nrest + ncount] = '\n';
 }
 
 static void add_label(struct buf *out, const struct preset *p, const char *value, double count)

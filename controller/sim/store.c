@@ -1,6 +1,7 @@
 #include "internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "merge_patch.h"
@@ -128,21 +129,23 @@ static bool is_servers(const char *key)
 	return false;
 }
 
-static void write_meta(struct json_writer *w, const struct sim_object *o, const struct cJSON *meta)
+/* What the server itself says of an object, and what else stands in its metadata. */
+static void fill_meta(struct arena *a, struct cJSON *to, const struct sim_object *o,
+                      const struct cJSON *meta)
 {
 	const struct cJSON *it;
-	char stamp[CLOCK_RFC3339_MAX];
+	char text[CLOCK_RFC3339_MAX];
 
-	jw_object(w, "metadata");
 	json_for_each (it, meta)
 		if (!is_servers(json_key(it)) && !str_eq(json_key(it), "namespace"))
-			jw_value(w, json_key(it), it);
-	jw_str(w, "namespace", o->ns);
-	jw_str(w, "uid", o->uid);
-	jw_strf(w, "resourceVersion", "%" PRIu64, o->rv);
-	jw_i64(w, "generation", o->generation);
-	jw_str(w, "creationTimestamp", clock_format(o->created_ms, stamp));
-	jw_end_object(w);
+			json_add(a, to, json_key(it), json_copy(a, it));
+	if (o->ns)
+		json_add(a, to, "namespace", json_new_str(a, o->ns));
+	json_add(a, to, "uid", json_new_str(a, o->uid));
+	snprintf(text, sizeof(text), "%" PRIu64, o->rv);
+	json_add(a, to, "resourceVersion", json_new_str(a, text));
+	json_add(a, to, "generation", json_new_i64(a, o->generation));
+	json_add(a, to, "creationTimestamp", json_new_str(a, clock_format(o->created_ms, text)));
 }
 
 /* Members that are written first, by themselves. */
@@ -157,28 +160,29 @@ static bool writes_key(const char *key, bool status_only)
 	return str_eq(key, "status") == status_only;
 }
 
-static void merge_member(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
-                         enum store_how how)
+static void add_written(struct arena *a, struct cJSON *to, const struct cJSON *old,
+                        const struct cJSON *over, enum store_how how)
 {
-	if (how == STORE_MERGE)
-		merge_patch(w, json_key(over), json_get(old, json_key(over)), over);
-	else
-		jw_value(w, json_key(over), over);
+	const char *key = json_key(over);
+
+	json_add(a, to, key,
+	         how == STORE_MERGE ? merge_patch(a, json_get(old, key), over)
+	                            : json_copy(a, over));
 }
 
-static void merge_members(struct json_writer *w, const struct cJSON *old, const struct cJSON *over,
-                          enum store_how how, bool status_only)
+static void add_members(struct arena *a, struct cJSON *to, const struct cJSON *old,
+                        const struct cJSON *over, enum store_how how, bool status_only)
 {
 	const struct cJSON *it;
 
 	json_for_each (it, old)
 		if (!is_head(json_key(it)) &&
 		    (!json_has(over, json_key(it)) || !writes_key(json_key(it), status_only)))
-			jw_value(w, json_key(it), it);
+			json_add(a, to, json_key(it), json_copy(a, it));
 	json_for_each (it, over)
 		if (!is_head(json_key(it)) && json_has(over, json_key(it)) &&
 		    (!old || writes_key(json_key(it), status_only)))
-			merge_member(w, old, it, how);
+			add_written(a, to, old, it, how);
 }
 
 /* Most writes leave metadata alone. */
@@ -195,35 +199,40 @@ static bool same_meta(const struct cJSON *meta, const struct cJSON *over)
 static const struct cJSON *merge_meta(struct arena *a, const struct cJSON *old,
                                       const struct cJSON *over)
 {
-	cleanup_buf struct buf b;
-	struct json_writer w;
-
-	buf_init(&b, SIM_TEXT_MAX);
-	if (same_meta(json_get(old, "metadata"), json_get(over, "metadata")))
-		return json_get(old, "metadata");
-	jw_init(&w, &b);
-	merge_patch(&w, NULL, json_get(old, "metadata"), json_get(over, "metadata"));
-	jw_end(&w);
-	return json_parse(a, b.data, b.len, NULL);
+	old = json_get(old, "metadata");
+	over = json_get(over, "metadata");
+	return same_meta(old, over) ? old : merge_patch(a, old, over);
 }
 
-/* The object as it is after the write, at its present version and generation. */
-static char *merge_object(const struct sim_object *o, const struct cJSON *meta,
-                          const struct cJSON *old, const struct cJSON *over, enum store_how how,
-                          bool status_only)
+static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
+{
+	a = json_get(a, "spec");
+	b = json_get(b, "spec");
+	return a ? !json_same(a, b, false) : b != NULL;
+}
+
+/* The object as it is after the write, at its present version; another spec is a generation. */
+static struct cJSON *merge_object(struct arena *a, struct sim_object *o, const struct cJSON *meta,
+                                  const struct cJSON *old, const struct cJSON *over,
+                                  enum store_how how, bool status_only)
+{
+	struct cJSON *json = json_new_object(a), *head = json_new_object(a);
+
+	json_add(a, json, "apiVersion", json_new_str(a, sim_kinds[o->resource].version));
+	json_add(a, json, "kind", json_new_str(a, sim_kinds[o->resource].kind));
+	json_add(a, json, "metadata", head);
+	add_members(a, json, old, over, how, status_only);
+	o->generation += old && !status_only && spec_differs(old, json);
+	fill_meta(a, head, o, meta);
+	return json;
+}
+
+static char *text_of(const struct cJSON *json)
 {
 	cleanup_buf struct buf b;
-	struct json_writer w;
 
 	buf_init(&b, SIM_TEXT_MAX);
-	jw_init(&w, &b);
-	jw_object(&w, NULL);
-	jw_str(&w, "apiVersion", sim_kinds[o->resource].version);
-	jw_str(&w, "kind", sim_kinds[o->resource].kind);
-	write_meta(&w, o, meta);
-	merge_members(&w, old, over, how, status_only);
-	jw_end_object(&w);
-	jw_end(&w);
+	json_write_value(&b, json);
 	return buf_detach(&b);
 }
 
@@ -236,13 +245,6 @@ static bool same_but_version(const char *a, const char *b)
 	if (!x || !y || x - a != y - b || strncmp(a, b, (size_t)(x - a)) != 0)
 		return false;
 	return str_eq(strchr(x + sizeof(key) - 1, '"'), strchr(y + sizeof(key) - 1, '"'));
-}
-
-static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
-{
-	a = json_get(a, "spec");
-	b = json_get(b, "spec");
-	return a ? !json_same(a, b, false) : b != NULL;
 }
 
 static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, const char *ns,
@@ -276,24 +278,18 @@ struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct si
 	char *text;
 
 	arena_init(&a, 4096);
+	arena_init(&room, 4096);
 	meta = merge_meta(&a, before, over);
 	if (!o)
 		o = object_new(s, r, ns, json_str(meta, "name"));
 	o->rv = s->rv + 1;
-	text = merge_object(o, meta, before, over, how, status_only);
+	json = merge_object(&room, o, meta, before, over, how, status_only);
+	text = text_of(json);
 	if (old && same_but_version(text, old->text)) {
 		free(text);
+		arena_release(&room);
 		old->rv = rv;
 		return old;
-	}
-	arena_init(&room, 4096);
-	json = json_parse(&room, text, strlen(text), NULL);
-	if (old && !status_only && spec_differs(before, json)) {
-		o->generation++;
-		free(text);
-		text = merge_object(o, meta, before, over, how, status_only);
-		arena_reset(&room);
-		json = json_parse(&room, text, strlen(text), NULL);
 	}
 	s->rv = o->rv;
 	free(o->text);
@@ -350,11 +346,14 @@ static bool owned_by(const struct sim_object *o, const char *uid)
 void sim_remove(struct sim_api *s, struct sim_object *o)
 {
 	cleanup_free char *uid = xstrdup(o->uid);
+	cleanup_arena struct arena a;
 	bool again = true;
 
+	arena_init(&a, 4096);
 	o->rv = ++s->rv;
 	free(o->text);
-	o->text = merge_object(o, json_get(o->json, "metadata"), NULL, o->json, STORE_APPLY, false);
+	o->text = text_of(merge_object(&a, o, json_get(o->json, "metadata"), NULL, o->json,
+	                               STORE_APPLY, false));
 	remember(s, o, "DELETED");
 	store_free_object(s, o);
 	while (again) {

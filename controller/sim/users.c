@@ -49,8 +49,8 @@ static double draw_binomial(struct world *w, double n, double p)
 	if (n * p > NORMAL_FROM)
 		return fmin(n, fmax(0, floor(n * p + sqrt(n * p * (1 - p)) * gauss(w) + 0.5)));
 	/* By the gaps between hits, which are geometric. */
-	for (double at = 0, hits = 0;; hits++) {
-		at += floor(log(uniform(w)) / log1p(-p)) + 1;
+	for (double at = 0, hits = 0, missed = log1p(-p);; hits++) {
+		at += floor(log(uniform(w)) / missed) + 1;
 		if (at > n)
 			return hits;
 	}
@@ -68,18 +68,49 @@ static double share_below(const struct world_behaviour *b, double t)
 	return 0.5 * erfc(-log(t / b->p50_s) / (sigma * 1.4142135623730951));
 }
 
+/* Of those that are in no bucket before, the share that is in this one. */
+static void fill_latency(struct world_latency *l, const struct world_behaviour *b, double slower)
+{
+	double below = 0;
+
+	*l = (struct world_latency){.p50_s = b->p50_s, .p99_s = b->p99_s, .slower = slower};
+	for (int i = 0; i < SIM_BUCKETS && below < 1; i++) {
+		double next = share_below(b, users_bounds[i] / slower);
+
+		l->shares[i] = (next - below) / (1 - below);
+		below = next;
+	}
+}
+
+static bool is_latency_of(const struct world_latency *l, const struct world_behaviour *b,
+                          double slower)
+{
+	return l->p50_s == b->p50_s && l->p99_s == b->p99_s && l->slower == slower;
+}
+
+/* Many draws of few distributions. */
+static const double *latency_shares(struct world *w, const struct world_behaviour *b, double slower)
+{
+	struct world_latency *l;
+
+	for (unsigned i = 0; i < WORLD_LATENCIES; i++)
+		if (is_latency_of(&w->latencies[i], b, slower))
+			return w->latencies[i].shares;
+	l = &w->latencies[w->next_latency++ % WORLD_LATENCIES];
+	fill_latency(l, b, slower);
+	return l->shares;
+}
+
 static void count_latency(struct world *w, struct sim_object *pod, double slower, double n)
 {
-	double below = 0, left = n, next;
+	const double *shares = latency_shares(w, pod->world.behaviour, slower);
+	double left = n;
 
 	for (int i = 0; i < SIM_BUCKETS && left > 0; i++) {
-		double hits;
+		double hits = draw_binomial(w, left, shares[i]);
 
-		next = share_below(pod->world.behaviour, users_bounds[i] / slower);
-		hits = below < 1 ? draw_binomial(w, left, (next - below) / (1 - below)) : 0;
 		pod->world.counts.buckets[i] += hits;
 		left -= hits;
-		below = next;
 	}
 	pod->world.counts.buckets[SIM_BUCKETS] += left;
 }

@@ -82,6 +82,13 @@ struct world_zone {
 	double errors, slower;
 };
 
+/* How latencies spread over the histogram. */
+struct world_latency {
+	double p50_s, p99_s, slower; /* what it was made of */
+	double shares[SIM_BUCKETS];
+};
+#define WORLD_LATENCIES 8
+
 struct world {
 	struct sim_api *api;
 	struct random random;
@@ -97,6 +104,8 @@ struct world {
 	unsigned serial;
 	/* A histogram's lines up to their counts, of each runtime that was asked. */
 	char *bounds[RUNTIME_V2 + 1][SIM_BUCKETS + 1];
+	struct world_latency latencies[WORLD_LATENCIES]; /* those that were asked for last */
+	unsigned next_latency;
 	struct world_tally tally; /* of all apps, up to the last round */
 };
 

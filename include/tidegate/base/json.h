@@ -72,6 +72,14 @@ const struct cJSON *json_next(const struct cJSON *v);
 /* Same meaning; `loose`: have may have members that want does not name. */
 bool json_same(const struct cJSON *want, const struct cJSON *have, bool loose);
 
+/* Trees that are made, in an arena. A member is the object's from then on, and of no other. */
+struct cJSON *json_new_object(struct arena *a);
+struct cJSON *json_new_str(struct arena *a, const char *s);
+struct cJSON *json_new_i64(struct arena *a, int64_t n);
+void json_add(struct arena *a, struct cJSON *object, const char *key, struct cJSON *v);
+/* Without its key. */
+struct cJSON *json_copy(struct arena *a, const struct cJSON *v);
+
 /* Compact text of a value, e.g. to keep a user's pod template as it was written. */
 int json_write_value(struct buf *out, const struct cJSON *v);
 /* A quoted and escaped string. On -1 the buffer is as it was, as with json_write_value(). */

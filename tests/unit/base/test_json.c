@@ -545,6 +545,31 @@ static void test_object_without_managed_fields(void **state)
 	arena_release(&a);
 }
 
+/* A tree that is made reads and is written as one that was parsed. */
+static void test_trees_that_are_made(void **state)
+{
+	const struct cJSON *from =
+		parse("{\"n\":12345678901234567890,\"list\":[true,null,{\"x\":\"y\"}],\"e\":{}}");
+	struct cJSON *v = json_new_object(&arena), *inner = json_new_object(&arena);
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	json_add(&arena, v, "head", inner);
+	json_add(&arena, v, "copy", json_copy(&arena, from));
+	json_add(&arena, inner, "name", json_new_str(&arena, "a\"b"));
+	json_add(&arena, inner, "count", json_new_i64(&arena, -7));
+	assert_int_equal(json_write_value(&out, v), 0);
+	assert_string_equal(out.data,
+	                    "{\"head\":{\"name\":\"a\\\"b\",\"count\":-7},\"copy\":{\"n\":"
+	                    "12345678901234567890,\"list\":[true,null,{\"x\":\"y\"}],\"e\":{}}}");
+	assert_int_equal(json_i64(json_get(v, "head"), "count", 0), -7);
+	assert_string_equal(json_str(json_get(v, "head"), "name"), "a\"b");
+	assert_true(json_same(json_get(v, "copy"), from, false));
+	assert_int_equal(json_size(json_path(v, "copy", "list", NULL)), 3);
+	buf_release(&out);
+}
+
 static void test_every_prefix_is_refused(void **state)
 {
 	static const char text[] =
@@ -579,6 +604,7 @@ int main(void)
 		cmocka_unit_test(test_each_byte_at_each_place),
 		cmocka_unit_test(test_writer_failures),
 		cmocka_unit_test(test_object_without_managed_fields),
+		cmocka_unit_test(test_trees_that_are_made),
 		cmocka_unit_test(test_every_prefix_is_refused),
 	};
 
