@@ -26,10 +26,8 @@ zone_says() {
 	[ "$(zone_reason "$1")" = "$2" ]
 }
 
-# pods_serve ZONE N: so many of its pods are Ready.
 pods_serve() {
-	[ "$(kubectl get pods -n shop -l "serving.tidegate.io/zone=$1" \
-		-o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' | grep -c True)" -eq "$2" ]
+	[ "$(pods_ready "$1")" -eq "$2" ]
 }
 
 # zone_stays ZONE SECONDS: it is not left meanwhile.

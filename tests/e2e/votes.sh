@@ -14,12 +14,6 @@ done
 # A Lease that has not been renewed for a minute is a leftover.
 LEFTOVER_S=75
 
-# pods_ready ZONE
-pods_ready() {
-	kubectl get pods -n shop -l "serving.tidegate.io/zone=$1" \
-		-o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' | grep -c True
-}
-
 # Three times as long as it takes to leave a zone that is dark.
 cut_off_leader() {
 	local leading=$1 other=$2 zone=${WORLD_ZONES[$2 - 1]} began

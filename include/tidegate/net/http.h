@@ -39,8 +39,8 @@ struct http_client_options {
 	const char *user_agent;
 	int max_host_connections; /* 0 = no limit */
 	/*
-	 * So many hosts named by address are asked again and again (net/http_pool.h), and a connection
-	 * is kept to each of them; 0 = names, and 64 connections in all.
+	 * So many hosts named by address are asked again and again (net/http_pool.h), and a
+	 * connection is kept to each of them; 0 = names, and 64 connections in all.
 	 */
 	unsigned hosts_kept;
 	bool verify_with_ca_only; /* trust ca_pem and not the system's store; true for API servers

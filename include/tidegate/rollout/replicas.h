@@ -63,7 +63,7 @@ struct replicas_plan {
 	int new_spec, old_spec; /* what to ask for now */
 	/* Largest new share (<= target) that ready pods of both sides can carry now. */
 	int weight_now;
-	bool compares; /* the last old pod stays beside new ones for now */
+	bool compares;              /* the last old pod stays beside new ones for now */
 	const char *waiting_for;    /* what holds progress up, plain words; NULL at the goal */
 	const char *waiting_reason; /* the same as a condition's reason */
 };

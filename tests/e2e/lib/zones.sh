@@ -36,6 +36,12 @@ light() {
 	wait_until 60 "the extra pods have left" world_pods 6 || give_up "pods did not settle"
 }
 
+# pods_ready ZONE: how many of its pods are.
+pods_ready() {
+	kubectl get pods -n shop -l "serving.tidegate.io/zone=$1" \
+		-o 'jsonpath={range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' | grep -c True
+}
+
 other_than() {
 	local n
 	for n in 1 2 3; do
