@@ -19,7 +19,8 @@
 #define UNACKED_MS            20000
 #define RETRY_AFTER_MAX_S     86400
 /* One of each per running transfer, which watches are (of receiving in libcurl before 8.7). */
-#define RECEIVE_BUFFER 16384L
+#define RECEIVE_BUFFER       16384L
+#define RECEIVE_BUFFER_SHORT 2048L
 #define SEND_BUFFER    16384L
 
 /* --- callbacks of libcurl ------------------------------------------------------------------ */
@@ -215,7 +216,8 @@ static void set_connection(struct http_call *call)
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
-	curl_easy_setopt(e, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER);
+	curl_easy_setopt(e, CURLOPT_BUFFERSIZE,
+	                 call->short_answer ? RECEIVE_BUFFER_SHORT : RECEIVE_BUFFER);
 	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, SEND_BUFFER);
 	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)call->timeout_ms);
 	curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long)call->connect_timeout_ms);
@@ -419,6 +421,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	call->stall_ms = r->stall_ms;
 	call->accept_gzip = r->accept_gzip;
 	call->fresh_connection = r->fresh_connection;
+	call->short_answer = r->short_answer;
 	call->connect_only = r->connect_only;
 	call->http2 = r->http2;
 	call->keep_header = r->keep_header;

@@ -69,7 +69,7 @@ struct http_call {
 	char *body;
 	size_t body_len;
 	int timeout_ms, connect_timeout_ms, stall_ms;
-	bool accept_gzip, fresh_connection, connect_only, http2;
+	bool accept_gzip, short_answer, fresh_connection, connect_only, http2;
 	const char *keep_header;
 	unsigned sent; /* how often libcurl began to send a write */
 	int (*on_data)(void *arg, int status, const char *data, size_t len);

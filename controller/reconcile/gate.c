@@ -12,8 +12,11 @@
 #include "tidegate/reconcile/children.h"
 #include "tidegate/signal/model_probe.h"
 
-/* A dark zone's probes each wait for their time-out: they must not hold up the others. */
-#define PROBES_AT_ONCE  512
+/*
+ * A dark zone's probes each wait for their time-out, and must hold up neither the others nor each
+ * other: a third of 5,000 pods, with some to spare.
+ */
+#define PROBES_AT_ONCE  2048
 #define PROBE_PERIOD_MS 1000
 /* So many more failures until the replicas of the operator have decided about a zone. */
 #define DECIDED_PROBES 4

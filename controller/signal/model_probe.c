@@ -324,6 +324,7 @@ static void probe_start(struct probe *p)
 	struct http_request req = {.url = p->status_url,
 	                           .timeout_ms = in_doubt(p) ? DOUBT_TIMEOUT_MS : TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
+	                           .short_answer = true,
 	                           .on_done = on_status,
 	                           .arg = p};
 	cleanup_buf struct buf grpc;

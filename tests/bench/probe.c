@@ -18,7 +18,7 @@
 #include "pods.h"
 
 /* As the operator has it. */
-#define AT_ONCE   512
+#define AT_ONCE   2048
 #define PERIOD_MS 1000
 
 #define TOLD_MAX 5 /* failures that are written out */

@@ -80,6 +80,7 @@ struct http_request {
 	int stall_ms;           /* no byte for so long ends it with ERR_TIMEOUT; 0 = off */
 	size_t max_body;        /* collected body; 0 = 1 MiB; passing it ends with ERR_TOO_BIG */
 	bool accept_gzip;
+	bool short_answer; /* thousands of these run at once, each with a receive buffer of 2 kB */
 	bool fresh_connection;
 	bool connect_only; /* done, with status 0, once the connection stands: nothing is sent */
 	/*
