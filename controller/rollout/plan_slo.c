@@ -132,9 +132,20 @@ void plan_slo(struct planner *p)
 		stable_breach(p);
 }
 
+/* Why a breach leads to nothing, NULL when it does. */
+static const char *held(const struct planner *p)
+{
+	const struct rollout_slo *s = &p->s->slo;
+
+	if (!s->held && plan_returning(p) && str_eq(s->revision, p->st->target))
+		return "traffic is on its way back to it";
+	return s->held;
+}
+
 void plan_slo_condition(struct planner *p)
 {
 	const struct rollout_slo *s = &p->s->slo;
+	const char *why_not = held(p);
 	const char *status = "True", *reason = "WithinBudget", *text = "every objective is met";
 
 	if (!p->m->slo.n && !mdep_condition_get(p->st, "SLOMet"))
@@ -149,9 +160,9 @@ void plan_slo_condition(struct planner *p)
 		text = "no pod of the stable revision is being measured";
 	} else if (s->breach) {
 		status = "False";
-		reason = s->held ? "BreachHeld" : SLO_REASON;
+		reason = why_not ? "BreachHeld" : SLO_REASON;
 		text = arena_printf(p->arena, "revision %s: %s%s%s", s->revision, s->text,
-		                    s->held ? "; not acted on: " : "", str_or(s->held, ""));
+		                    why_not ? "; not acted on: " : "", str_or(why_not, ""));
 	}
 	mdep_condition_set(p->st, "SLOMet", status, reason, text, p->m->meta.generation, p->now);
 }

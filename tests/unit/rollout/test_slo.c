@@ -173,6 +173,24 @@ static void test_it_leads_back_once(void **state)
 	world_release(&w);
 }
 
+/* An incident, say. The way back is not taken back, and the condition says so. */
+static void test_a_breach_on_the_way_back_is_held(void **state)
+{
+	struct world w;
+
+	(void)state;
+	promoted(&w, BREACH_ROLLBACK);
+	breach_by(&w, NEW);
+	assert_string_equal(w.m.status.target, OLD);
+	breach_by(&w, OLD);
+	world_run(&w, 1000);
+	assert_string_equal(scene_state(&w, "SLOMet"), "False");
+	assert_string_equal(scene_reason(&w, "SLOMet"), "BreachHeld");
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	assert_string_equal(w.m.status.stable, OLD);
+	world_release(&w);
+}
+
 static void test_no_way_back(void **state)
 {
 	struct world w;
@@ -305,6 +323,7 @@ int main(void)
 		cmocka_unit_test(test_within_the_bake_time_a_breach_leads_back),
 		cmocka_unit_test(test_the_way_back_survives_crashes),
 		cmocka_unit_test(test_it_leads_back_once),
+		cmocka_unit_test(test_a_breach_on_the_way_back_is_held),
 		cmocka_unit_test(test_no_way_back),
 		cmocka_unit_test(test_a_dark_zone_excuses),
 		cmocka_unit_test(test_after_it_the_spec_waits_for_a_retry_or_another_version),
