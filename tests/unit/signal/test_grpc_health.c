@@ -457,7 +457,7 @@ static void test_real_server_that_is_late_and_one_that_went(void **state)
 	probe_real(port, "");
 	assert_false(w.ready);
 	assert_non_null(strstr(w.why, "no answer"));
-	assert_in_range(clock_mono_ms() - began, 900, 3000);
+	assert_in_range(clock_mono_ms() - began, 900, 30000);
 	kill(w.pid, SIGKILL);
 	model_prober_remove(w.prober, "shop/p");
 	probe_real(port, "");
