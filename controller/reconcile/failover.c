@@ -182,36 +182,18 @@ bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struc
 	return false;
 }
 
-/* What is seen of the pod's zone; false when nobody looks. */
-static bool look_at_zone(struct mdep_operator *op, const struct mdep *m, const struct pod *p,
-                         struct zone_facts *out)
+bool failover_fails_alone(struct mdep_operator *op, const struct mdep *m, const struct pod *p)
 {
 	struct zone_facts facts[MDEP_ZONES_MAX];
 	int serving[MDEP_ZONES_MAX];
 
 	if (!failover_watches(m))
-		return false;
+		return true;
 	failover_look(op, m, clock_wall_ms(), facts, serving);
 	for (unsigned i = 0; i < m->nzones; i++)
-		if (str_eq(facts[i].name, zone_of_pod(p))) {
-			*out = facts[i];
-			return true;
-		}
-	return false;
-}
-
-bool failover_fails_alone(struct mdep_operator *op, const struct mdep *m, const struct pod *p)
-{
-	struct zone_facts z;
-
-	return !look_at_zone(op, m, p, &z) || z.shaky * 2 <= z.pods;
-}
-
-bool failover_fails_whole(struct mdep_operator *op, const struct mdep *m, const struct pod *p)
-{
-	struct zone_facts z;
-
-	return look_at_zone(op, m, p, &z) && z.pods > 0 && z.shaky == z.pods;
+		if (str_eq(facts[i].name, zone_of_pod(p)))
+			return facts[i].shaky * 2 <= facts[i].pods;
+	return true;
 }
 
 static bool in_route(const struct rollout_snapshot *s, const char *zone)

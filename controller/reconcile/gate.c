@@ -18,8 +18,6 @@
  */
 #define PROBES_AT_ONCE  2048
 #define PROBE_PERIOD_MS 1000
-/* So many more failures until the replicas of the operator have decided about a zone. */
-#define DECIDED_PROBES 4
 
 struct gate {
 	struct mdep_operator *op;
@@ -131,28 +129,6 @@ static void write_condition(struct gate *g, const struct pod *p, const struct po
 }
 
 /*
- * A zone of which no pod gets an answer through to us, and that keeps a part of its traffic all the
- * same: the others have no room for it, or fail, too. Whether its pods serve is not known, so it is
- * not written: when a dark zone gets light its kubelets would read that first, and take pods out of
- * service that clients reach again. Before it is decided what becomes of the zone they are not
- * asked either.
- */
-static bool is_kept_blindly(struct gate *g, const struct mdep *m, const struct pod *p,
-                            unsigned failures)
-{
-	const struct mdep_zone_status *z =
-		mdep_zone_find(&m->status, label_get(p->labels, p->nlabels, TG_LABEL_ZONE));
-	struct model_probe_state s;
-
-	if (!z || m->failover.mode != FAILOVER_AUTOMATIC || !gate_state(g, p, &s) || !s.silent ||
-	    !failover_fails_whole(g->op, m, p))
-		return false;
-	if (z->state == ZONE_DEGRADED || z->state == ZONE_FROZEN)
-		return mdep_zone_percent(z) > 0;
-	return mdep_zone_percent(z) == 100 && failures < MODEL_PROBE_CONFIRM + DECIDED_PROBES;
-}
-
-/*
  * One lost packet is no reason to take a pod out of service, nor is a network of ours that does not
  * reach its zone: then we ask again until it answers or the others agree.
  */
@@ -164,7 +140,7 @@ static bool in_doubt(struct gate *g, const struct pod *p, bool ready, unsigned f
 		return false;
 	if (failures < MODEL_PROBE_CONFIRM)
 		return true;
-	if (!m || (!failover_doubts(g->op, m, p) && !is_kept_blindly(g, m, p, failures)))
+	if (!m || !failover_doubts(g->op, m, p))
 		return false;
 	model_prober_repeat(g->prober, p->meta.key);
 	return true;

@@ -401,8 +401,6 @@ void failover_look(struct mdep_operator *op, const struct mdep *m, int64_t now_m
 bool failover_doubts(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
 /* Most pods of p's zone answer, or no route could take care of the zone. */
 bool failover_fails_alone(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
-/* No pod of p's zone answers without fail. */
-bool failover_fails_whole(struct mdep_operator *op, const struct mdep *m, const struct pod *p);
 /* A pod's probe failed, or passes again: its ModelDeployment is looked at soon. */
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);
 /* Some node of the zone is Ready. */

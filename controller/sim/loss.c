@@ -1,8 +1,12 @@
 /*
  * Requests that found nobody: by the operator's doing, whatever else is out of order. What goes to
- * pods that are dark is not among them; excused is what is lost while people want no pods at all.
+ * pods that are dark is not among them; excused is what is lost while people want no pods at all,
+ * and in the moment in which a zone gets light: its kubelets hear there first that the model was
+ * not served, and take its pods out of service until the operator has asked them again.
  */
 #include "run_priv.h"
+
+#define LIGHT_MS 5000
 
 static double lost_so_far(struct run *r)
 {
@@ -25,6 +29,11 @@ static void excuse(struct run *r)
 	c->lost = lost;
 }
 
+static bool is_light_anew(const struct run *r)
+{
+	return r->check.light_ms && run_now(r) < r->check.light_ms + LIGHT_MS;
+}
+
 void loss_tick(struct run *r, int64_t serving)
 {
 	struct check *c = &r->check;
@@ -32,7 +41,7 @@ void loss_tick(struct run *r, int64_t serving)
 
 	c->asleep =
 		!r->user.replicas || (c->asleep && (serving < r->user.replicas || is_losing(r)));
-	excusing = c->asleep;
+	excusing = c->asleep || is_light_anew(r);
 	if (excusing != c->excusing)
 		world_settle(&r->world);
 	excuse(r);

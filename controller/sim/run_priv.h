@@ -131,6 +131,7 @@ struct check {
 	bool asleep;       /* people want no pods, or those that they want are not all there yet */
 	double lost, excused; /* requests: of all time, and of these excused */
 	bool excusing;
+	int64_t light_ms;                              /* when a zone got light last; 0 = never */
 	bool steps_changed, clock_jumped, route_reset; /* people did that */
 };
 

@@ -162,33 +162,6 @@ static void test_a_dark_zone_keeps_its_pods(void **st)
 	assert_true(world_pod_ready(pod_in("z0")));
 }
 
-/*
- * The others cannot carry its part, so the dark zone keeps some of it. Nothing was said of its
- * pods that nobody knew: its kubelets find them as they were, and serve from the first moment.
- */
-static void test_a_zone_that_keeps_traffic_serves_when_it_gets_light(void **st)
-{
-	double before;
-
-	(void)st;
-	begin(6, 8, 8);
-	set_cards("node-1", 0);
-	set_cards("node-2", 2);
-	for (int i = 0; i < 2; i++)
-		sim_delete(stage.cluster.api, pod_in("z1"));
-	run(10000);
-	world_zone_set(&stage.world, "z0", true);
-	run(25000);
-	assert_string_equal(zone_state(0, "z0"), "Degraded");
-	assert_true(route_share(0, "z0") > 0);
-	world_settle(&stage.world);
-	before = stage.world.tally.lost_release;
-	world_zone_set(&stage.world, "z0", false);
-	run(10000);
-	world_settle(&stage.world);
-	assert_true(stage.world.tally.lost_release == before);
-}
-
 static int pods_on(const char *node)
 {
 	int n = 0;
@@ -244,8 +217,6 @@ int main(void)
 		cmocka_unit_test_teardown(test_requests_are_lost_for_seconds_only, end),
 		cmocka_unit_test_teardown(test_no_room, end),
 		cmocka_unit_test_teardown(test_a_dark_zone_keeps_its_pods, end),
-		cmocka_unit_test_teardown(test_a_zone_that_keeps_traffic_serves_when_it_gets_light,
-	                                  end),
 		cmocka_unit_test_teardown(test_revisions_share_a_zones_room, end),
 		cmocka_unit_test_teardown(test_a_pod_that_fails_on_a_good_node, end),
 	};
