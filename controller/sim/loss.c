@@ -2,11 +2,12 @@
  * Requests that found nobody: by the operator's doing, whatever else is out of order. What goes to
  * pods that are dark is not among them; excused is what is lost while people want no pods at all,
  * and in the moment in which a zone gets light: its kubelets hear there first that the model was
- * not served, and take its pods out of service until the operator has asked them again.
+ * not served, and take its pods out of service until the operator has asked them again and been
+ * able to write it: with what goes wrong at the API server that takes some tries.
  */
 #include "run_priv.h"
 
-#define LIGHT_MS 5000
+#define LIGHT_MS 30000
 
 static double lost_so_far(struct run *r)
 {
