@@ -389,8 +389,11 @@ static void on_answer(void *arg, const struct kube_response *r)
 {
 	struct preemption *p = arg;
 	enum err_class c = r->err.class;
-	/* Gone already, or another pod by that name: this one is not in the way any more. */
-	bool gone = p->act != ACT_NOMINATE && (c == ERR_NOT_FOUND || c == ERR_CONFLICT);
+	/*
+	 * A conflict says less: another pod by that name, or this one was written meanwhile and
+	 * stays. Whoever is taken to go, and stays, would keep its place and be counted by nobody.
+	 */
+	bool gone = p->act != ACT_NOMINATE && c == ERR_NOT_FOUND;
 
 	p->call = NULL;
 	if (c != ERR_NONE && !gone) {

@@ -340,6 +340,22 @@ static void test_budgets_hold(void **state)
 	operator_free(op);
 }
 
+/* The victim was written at the same moment and stays: its room is not waited for, another goes. */
+static void test_a_conflict_frees_nothing(void **state)
+{
+	static const struct fake_reply answers[] = {{.status = 201, .body = "{}"},
+	                                            {.status = 409, .body = "{}"}};
+	struct bed *b = *state;
+	struct mdep_operator *op = make_full(b);
+
+	fake_api_script(b->api, "POST", EVICTION("b"), answers, 2);
+	put_pod(op, "p", "8", URGENT);
+	wait_for(b, "POST", EVICTION("a"), 2);
+	assert_false(is_dry(fake_api_nth(b->api, "POST", EVICTION("a"), 1)));
+	assert_int_equal(fake_api_count(b->api, "POST", EVICTION("b")), 2);
+	operator_free(op);
+}
+
 /* The node has been filled by others since, and nobody there may be taken away. */
 static void test_a_stale_nomination_is_taken_back(void **state)
 {
@@ -439,6 +455,7 @@ int main(void)
 		T(test_one_makes_way),
 		T(test_none_goes_in_vain),
 		T(test_budgets_hold),
+		T(test_a_conflict_frees_nothing),
 		T(test_a_stale_nomination_is_taken_back),
 		T(test_who_is_not_needed_stays),
 		T(test_end_while_preempting),
