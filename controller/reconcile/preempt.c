@@ -8,7 +8,8 @@
  * refuses (429) is not asked again for a while, and the pod is looked at anew.
  *
  * Replicas that are missing preempt. What a release has on top of them (surge) does not: it can
- * wait, or swap in place. Nor does a pod in a zone that is not well.
+ * wait, or swap in place. Nor does a pod in a zone that is not well, but for the one that must tell
+ * whether it is well again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/metric.h"
 #include "tidegate/base/str.h"
+#include "tidegate/failover/zone.h"
 #include "tidegate/schedule/schedule.h"
 
 /* Pods that go at once, and after that one in so long. */
@@ -90,16 +92,22 @@ static const struct mdep *mdep_of(const struct mdep_operator *op, const struct p
 	return o ? mdep_from(o) : NULL;
 }
 
+/* NULL: nothing is known against it. */
+static const struct mdep_zone_status *zone_status(const struct mdep *m, const char *zone)
+{
+	return zone ? mdep_zone_find(&m->status, zone) : NULL;
+}
+
 static bool zone_counts(const struct mdep *m, const char *zone)
 {
-	const struct mdep_zone_status *z = zone ? mdep_zone_find(&m->status, zone) : NULL;
+	const struct mdep_zone_status *z = zone_status(m, zone);
 
 	return !z || !mdep_zone_is_out(z);
 }
 
 static bool zone_is_well(const struct mdep *m, const char *zone)
 {
-	const struct mdep_zone_status *z = zone ? mdep_zone_find(&m->status, zone) : NULL;
+	const struct mdep_zone_status *z = zone_status(m, zone);
 
 	return !z || z->state == ZONE_HEALTHY || z->state == ZONE_FAILBACK;
 }
@@ -126,6 +134,36 @@ static int placed_pods(const struct preemptor *x, const struct replicaset *rs,
 	return n;
 }
 
+/* Another pod of the zone has room there or is promised it. */
+static bool zone_has_pods(const struct preemptor *x, const struct mdep *m, const char *zone,
+                          const struct pod *but)
+{
+	const struct store *sets = &x->op->stores[CACHE_REPLICASET];
+	const struct object *o;
+
+	for (o = store_next_owned(sets, m->meta.uid, NULL); o;
+	     o = store_next_owned(sets, m->meta.uid, o)) {
+		const struct replicaset *rs = (const struct replicaset *)o;
+
+		if (str_eq(rs->zone, zone) && placed_pods(x, rs, but))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A zone that was left comes back by what its pods answer. When those are gone and others have got
+ * their cards, one gets a place: else nobody is ever asked again, and it stays out for good.
+ */
+static bool must_speak(const struct preemptor *x, const struct mdep *m, const char *zone,
+                       const struct pod *p)
+{
+	const struct mdep_zone_status *z = zone_status(m, zone);
+
+	return z && z->state == ZONE_EVACUATED && !failover_is_ordered(z) &&
+	       !zone_has_pods(x, m, zone, p);
+}
+
 /* Fewer other pods than `replicas` have room or are promised it, zones aside that are out. */
 static bool lacks_replicas(const struct preemptor *x, const struct mdep *m, const struct pod *p)
 {
@@ -146,11 +184,11 @@ static bool lacks_replicas(const struct preemptor *x, const struct mdep *m, cons
 static bool may_preempt(const struct preemptor *x, const struct pod *p)
 {
 	const struct mdep *m = mdep_of(x->op, p);
+	const char *zone = label_get(p->labels, p->nlabels, TG_LABEL_ZONE);
 
 	if (!m)
 		return true;
-	return zone_is_well(m, label_get(p->labels, p->nlabels, TG_LABEL_ZONE)) &&
-	       lacks_replicas(x, m, p);
+	return (zone_is_well(m, zone) && lacks_replicas(x, m, p)) || must_speak(x, m, zone, p);
 }
 
 /* --- who may not go ------------------------------------------------------------------------ */

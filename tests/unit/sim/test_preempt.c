@@ -14,6 +14,7 @@
 
 #define CLASS(name) ",\"template\":{\"spec\":{\"priorityClassName\":\"" name "\"}}"
 #define CRITICAL    CLASS("live")
+#define YIELDING    ",\"disruptionBudget\":{\"maxUnavailable\":\"100%\"}"
 #define VICTIMS     "scheduler_preemption_victims_sum "
 
 static int end(void **st)
@@ -169,6 +170,39 @@ static void test_a_card_is_taken_in_a_zone_that_is_left(void **st)
 	assert_null(nominated("m00"));
 }
 
+static struct sim_object *in_z1(const char *model)
+{
+	for (struct sim_object *p = next_pod(model, NULL); p; p = next_pod(model, p))
+		if (str_eq(world_zone_of(&stage.world, p), "z1"))
+			return p;
+	return NULL;
+}
+
+static bool m00_is_back_in_z1(void)
+{
+	return str_eq(zone_state(0, "z1"), "Healthy") && world_pod_ready(in_z1("m00"));
+}
+
+/*
+ * While its zone was out the critical model's pod went and its card with it, and all replicas have
+ * found room elsewhere: one pod takes a card all the same, for without it nobody would ever be
+ * asked whether the zone is well again.
+ */
+static void test_a_zone_that_is_left_gets_a_pod_that_can_be_asked(void **st)
+{
+	(void)st;
+	begin(3, CRITICAL, YIELDING);
+	world_zone_set(&stage.world, "z1", true);
+	run_until(m00_is_whole, 40000);
+	give_cards(1, 1);
+	sim_delete(stage.cluster.api, in_z1("m00"));
+	world_zone_set(&stage.world, "z1", false);
+	run_until(m00_is_back_in_z1, 180000);
+	run(60000);
+	assert_int_equal(serving("m00"), 3);
+	assert_true(m00_is_back_in_z1());
+}
+
 /* Nobody makes way for an equal, nor for one that must not take anything. */
 static void test_nothing_is_taken_from_equals(void **st)
 {
@@ -242,7 +276,7 @@ static void test_traffic_goes_first(void **st)
 	double before;
 
 	(void)st;
-	begin(1, CRITICAL, ",\"disruptionBudget\":{\"maxUnavailable\":\"100%\"}");
+	begin(1, CRITICAL, YIELDING);
 	world_app(&stage.world, "default", "m01")->rate = 20000;
 	before = metric_value(VICTIMS);
 	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_MDEP, NULL, "m00"),
@@ -291,6 +325,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_a_card_is_taken_in_a_zone_that_is_left, end),
+		cmocka_unit_test_teardown(test_a_zone_that_is_left_gets_a_pod_that_can_be_asked,
+	                                  end),
 		cmocka_unit_test_teardown(test_nothing_is_taken_from_equals, end),
 		cmocka_unit_test_teardown(test_surge_takes_nothing, end),
 		cmocka_unit_test_teardown(test_a_budget_is_kept, end),
