@@ -189,28 +189,30 @@ static bool pods_are_dark(struct world *w, const struct sim_object *service)
 	return false;
 }
 
-/* Also when they were given up meanwhile, and their successors are on their way. */
-static bool is_bereft(struct world *w, struct sim_object *service)
+/* Dark pods are missed also when they were given up, and their successors are on their way. */
+static unsigned look_behind(struct world *w, struct sim_object *service)
 {
-	service->world.bereft |= pods_are_dark(w, service);
-	return service->world.bereft;
+	unsigned n = world_endpoints(w, service);
+
+	service->world.bereft = !n && (service->world.bereft || pods_are_dark(w, service));
+	return n;
 }
 
 static void send_to(struct world *w, struct world_app *a, const char *name, int port, double rate)
 {
 	struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, name), *p = NULL;
 	bool reached = service && world_is_reached_by(service, port);
-	unsigned endpoints = reached ? world_endpoints(w, service) : 0;
+	unsigned endpoints;
 
 	if (rate <= 0)
 		return;
+	endpoints = reached ? look_behind(w, service) : 0;
 	a->open |= endpoints > 0;
 	if (!endpoints) {
-		*(reached && is_bereft(w, service) ? &a->rates.lost_dark
+		*(reached && service->world.bereft ? &a->rates.lost_dark
 		                                   : &a->rates.lost_release) += rate;
 		return;
 	}
-	service->world.bereft = false;
 	while ((p = world_next_behind(w, service, p))) {
 		if (p->world.dark || !p->world.app)
 			a->rates.lost_dark += rate / endpoints;
@@ -253,6 +255,15 @@ static void send_by_rule(struct world *w, struct world_app *a, const struct worl
 		        rate * r->copied * (double)r->copies.v[i].weight / copies);
 }
 
+/* People's route may lead to all pods at any time, and find them missing for what was before. */
+static void look_behind_all(struct world *w, const struct world_app *a)
+{
+	struct sim_object *service = sim_get(w->api, SIM_SERVICE, a->ns, a->name);
+
+	if (service)
+		look_behind(w, service);
+}
+
 static void share_app(struct world *w, struct world_app *a)
 {
 	double audience = a->rules[1].answers.n ? a->rate * a->audience : 0;
@@ -260,6 +271,7 @@ static void share_app(struct world *w, struct world_app *a)
 	a->rates = (struct world_tally){.requests = 0};
 	if (!sim_get(w->api, SIM_MDEP, a->ns, a->name))
 		return;
+	look_behind_all(w, a);
 	if (!a->driven) {
 		send_to(w, a, a->name, 0, a->rate);
 	} else {
