@@ -3,6 +3,7 @@
  * machine that dies, other bounds than a moment ago) is excused for a while, everything else never.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #define AFTER_DAMAGE_MS (20 * 60000LL)
 #define AFTER_BOUNDS_MS (10 * 60000LL)
 #define SILENT_MS       60000 /* no step may end after so long without any metrics */
+#define JUDGE_ALPHA     0.01  /* what a judge declares when nothing is said of it */
 #define HOLD_SLACK_MS   5000
 #define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
 
@@ -266,16 +268,56 @@ static bool is_upset(const struct run *r)
 	return r->check.lonely_ms && r->check.lonely_ms >= r->check.target_ms;
 }
 
+/* Chance of so many or more where so many are expected (Poisson). */
+static double chance_of(double errors, double expected)
+{
+	double less = 0;
+
+	for (double i = 0; i < errors; i++)
+		less += exp(i * log(expected) - expected - lgamma(i + 1));
+	return 1 - less;
+}
+
+/*
+ * Of the target's pods chance drew so many errors more than they are made to have as it does once
+ * in 1 / alpha releases, and so often a judge may be wrong. Whatever errors an incident brings are
+ * expected, so a judge that holds those against the target is not excused.
+ */
+static bool is_unlucky(struct run *r)
+{
+	double errors = 0, expected = 0;
+
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o)) {
+		if (!is_ours(o) || !str_eq(world_label(o, TG_LABEL_REVISION), r->check.target))
+			continue;
+		errors += o->world.counts.errors;
+		expected += o->world.counts.expected;
+	}
+	return chance_of(errors, expected) < JUDGE_ALPHA;
+}
+
+/* Of a version that is not bad. */
+static void check_verdict(struct run *r)
+{
+	struct check *c = &r->check;
+
+	if (is_upset(r))
+		return;
+	c->unlucky = is_unlucky(r);
+	if (!c->unlucky)
+		check_violate(r, "good version %" PRId64 " was judged worse",
+		              check_version_of(r, c->target));
+}
+
 static void check_retreat(struct run *r, const char *phase, const char *reason)
 {
 	struct check *c = &r->check;
 
 	if (!check_is_back(phase) || check_is_back(c->phase))
 		return;
-	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)) &&
-	    !is_upset(r))
-		check_violate(r, "good version %" PRId64 " was judged worse",
-		              check_version_of(r, c->target));
+	if (str_eq(reason, "JudgeFailed") && !check_is_bad(r, check_version_of(r, c->target)))
+		check_verdict(r);
 	if (str_eq(reason, "Aborted") && ++c->retreats > c->aborts)
 		check_violate(r, "%u times aborted by %u orders", c->retreats, c->aborts);
 	if (str_eq(reason, "RollbackOrdered") && ++c->returns > c->rollbacks)
@@ -332,6 +374,7 @@ static void check_target(struct run *r, bool newest)
 	if (r->user.incident_until_ms)
 		c->incident_ms = run_now(r);
 	c->target_ms = run_now(r);
+	c->unlucky = false;
 }
 
 static void check_status(struct run *r, const struct sim_object *o)
@@ -496,7 +539,7 @@ void check_end(struct run *r)
 {
 	bool bad = check_is_bad(r, r->user.version);
 
-	if (bad == r->result->promoted)
+	if (bad == r->result->promoted && !r->check.unlucky)
 		check_violate(r, "a %s version was %s", bad ? "bad" : "good",
 		              bad ? "promoted" : "taken back");
 	if (r->result->lost > 0)

@@ -124,6 +124,7 @@ struct check {
 	int64_t target_ms;           /* the release that is under way was seen first */
 	int64_t incident_ms;         /* last begin or end of one; 0 = none was */
 	int64_t lonely_ms;           /* last sight of one where the target alone served; 0 = none */
+	bool unlucky;                /* a judge took its errors, which chance drew, for its fault */
 	char left[RUN_ZONES_MAX][8]; /* zones that nobody is sent to, as status has it */
 	unsigned nleft;
 	bool zone_out;

@@ -55,6 +55,7 @@ struct sim_counts {
 	double rate, copies; /* requests per second, and mirrored ones */
 	int64_t since_ms;
 	double requests, errors;
+	double expected;                 /* errors, as its share has it; those above are drawn */
 	double buckets[SIM_BUCKETS + 1]; /* not cumulative */
 };
 
