@@ -21,7 +21,7 @@
 /* One of each per running transfer, which watches are (of receiving in libcurl before 8.7). */
 #define RECEIVE_BUFFER       16384L
 #define RECEIVE_BUFFER_SHORT 2048L
-#define SEND_BUFFER    16384L
+#define SEND_BUFFER          16384L
 
 /* --- callbacks of libcurl ------------------------------------------------------------------ */
 
