@@ -273,8 +273,8 @@ static double chance_of(double errors, double expected)
 {
 	double less = 0;
 
-	for (double i = 0; i < errors; i++)
-		less += exp(i * log(expected) - expected - lgamma(i + 1));
+	for (int64_t i = 0; i < (int64_t)errors; i++)
+		less += exp((double)i * log(expected) - expected - lgamma((double)i + 1));
 	return 1 - less;
 }
 
