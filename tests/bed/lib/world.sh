@@ -265,11 +265,22 @@ world_faults() {
 
 # --- requests ----------------------------------------------------------------------------
 
+# world_answers: twenty requests in a row are answered. A gateway may say that it has a route a moment before
+# it goes by it; whoever sends the very first request meets that, and no one else.
+world_answers() {
+	local n
+	for n in {1..20}; do
+		[ "$(curl -s --max-time 2 -o /dev/null -w '%{http_code}' -H "Host: $WORLD_HOST" -d @"$BED_DIR/request.json" \
+			"$BED_GATEWAY_URL/v1/models/ranker:predict")" = 200 ] || return 1
+	done
+}
+
 # world_start_load RATE: from now on until world_stop_load; every request is written down, after
 # WORLD_TIMEOUT seconds (5) as lost.
 world_start_load() {
 	: >"$WORLD_PHASES"
 	echo '{"instances": [[1, 2, 3]]}' >"$BED_DIR/request.json"
+	wait_until 10 "the gateway answers" world_answers
 	program_start load "$WORLD_BIN/load" --url "$BED_GATEWAY_URL/v1/models/ranker:predict" \
 		--host "$WORLD_HOST" --rate "$1" --until-signal --max-connections 4000 --out "$WORLD_RECORDS" --timeout "${WORLD_TIMEOUT:-5}s" --body "$BED_DIR/request.json"
 }
