@@ -127,6 +127,16 @@ size_t json_size(const struct cJSON *v)
 	return n;
 }
 
+const struct cJSON *json_find_i64(const struct cJSON *array, const char *key, int64_t v)
+{
+	const struct cJSON *it;
+
+	json_for_each (it, array)
+		if (json_has(it, key) && json_i64(it, key, 0) == v)
+			return it;
+	return NULL;
+}
+
 const struct cJSON *json_first(const struct cJSON *v)
 {
 	return v ? v->child : NULL;

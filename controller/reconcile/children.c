@@ -220,16 +220,6 @@ static void write_merged_selector(struct json_writer *w, const struct cJSON *sel
 	jw_end_object(w);
 }
 
-static bool lists_port(const struct cJSON *ports, int port)
-{
-	const struct cJSON *it;
-
-	json_for_each (it, ports)
-		if (json_i64(it, "port", 0) == port)
-			return true;
-	return false;
-}
-
 /* Ports that somebody else added stay. */
 static void write_merged_ports(struct json_writer *w, const struct service *have,
                                const struct cJSON *ports)
@@ -238,7 +228,7 @@ static void write_merged_ports(struct json_writer *w, const struct service *have
 
 	jw_array(w, "ports");
 	for (unsigned i = 0; i < have->nports; i++) {
-		if (lists_port(ports, have->ports[i].port))
+		if (json_find_i64(ports, "port", have->ports[i].port))
 			continue;
 		jw_object(w, NULL);
 		jw_str(w, "$patch", "delete");

@@ -101,21 +101,22 @@ static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *ne
 static int collect_status(struct intents *t, const struct mdep *m, const struct mdep_status *next,
                           const struct key_state *ks, struct err *err)
 {
+	int64_t wait = status_wait_ms(m, next, ks);
 	cleanup_buf struct buf want;
 	struct intent *i;
 
 	buf_init(&want, CHILD_BODY_MAX);
 	/* Mostly it differs by what the last scrapes counted, and is not written yet. */
-	if (m->has_status && status_surely_differs(&m->status, next))
-		t->later_ms = status_wait_ms(m, next, ks);
-	if (t->later_ms)
+	if (wait && status_surely_differs(&m->status, next)) {
+		t->later_ms = wait;
 		return 0;
+	}
 	if (mdep_status_encode(m, next, &want))
 		return err_set(err, ERR_TOO_BIG, "status is larger than %u bytes", CHILD_BODY_MAX);
 	if (m->has_status && str_hash(STR_HASH_SEED, want.data, want.len) == m->status_hash)
 		return 0;
-	t->later_ms = status_wait_ms(m, next, ks);
-	if (t->later_ms)
+	t->later_ms = wait;
+	if (wait)
 		return 0;
 	i = intent_add(t, INTENT_STATUS, CACHE_MDEP);
 	i->what = "write status";
@@ -406,14 +407,10 @@ static void plan_ports(const struct mdep_operator *op, const struct rollout_snap
 	const struct service **have = arena_array(t->arena, services->n, sizeof(*have));
 	unsigned n = 0;
 
-	*out = (struct service_ports){.wanted = s->mdep->service_port,
-	                              .route = s->mdep->service_port};
 	for (unsigned i = 0; i < services->n; i++)
 		if (services->v[i].have)
 			have[n++] = services->v[i].have;
-	/* Without a driver nobody says whether somebody still asks for the old one. */
-	if (traffic_driver_of(s->mdep))
-		service_ports_plan(op, s, have, n, ks, t->arena, out);
+	service_ports_plan(op, s, have, n, ks, t->arena, out);
 	if (out->later_ms)
 		look_again(t, out->later_ms);
 }

@@ -17,14 +17,6 @@
 
 enum stage { STAGE_NONE, STAGE_LISTED, STAGE_FREE };
 
-static bool has_port(const struct service *s, int port)
-{
-	for (unsigned i = 0; i < s->nports; i++)
-		if (s->ports[i].port == port)
-			return true;
-	return false;
-}
-
 /* --- what the Services show -------------------------------------------------------------- */
 
 static bool is_old(const struct service_ports *p, int port)
@@ -42,6 +34,7 @@ static void note_old(struct service_ports *p, const struct service *s)
 			p->old[p->nold++] = s->ports[i].port;
 }
 
+/* -1: it does not answer by that port. */
 static int suffix_of(const struct service *s, int port)
 {
 	for (unsigned i = 0; i < s->nports; i++)
@@ -112,9 +105,12 @@ void service_ports_plan(const struct mdep_operator *op, const struct rollout_sna
 	int named;
 
 	*out = (struct service_ports){.wanted = m->service_port, .route = m->service_port};
+	/* Nobody says whether somebody still asks for the old one. */
+	if (!traffic_driver_of(m))
+		return;
 	for (unsigned i = 0; i < n; i++) {
 		note_old(out, services[i]);
-		all = all && has_port(services[i], m->service_port);
+		all = all && suffix_of(services[i], m->service_port) >= 0;
 		listed = listed && is_listed(op, services[i], m->service_port);
 	}
 	if (!out->nold) {

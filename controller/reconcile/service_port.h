@@ -13,7 +13,10 @@ struct service_ports {
 	int64_t later_ms; /* a wait is over then; 0 = none */
 };
 
-/* services: those of m that its route may name, as the cache has them. With a driver only. */
+/*
+ * services: those of m that its route may name, as the cache has them. Without a driver the port
+ * changes at once.
+ */
 void service_ports_plan(const struct mdep_operator *op, const struct rollout_snapshot *s,
                         const struct service *const *services, unsigned n, struct key_state *ks,
                         struct arena *a, struct service_ports *out);

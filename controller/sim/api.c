@@ -168,16 +168,6 @@ static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const s
 
 /* --- strategic merge patches: of a Service's ports, and of conditions --------------------- */
 
-static const struct cJSON *port_in(const struct cJSON *ports, int64_t port)
-{
-	const struct cJSON *it;
-
-	json_for_each (it, ports)
-		if (json_i64(it, "port", 0) == port)
-			return it;
-	return NULL;
-}
-
 /* Ports merge by number. */
 static void merge_ports(struct json_writer *w, const struct cJSON *have, const struct cJSON *over)
 {
@@ -185,7 +175,7 @@ static void merge_ports(struct json_writer *w, const struct cJSON *have, const s
 
 	jw_array(w, "ports");
 	json_for_each (it, have)
-		if (!port_in(over, json_i64(it, "port", 0)))
+		if (!json_find_i64(over, "port", json_i64(it, "port", 0)))
 			jw_value(w, NULL, it);
 	json_for_each (it, over)
 		if (!json_has(it, "$patch"))

@@ -151,12 +151,7 @@ static void set_slice(struct world *w, struct sim_object *service)
 
 static bool shows(const struct sim_object *service, int port)
 {
-	const struct cJSON *it;
-
-	json_for_each (it, json_path(service->json, "spec", "ports", NULL))
-		if (json_i64(it, "port", 0) == port)
-			return true;
-	return false;
+	return json_find_i64(json_path(service->json, "spec", "ports", NULL), "port", port);
 }
 
 static bool has_heard(const struct sim_attached *x, int port)

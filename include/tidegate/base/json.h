@@ -64,6 +64,8 @@ double json_value_double(const struct cJSON *v, double fallback);
 bool json_value_bool(const struct cJSON *v, bool fallback);
 const char *json_key(const struct cJSON *v); /* name of a member, NULL for an array element */
 size_t json_size(const struct cJSON *v);     /* members or elements, 0 for others */
+/* The first element whose member `key` is the number v; NULL: none is. */
+const struct cJSON *json_find_i64(const struct cJSON *array, const char *key, int64_t v);
 
 const struct cJSON *json_first(const struct cJSON *v);
 const struct cJSON *json_next(const struct cJSON *v);

@@ -586,9 +586,24 @@ static void test_every_prefix_is_refused(void **state)
 	assert_non_null(parse(text));
 }
 
+static void test_find_by_number(void **state)
+{
+	static const char text[] = "[{\"n\":1},{\"port\":80,\"n\":2},{\"port\":80,\"n\":3},7]";
+	cleanup_arena struct arena a;
+	const struct cJSON *v;
+
+	(void)state;
+	arena_init(&a, 0);
+	v = json_parse(&a, text, strlen(text), NULL);
+	assert_int_equal(json_i64(json_find_i64(v, "port", 80), "n", 0), 2);
+	assert_null(json_find_i64(v, "port", 0));
+	assert_null(json_find_i64(NULL, "port", 80));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find_by_number),
 		cmocka_unit_test(test_getters),
 		cmocka_unit_test(test_getters_take_null),
 		cmocka_unit_test(test_iteration),
