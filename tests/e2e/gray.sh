@@ -42,22 +42,6 @@ zone_stays() {
 	done
 }
 
-# lost_since NAME MS: no request that was sent since then is lost.
-lost_since() {
-	sleep "$SETTLE"
-	equal "$1: requests lost" "$(world_lost_between "$2" "$(now_ms)")" 0
-}
-
-# comes_back ZONE
-comes_back() {
-	local began
-	began=$(now_ms)
-	wait_until 60 "$1 is healthy again" zone_well "$1" || give_up "$1 did not come back: $(mdep .status.zones)"
-	tell "$1 is back after $(seconds_since "$began") s"
-	lost_since "$1 on its way back" $((began + 1000))
-	wait_until 60 "the extra pods have left" world_pods 6 || give_up "pods did not settle"
-}
-
 probes_alone_fail() {
 	local began
 	began=$(now_ms)
@@ -68,7 +52,7 @@ probes_alone_fail() {
 	check "its pods stay in service" pods_serve hz-b 2
 	world_faults hz-b hanging
 	wait_until 10 "hz-b is well" zone_well hz-b || give_up "hz-b: $(mdep .status.zones)"
-	lost_since "clients were served" "$began"
+	lost_since "clients were served: requests lost" "$began"
 }
 
 one_pod_of_two() {
@@ -79,35 +63,34 @@ one_pod_of_two() {
 	wait_until 10 "it gets no more requests" pods_serve hz-b 1 || give_up "it is still in service"
 	began=$(now_ms)
 	check "the zone is not left" zone_stays hz-b 4
-	lost_since "the other pods serve" $((began + 1000))
+	lost_since "the other pods serve: requests lost" $((began + 1000))
 	kill -CONT "$pid"
 	wait_until 20 "it serves again" pods_serve hz-b 2 || give_up "it is not in service again"
 }
 
 a_zone_refuses() {
-	local began last
+	local began
 	began=$(now_ms)
 	bed zone-refuses 2
 	tell "hz-b refuses everything, but its kubelets"
-	wait_until 30 "hz-b is left" zone_is hz-b Evacuated || give_up "hz-b was not left: $(mdep .status.zones)"
-	wait_until 40 "its pods are replaced" zone_replaced hz-b 6 || give_up "the pods of hz-b were not replaced"
-	sleep "$SETTLE"
-	last=$(world_last_lost "$began" "$(now_ms)")
-	between "hz-b: ms until the last request that was lost" $((${last:-$began} - began)) 0 "$FAILOVER_TRAFFIC_MS"
+	is_left hz-b "$began" "$FAILOVER_TRAFFIC_MS"
+	began=$(now_ms)
 	bed zone-accepts 2
-	comes_back hz-b
+	comes_back hz-b "$began" 60
 }
 
 a_zone_errs() {
+	local began
 	world_faults hz-c errors
 	tell "hz-c answers four requests of ten with an error"
 	wait_until $GRAY_ERRORS_S "hz-c is left" zone_is hz-c Evacuated || give_up "hz-c was not left: $(mdep .status.zones)"
 	tell "hz-c is left"
 	equal "why" "$(zone_reason hz-c)" MissesObjective
 	# Without traffic nobody can say that it still errs: it would come back to be judged again.
+	began=$(now_ms)
 	world_faults hz-c errors
-	lost_since "hz-c is left" $(($(now_ms) + 1000))
-	comes_back hz-c
+	lost_since "hz-c is left: requests lost" $((began + 1000))
+	comes_back hz-c "$began" 60
 }
 
 world_start_nodes || give_up "the nodes did not become Ready"

@@ -30,8 +30,7 @@ cut_off_leader() {
 	equal "pods of $zone in service" "$(pods_ready "$zone")" 2
 	equal "it still leads" "$(leader)" "$leading"
 	bed zones-together
-	sleep $SETTLE
-	equal "requests lost meanwhile" "$(world_lost_between "$began" "$(now_ms)")" 0
+	lost_since "requests lost meanwhile" "$began"
 	equal "pods" "$(kubectl get pods -n shop --no-headers | wc -l)" 6
 }
 

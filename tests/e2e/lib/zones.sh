@@ -11,29 +11,45 @@ SETTLE=$((${WORLD_TIMEOUT:-5} + 1))
 
 # dark N LIMIT: zone N goes dark; times of traffic and capacity.
 dark() {
-	local zone=${WORLD_ZONES[$1 - 1]} began replaced last
+	local began
 	began=$(now_ms)
 	bed zone-dark "$1"
-	tell "$zone is dark"
-	wait_until 30 "$zone is left" zone_is "$zone" Evacuated || give_up "$zone was not left"
+	tell "${WORLD_ZONES[$1 - 1]} is dark"
+	is_left "${WORLD_ZONES[$1 - 1]}" "$began" "$2"
+}
+
+# is_left ZONE MS LIMIT: the zone that has failed since then is; times of traffic and capacity.
+is_left() {
+	local zone=$1 began=$2 replaced last
+	wait_until 30 "$zone is left" zone_is "$zone" Evacuated || give_up "$zone was not left: $(mdep .status.zones)"
 	wait_until 40 "its pods are replaced" zone_replaced "$zone" 6 || give_up "the pods of $zone were not replaced"
 	replaced=$(now_ms)
 	sleep $SETTLE
 	last=$(world_last_lost "$began" "$(now_ms)")
-	between "$zone: ms until the last request that was lost" $((${last:-$began} - began)) 0 "$2"
-	between "$zone: ms until six pods serve elsewhere" $((replaced - began)) 0 $((FAILOVER_CAPACITY_MS + $2 - FAILOVER_TRAFFIC_MS))
+	between "$zone: ms until the last request that was lost" $((${last:-$began} - began)) 0 "$3"
+	between "$zone: ms until six pods serve elsewhere" $((replaced - began)) 0 $((FAILOVER_CAPACITY_MS + $3 - FAILOVER_TRAFFIC_MS))
 }
 
 # light N: zone N answers again; it comes back without a lost request.
 light() {
-	local zone=${WORLD_ZONES[$1 - 1]} began
+	local began
 	began=$(now_ms)
 	bed zone-light "$1"
-	wait_until 90 "$zone is healthy again" zone_well "$zone" || give_up "$zone did not come back"
-	tell "$zone is back after $(seconds_since "$began") s"
-	sleep $SETTLE
-	equal "$zone: requests lost on its way back" "$(world_lost_between $((began + 1000)) "$(now_ms)")" 0
+	comes_back "${WORLD_ZONES[$1 - 1]}" "$began" 90
+}
+
+# comes_back ZONE MS SECONDS: the zone that is well since then does, within so many seconds.
+comes_back() {
+	wait_until "$3" "$1 is healthy again" zone_well "$1" || give_up "$1 did not come back: $(mdep .status.zones)"
+	tell "$1 is back after $(seconds_since "$2") s"
+	lost_since "$1: requests lost on its way back" $(($2 + 1000))
 	wait_until 60 "the extra pods have left" world_pods 6 || give_up "pods did not settle"
+}
+
+# lost_since NAME MS: no request that was sent since then is lost.
+lost_since() {
+	sleep $SETTLE
+	equal "$1" "$(world_lost_between "$2" "$(now_ms)")" 0
 }
 
 # pods_ready ZONE: how many of its pods are.
