@@ -86,10 +86,26 @@ static void note_written(struct pass *p, const struct intent *i, const struct ku
 		key_floor_raise(ks, i->cache, rv);
 	if (i->class == INTENT_STATUS)
 		ks->status_ms = clock_mono_ms();
+	if (i->class == INTENT_TRAFFIC)
+		ks->route_want = i->want;
+}
+
+static bool may_be_done(const struct err *err)
+{
+	return err->class == ERR_NONE || err->class == ERR_TRANSPORT || err->class == ERR_TIMEOUT ||
+	       err->class == ERR_SERVER;
+}
+
+/* What waits until gateways have heard of a write waits for one without an answer as well. */
+static void note_moment(struct pass *p, const struct intent *i, const struct err *err)
+{
+	struct key_state *ks = operator_key(p->op, p->key);
+
+	if (!may_be_done(err))
+		return;
 	if (i->front)
 		ks->front_written_ms = clock_wall_ms();
 	if (i->class == INTENT_TRAFFIC) {
-		ks->route_want = i->want;
 		ks->route_written_ms = clock_wall_ms();
 		observer_route_changed(p->op->observer, p->key, ks->route_written_ms);
 	}
@@ -119,6 +135,7 @@ static void step_done(void *arg, const struct kube_response *r)
 	            (r->err.class == ERR_EXISTS && s->intent->taken_ok);
 
 	note_name(p, s->intent, &r->err);
+	note_moment(p, s->intent, &r->err);
 	if (r->err.class == ERR_NONE) {
 		note_written(p, s->intent, r);
 	} else if (!fine && p->err.class == ERR_NONE) {

@@ -59,26 +59,62 @@ static bool is_ours(const struct sim_object *o)
 
 /* --- traffic and pods ---------------------------------------------------------------------- */
 
-static void check_route(struct run *r, const struct sim_object *route)
+const struct sim_object *check_read_route(struct run *r, struct world_rule out[WORLD_RULES_MAX])
 {
-	struct world_backend b[WORLD_BACKENDS_MAX];
-	unsigned n = world_backends(route, b);
-	int64_t sum = 0;
+	const struct sim_object *main =
+		sim_get(r->cluster.api, world_route_kind(r->scene.driver), NULL, RUN_MODEL);
 
-	for (unsigned i = 0; i < n; i++) {
+	if (main)
+		world_read_route(&r->world, world_app(&r->world, "default", RUN_MODEL), main, out);
+	return main;
+}
+
+/* Of a user's Ingress: the Service that it leads to comes before the first pod. */
+static bool is_unopened(struct run *r)
+{
+	return r->scene.driver == TRAFFIC_INGRESS &&
+	       !world_app(&r->world, "default", RUN_MODEL)->open;
+}
+
+static void check_weights(struct run *r, const struct world_split *split)
+{
+	bool excused = check_is_damaged(r) || r->check.asleep || is_unopened(r);
+	int64_t sum = 0, whole = r->scene.driver == TRAFFIC_INGRESS ? 100 : 10000;
+
+	for (unsigned i = 0; i < split->n; i++) {
+		const struct world_backend *b = &split->v[i];
 		const struct sim_object *service =
-			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
+			sim_get(r->cluster.api, SIM_SERVICE, NULL, b->service);
 
-		sum += b[i].weight;
-		if (b[i].weight && !check_is_damaged(r) && !r->check.asleep &&
-		    (!service || !world_endpoints(&r->world, service)))
+		sum += b->weight;
+		if (b->weight && !excused && (!service || !world_endpoints(&r->world, service)))
 			check_violate(r,
 			              "weight %" PRId64 " on %s, which has no ready pod in service",
-			              b[i].weight, b[i].service);
+			              b->weight, b->service);
 	}
-	zone_route(r, b, n);
-	if (sum != 10000)
+	zone_route(r, split->v, split->n);
+	if (sum != whole)
 		check_violate(r, "weights sum to %" PRId64, sum);
+}
+
+/* The Service that an Ingress leads to selects the revision that gets the rest. */
+static bool is_of_route(const struct run *r, const struct sim_object *o)
+{
+	if (r->scene.driver == TRAFFIC_NONE)
+		return false;
+	return o->resource == world_route_kind(r->scene.driver) ||
+	       (r->scene.driver == TRAFFIC_INGRESS && o->resource == SIM_SERVICE &&
+	        str_eq(o->name, RUN_MODEL));
+}
+
+static void check_route(struct run *r)
+{
+	struct world_rule rules[WORLD_RULES_MAX];
+
+	if (!check_read_route(r, rules))
+		return;
+	check_weights(r, &rules[0].answers);
+	audience_route(r, &rules[1]);
 }
 
 static int64_t pods_wanted(struct run *r)
@@ -230,7 +266,7 @@ static void check_arrival(struct run *r, const struct cJSON *status, const char 
 		const struct sim_object *s = sim_get(r->cluster.api, SIM_SERVICE, NULL, b->service);
 
 		sum += b->weight;
-		part += s && str_eq(world_label(s, TG_LABEL_REVISION), target) ? b->weight : 0;
+		part += s && str_eq(world_service_revision(s), target) ? b->weight : 0;
 	}
 	if (sum && !is_loose(r) && !r->check.route_reset && llabs(100 * part - weight * sum) > sum)
 		check_violate(r,
@@ -435,10 +471,8 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 	if (!str_eq(agent, r->holder))
 		check_violate(r, "%s wrote %s %s while %s leads", agent,
 		              sim_kinds[o->resource].kind, o->name, r->holder);
-	if (o->resource == SIM_ROUTE) {
-		check_route(r, o);
-		audience_route(r, o);
-	}
+	if (is_of_route(r, o))
+		check_route(r);
 	if (o->resource == SIM_POD)
 		check_place(r, o);
 	if (o->resource == SIM_MDEP && str_eq(o->name, RUN_MODEL))
@@ -477,19 +511,20 @@ static bool all_are_stable(struct run *r)
 
 static bool all_to_stable(struct run *r)
 {
-	const struct sim_object *route = sim_get(r->cluster.api, SIM_ROUTE, NULL, RUN_MODEL);
-	struct world_backend b[WORLD_BACKENDS_MAX];
-	unsigned n = route ? world_backends(route, b) : 0;
+	struct world_rule rules[WORLD_RULES_MAX];
+	const struct world_split *split = &rules[0].answers;
 
-	for (unsigned i = 0; i < n; i++) {
+	if (!check_read_route(r, rules) || !split->n || rules[1].answers.n || rules[0].copies.n)
+		return false;
+	for (unsigned i = 0; i < split->n; i++) {
 		const struct sim_object *s =
-			sim_get(r->cluster.api, SIM_SERVICE, NULL, b[i].service);
+			sim_get(r->cluster.api, SIM_SERVICE, NULL, split->v[i].service);
 
-		if (b[i].weight &&
-		    (!s || !str_eq(world_label(s, TG_LABEL_REVISION), r->check.stable)))
+		if (split->v[i].weight &&
+		    (!s || !str_eq(world_service_revision(s), r->check.stable)))
 			return false;
 	}
-	return n > 0 && !audience_is_left(route);
+	return true;
 }
 
 /* What is missing to the end, NULL when nothing is. */
@@ -514,7 +549,7 @@ static const char *missing(struct run *r)
 		return others_missing(r);
 	if (c->zone_out)
 		return "a zone is still out";
-	return (r->scene.plain ? all_are_stable(r) : all_to_stable(r))
+	return (r->scene.driver == TRAFFIC_NONE ? all_are_stable(r) : all_to_stable(r))
 	               ? NULL
 	               : "traffic goes elsewhere than to the stable revision";
 }

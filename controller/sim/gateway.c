@@ -289,7 +289,7 @@ static bool asks_for_headers(const struct cJSON *rule)
 	return false;
 }
 
-static bool leads_to(struct world *w, const struct world_app *a, const struct world_rule *r)
+static bool leads_to(const struct world *w, const struct world_app *a, const struct world_rule *r)
 {
 	for (unsigned i = 0; i < r->answers.n; i++) {
 		const struct sim_object *s =
@@ -303,8 +303,9 @@ static bool leads_to(struct world *w, const struct world_app *a, const struct wo
 }
 
 /* The last rule that everybody gets, and the first one with headers; of those that lead to it. */
-static void read_rules(struct world *w, struct world_app *a, const struct cJSON *rules,
-                       void (*read)(const struct cJSON *rule, struct world_rule *out))
+static void read_rules(const struct world *w, const struct world_app *a, const struct cJSON *rules,
+                       void (*read)(const struct cJSON *rule, struct world_rule *out),
+                       struct world_rule out[WORLD_RULES_MAX])
 {
 	struct world_rule r;
 	const struct cJSON *it;
@@ -313,8 +314,8 @@ static void read_rules(struct world *w, struct world_app *a, const struct cJSON 
 		bool audience = asks_for_headers(it);
 
 		read(it, &r);
-		if (leads_to(w, a, &r) && !(audience && a->rules[1].answers.n))
-			a->rules[audience] = r;
+		if (leads_to(w, a, &r) && !(audience && out[1].answers.n))
+			out[audience] = r;
 	}
 }
 
@@ -328,24 +329,26 @@ static void read_weighted(const struct sim_object *route, struct world_split *ou
 }
 
 /* It takes nothing of an object that refers to one that is not there. */
-static void read_traefik(struct world *w, struct world_app *a, const struct sim_object *route)
+static void read_traefik(const struct world *w, const struct sim_object *route,
+                         struct world_rule *out)
 {
 	const struct cJSON *mirroring = json_path(route->json, "spec", "mirroring", NULL);
 	const struct cJSON *mirror = json_first(json_get(mirroring, "mirrors"));
 	const struct sim_object *answers, *copies;
 
 	if (!mirroring) {
-		read_weighted(route, &a->rules[0].answers);
+		read_weighted(route, &out->answers);
 		return;
 	}
-	answers =
-		sim_get(w->api, SIM_TRAEFIKSERVICE, a->ns, str_or(json_str(mirroring, "name"), ""));
-	copies = sim_get(w->api, SIM_TRAEFIKSERVICE, a->ns, str_or(json_str(mirror, "name"), ""));
+	answers = sim_get(w->api, SIM_TRAEFIKSERVICE, route->ns,
+	                  str_or(json_str(mirroring, "name"), ""));
+	copies = sim_get(w->api, SIM_TRAEFIKSERVICE, route->ns,
+	                 str_or(json_str(mirror, "name"), ""));
 	if (!answers || !copies)
 		return;
-	read_weighted(answers, &a->rules[0].answers);
-	read_weighted(copies, &a->rules[0].copies);
-	a->rules[0].copied = json_double(mirror, "percent", 100) / 100;
+	read_weighted(answers, &out->answers);
+	read_weighted(copies, &out->copies);
+	out->copied = json_double(mirror, "percent", 100) / 100;
 }
 
 /* Its Service and port, by number or by name. */
@@ -359,7 +362,7 @@ static const struct cJSON *ingress_backend(const struct sim_object *o)
 	return json_get(backend, "service");
 }
 
-static void add_ingress(struct world *w, struct world_split *out, const struct sim_object *o,
+static void add_ingress(const struct world *w, struct world_split *out, const struct sim_object *o,
                         int64_t weight)
 {
 	const struct cJSON *to = ingress_backend(o), *it;
@@ -374,66 +377,75 @@ static void add_ingress(struct world *w, struct world_split *out, const struct s
 	add_backend(out, json_str(to, "name"), port, weight);
 }
 
-/* Share in percent that a second Ingress takes away, whatever its dialect's prefix. */
-static int64_t canary_weight(const struct sim_object *o)
-{
-	const struct cJSON *it;
-	int64_t weight = 0;
-
-	json_for_each (it, json_path(o->json, "metadata", "annotations", NULL))
-		if (str_ends(json_key(it), "/canary-weight"))
-			str_to_i64(str_or(json_value_str(it), ""), &weight);
-	return weight;
-}
-
-static void read_ingress(struct world *w, struct world_app *a, const struct sim_object *main)
+static const struct sim_object *canary_of(const struct world *w, const struct sim_object *main)
 {
 	cleanup_free char *name = xasprintf("%s-canary", main->name);
-	const struct sim_object *canary = sim_get(w->api, SIM_INGRESS, main->ns, name);
-	int64_t share = canary ? canary_weight(canary) : 0;
 
-	add_ingress(w, &a->rules[0].answers, main, 100 - share);
-	if (canary)
-		add_ingress(w, &a->rules[0].answers, canary, share);
+	return sim_get(w->api, SIM_INGRESS, main->ns, name);
 }
 
-static void read_route(struct world *w, struct world_app *a, const struct sim_object *route)
+/* Value of the annotation under whatever dialect's prefix; NULL = there is none. */
+static const char *canary_says(const struct sim_object *canary, const char *what)
 {
-	const struct cJSON *spec = json_get(route->json, "spec");
+	const struct cJSON *it;
 
-	a->rules[0] = a->rules[1] = (struct world_rule){.copied = 0};
-	switch (route->resource) {
+	json_for_each (it, json_path(canary->json, "metadata", "annotations", NULL))
+		if (str_ends(json_key(it), what))
+			return json_value_str(it);
+	return NULL;
+}
+
+/* The second Ingress takes a share in percent away, and who has the header. */
+static void read_ingress(const struct world *w, const struct sim_object *main,
+                         struct world_rule out[WORLD_RULES_MAX])
+{
+	const struct sim_object *canary = canary_of(w, main);
+	int64_t share = 0;
+
+	if (canary)
+		str_to_i64(str_or(canary_says(canary, "/canary-weight"), ""), &share);
+	add_ingress(w, &out[0].answers, main, 100 - share);
+	if (canary)
+		add_ingress(w, &out[0].answers, canary, share);
+	if (canary && canary_says(canary, "/canary-by-header"))
+		add_ingress(w, &out[1].answers, canary, 1);
+}
+
+void world_read_route(const struct world *w, const struct world_app *a,
+                      const struct sim_object *main, struct world_rule out[WORLD_RULES_MAX])
+{
+	const struct cJSON *spec = json_get(main->json, "spec");
+
+	out[0] = out[1] = (struct world_rule){.copied = 0};
+	switch (main->resource) {
 	case SIM_ROUTE:
 	case SIM_GRPCROUTE:
-		read_rules(w, a, json_get(spec, "rules"), read_gateway_rule);
+		read_rules(w, a, json_get(spec, "rules"), read_gateway_rule, out);
 		break;
 	case SIM_VIRTUALSERVICE:
-		read_rules(w, a, json_get(spec, "http"), read_istio_rule);
+		read_rules(w, a, json_get(spec, "http"), read_istio_rule, out);
 		break;
 	case SIM_INGRESS:
-		read_ingress(w, a, route);
+		read_ingress(w, main, out);
 		break;
 	default:
-		read_traefik(w, a, route);
+		read_traefik(w, main, &out[0]);
 	}
 }
 
-void world_read_route(const struct sim_object *route, struct world_rule out[WORLD_RULES_MAX])
-{
-	const struct cJSON *it;
-
-	out[0] = out[1] = (struct world_rule){.copied = 0};
-	json_for_each (it, json_path(route->json, "spec", "rules", NULL))
-		read_gateway_rule(it, &out[asks_for_headers(it)]);
-}
-
-unsigned world_backends(const struct sim_object *route, struct world_backend *out)
+unsigned world_backends(const struct world *w, const struct world_app *a,
+                        const struct sim_object *main, struct world_backend *out)
 {
 	struct world_rule r[WORLD_RULES_MAX];
 
-	world_read_route(route, r);
+	world_read_route(w, a, main, r);
 	memcpy(out, r[0].answers.v, sizeof(r[0].answers.v));
 	return r[0].answers.n;
+}
+
+const char *world_service_revision(const struct sim_object *service)
+{
+	return json_str(json_path(service->json, "spec", "selector", NULL), TG_LABEL_REVISION);
 }
 
 /* --- taking over --------------------------------------------------------------------------- */
@@ -444,11 +456,21 @@ static const enum sim_resource kinds[] = {
 	[TRAFFIC_TRAEFIK] = SIM_TRAEFIKSERVICE,
 };
 
-/* A ModelDeployment that does not name it has another one; an Ingress may be somebody's second. */
+enum sim_resource world_route_kind(enum mdep_traffic driver)
+{
+	return kinds[driver];
+}
+
+/* A TraefikService refers to others; an Ingress's version is that of its second one, too. */
+static bool has_more(const struct sim_object *route)
+{
+	return route->resource == SIM_TRAEFIKSERVICE;
+}
+
+/* A ModelDeployment that does not name it has another one. */
 static bool may_be_of(const struct sim_object *route, const struct sim_object *mdep)
 {
-	return str_eq(mdep->ns, route->ns) &&
-	       (route->resource == SIM_INGRESS || strstr(mdep->text, route->name));
+	return str_eq(mdep->ns, route->ns) && (has_more(route) || strstr(mdep->text, route->name));
 }
 
 /* Whoever's traffic goes by this route from now on sees it. */
@@ -459,6 +481,7 @@ static void tell_apps(struct world *w, const struct sim_object *route)
 	for (o = sim_next(w->api, SIM_MDEP, NULL); o; o = sim_next(w->api, SIM_MDEP, o)) {
 		cleanup_arena struct arena a;
 		const struct sim_object *main;
+		struct world_app *app;
 		struct mdep m;
 
 		arena_init(&a, 16384);
@@ -466,10 +489,10 @@ static void tell_apps(struct world *w, const struct sim_object *route)
 		    m.traffic == TRAFFIC_NONE || kinds[m.traffic] != route->resource)
 			continue;
 		main = sim_get(w->api, route->resource, o->ns, m.route_name);
-		/* Of these two kinds there is more than one for it. */
-		if (main && (main == route || route->resource == SIM_INGRESS ||
-		             route->resource == SIM_TRAEFIKSERVICE))
-			read_route(w, world_app(w, o->ns, o->name), main);
+		if (main && (main == route || has_more(route))) {
+			app = world_app(w, o->ns, o->name);
+			world_read_route(w, app, main, app->rules);
+		}
 	}
 }
 
@@ -505,10 +528,18 @@ static void accept_route(struct world *w, struct sim_object *route)
 	sim_patch(w->api, route, b.data);
 }
 
-/* An Ingress's annotations are no part of its spec, so its generation does not tell. */
-static unsigned version_of(const struct sim_object *route)
+/*
+ * An Ingress's annotations are no part of its spec, so its generation does not tell; nor is
+ * anything told of one that is gone.
+ */
+static unsigned version_of(const struct world *w, const struct sim_object *route)
 {
-	return route->resource == SIM_INGRESS ? (unsigned)route->rv : (unsigned)route->generation;
+	const struct sim_object *canary;
+
+	if (route->resource != SIM_INGRESS)
+		return (unsigned)route->generation;
+	canary = canary_of(w, route);
+	return (unsigned)(route->rv + (canary ? canary->rv : 0));
 }
 
 /* What was written takes force at the gateway after a while, and its status says so then. */
@@ -517,8 +548,8 @@ static void tick_route(struct world *w, struct sim_object *route, int64_t *next)
 	struct sim_attached *a = &route->world;
 	int64_t now = clock_mono_ms();
 
-	if (a->seen != version_of(route)) {
-		a->seen = version_of(route);
+	if (a->seen != version_of(w, route)) {
+		a->seen = version_of(w, route);
 		a->due_ms = now + world_draw(w, 0, TAKE_OVER_MAX_MS);
 	}
 	if (a->in_force == a->seen)

@@ -10,6 +10,7 @@
 #define AUDIENCE       0.05
 #define BASE_ERRORS    0.0003 /* within the budget */
 #define SCENE_SALT     0x7469646567617465ULL
+#define DRIVER_SALT    0x6472697665726e6fULL
 
 static void on_tick(void *arg)
 {
@@ -31,6 +32,23 @@ static const char *draw_on_breach(struct random *random)
 	return values[random_below(random, ARRAY_SIZE(values))];
 }
 
+/* Of three seeds two go by the driver that most people use. */
+static enum mdep_traffic draw_driver(const struct run *r)
+{
+	static const enum mdep_traffic others[] = {TRAFFIC_GRPCROUTE, TRAFFIC_ISTIO,
+	                                           TRAFFIC_INGRESS, TRAFFIC_TRAEFIK};
+	struct random random = {r->o.seed ^ DRIVER_SALT};
+
+	return random_below(&random, 3) ? TRAFFIC_HTTPROUTE
+	                                : others[random_below(&random, ARRAY_SIZE(others))];
+}
+
+static bool may_be_own(enum mdep_traffic driver)
+{
+	return driver == TRAFFIC_HTTPROUTE || driver == TRAFFIC_GRPCROUTE ||
+	       driver == TRAFFIC_ISTIO;
+}
+
 static void draw_scene(struct run *r, struct random *random)
 {
 	struct scene *s = &r->scene;
@@ -44,8 +62,9 @@ static void draw_scene(struct run *r, struct random *random)
 	s->scarce = random_below(random, 6) == 0;
 	s->long_holds = random_below(random, 12) == 0;
 	s->paged = random_below(random, 4) == 0;
-	s->plain = random_below(random, 8) == 0;
-	s->own_route = random_below(random, 4) == 0 && !s->plain;
+	s->driver = random_below(random, 8) ? draw_driver(r) : TRAFFIC_NONE;
+	s->own_route = random_below(random, 4) == 0 && may_be_own(s->driver);
+	s->own_route |= s->driver == TRAFFIC_INGRESS;
 	s->asleep = random_below(random, 12) == 0;
 	s->on_breach = draw_on_breach(random);
 	s->apart = s->zones > 1 && random_below(random, 2);

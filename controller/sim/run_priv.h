@@ -36,8 +36,8 @@ struct scene {
 	bool lively;        /* people and machines act in mid-release */
 	bool scarce;        /* a card for each pod that is wanted, hardly more */
 	bool long_holds;
-	bool paged;            /* no WatchList, lists come page by page */
-	bool plain;            /* no gateway: shares follow the pods */
+	bool paged; /* no WatchList, lists come page by page */
+	enum mdep_traffic driver;
 	bool own_route;        /* the route is the user's */
 	bool asleep;           /* replicas is 0 at first */
 	const char *on_breach; /* of objectives; NULL = there are none */
@@ -194,6 +194,8 @@ void others_change(struct run *r, uint64_t draw);
 const char *others_missing(struct run *r);
 
 /* check.c */
+/* What stands at the server, whatever is in force; NULL = there is no such object. */
+const struct sim_object *check_read_route(struct run *r, struct world_rule out[WORLD_RULES_MAX]);
 /* Something outside is out of order, or was a moment ago. */
 bool check_is_damaged(const struct run *r);
 void check_violate(struct run *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -214,16 +216,14 @@ const char *check_zone_out(const struct cJSON *status);
 
 /* check_zone.c */
 void zone_status(struct run *r, const struct cJSON *status);
-/* Of a route that the operator wrote. */
+/* Of a split that the operator wrote. */
 void zone_route(struct run *r, const struct world_backend *b, unsigned n);
 
 /* check_audience.c */
-/* Of a route that the operator wrote. */
-void audience_route(struct run *r, const struct sim_object *route);
+/* Of a split that the operator wrote. */
+void audience_route(struct run *r, const struct world_rule *audience);
 /* A step is reached: its audience and its mirror are in force at the gateway. */
 void audience_reached(struct run *r, int64_t step, const char *target);
-/* The route sends chosen requests or copies somewhere. */
-bool audience_is_left(const struct sim_object *route);
 
 /* check_slo.c: of a status, before the last one is forgotten. */
 void slo_status(struct run *r, const struct cJSON *status);

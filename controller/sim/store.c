@@ -115,6 +115,7 @@ void store_free_object(struct sim_api *s, struct sim_object *o)
 	free(o->name);
 	free(o->uid);
 	free(o->text);
+	free(o->applied);
 	free(o);
 }
 
@@ -204,6 +205,29 @@ static const struct cJSON *merge_meta(struct arena *a, const struct cJSON *old,
 	return same_meta(old, over) ? old : merge_patch(a, old, over);
 }
 
+static bool is_applied_no_more(const struct cJSON *before, const struct cJSON *now, const char *key)
+{
+	return json_has(before, key) && !json_has(now, key);
+}
+
+/* An annotation goes when who applied it applies the object without it. */
+static const struct cJSON *forget_applied(struct arena *a, const struct sim_object *o,
+                                          const struct cJSON *meta, const struct cJSON *over)
+{
+	const struct cJSON *before = json_parse(a, o->applied, strlen(o->applied), NULL), *it;
+	const struct cJSON *now = json_path(over, "metadata", "annotations", NULL);
+	struct cJSON *out = json_new_object(a), *kept = json_new_object(a);
+
+	json_for_each (it, json_get(meta, "annotations"))
+		if (!is_applied_no_more(before, now, json_key(it)))
+			json_add(a, kept, json_key(it), json_copy(a, it));
+	json_for_each (it, meta)
+		if (!str_eq(json_key(it), "annotations"))
+			json_add(a, out, json_key(it), json_copy(a, it));
+	json_add(a, out, "annotations", kept);
+	return out;
+}
+
 static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
 {
 	a = json_get(a, "spec");
@@ -247,6 +271,14 @@ static bool same_but_version(const char *a, const char *b)
 	return str_eq(strchr(x + sizeof(key) - 1, '"'), strchr(y + sizeof(key) - 1, '"'));
 }
 
+static void note_applied(struct sim_object *o, const struct cJSON *over)
+{
+	const struct cJSON *annotations = json_path(over, "metadata", "annotations", NULL);
+
+	free(o->applied);
+	o->applied = annotations ? text_of(annotations) : NULL;
+}
+
 static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, const char *ns,
                                      const char *name)
 {
@@ -280,8 +312,12 @@ struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct si
 	arena_init(&a, 4096);
 	arena_init(&room, 4096);
 	meta = merge_meta(&a, before, over);
+	if (old && old->applied && how == STORE_APPLY && !status_only)
+		meta = forget_applied(&a, old, meta, over);
 	if (!o)
 		o = object_new(s, r, ns, json_str(meta, "name"));
+	if (how == STORE_APPLY && !status_only)
+		note_applied(o, over);
 	o->rv = s->rv + 1;
 	json = merge_object(&room, o, meta, before, over, how, status_only);
 	text = text_of(json);

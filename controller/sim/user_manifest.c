@@ -12,10 +12,8 @@ enum { APPROVAL = 1, AUDIENCE = 2, MIRROR = 4 };
 
 /*
  * By list and step; hold in minutes, 0 ends a list; weight -1: none of its own. The first list is
- * the one of long holds. Replica ratio is given the plain ones only: audiences and mirrors need a
- * gateway.
+ * the one of long holds.
  */
-#define PLAIN_LISTS 5
 static const struct {
 	int weight, hold;
 	unsigned also;
@@ -36,11 +34,37 @@ static bool asks_for(const struct run *r, int64_t step, unsigned what)
 	return step >= 0 && step < 4 && steps[r->user.steps][step].also & what;
 }
 
+/* What no step can ask the driver for. */
+static unsigned lacks(enum mdep_traffic driver)
+{
+	switch (driver) {
+	case TRAFFIC_NONE:
+		return AUDIENCE | MIRROR;
+	case TRAFFIC_INGRESS:
+		return MIRROR;
+	case TRAFFIC_TRAEFIK:
+		return AUDIENCE;
+	default:
+		return 0;
+	}
+}
+
+static bool can(enum mdep_traffic driver, unsigned list)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (steps[list][i].also & lacks(driver))
+			return false;
+	return true;
+}
+
 unsigned user_draw_steps(const struct run *r, uint64_t draw)
 {
-	unsigned n = r->scene.plain ? PLAIN_LISTS : ARRAY_SIZE(steps);
+	unsigned fitting[ARRAY_SIZE(steps)], n = 0;
 
-	return r->scene.long_holds ? 0 : 1 + (unsigned)(draw % (n - 1));
+	for (unsigned i = 1; i < ARRAY_SIZE(steps); i++)
+		if (can(r->scene.driver, i))
+			fitting[n++] = i;
+	return r->scene.long_holds ? 0 : fitting[draw % n];
 }
 
 int64_t user_hold(const struct run *r, int64_t step)
@@ -99,6 +123,27 @@ static void add_objectives(struct buf *b, const char *on_breach)
 			on_breach);
 }
 
+/* A route that is the operator's: by which gateways, for which hosts. */
+static void add_traffic(struct buf *b, const struct run *r)
+{
+	static const struct {
+		const char *names, *makes;
+	} drivers[] = {
+		[TRAFFIC_HTTPROUTE] = {"\"httpRoute\":{\"name\"",
+	                               ",\"parentRefs\":[{\"name\":\"gw\"}]"},
+		[TRAFFIC_GRPCROUTE] = {"\"grpcRoute\":{\"name\"",
+	                               ",\"parentRefs\":[{\"name\":\"gw\"}]"},
+		[TRAFFIC_ISTIO] = {"\"istio\":{\"virtualService\"",
+	                           ",\"hosts\":[\"" RUN_MODEL "\"]"},
+		[TRAFFIC_INGRESS] = {"\"ingress\":{\"name\"", ""},
+		[TRAFFIC_TRAEFIK] = {"\"traefik\":{\"name\"", ""},
+	};
+
+	buf_addf(b, ",\"traffic\":{%s%s:\"" RUN_MODEL "\"%s}}",
+	         r->user.other_port ? "\"servicePort\":8080," : "", drivers[r->scene.driver].names,
+	         r->scene.own_route ? "" : drivers[r->scene.driver].makes);
+}
+
 void user_put_manifest(struct run *r)
 {
 	struct user *u = &r->user;
@@ -122,10 +167,8 @@ void user_put_manifest(struct run *r)
 	         u->surge, u->unavailable);
 	add_steps(&b, u->steps);
 	buf_addf(&b, "]},\"canary\":{\"interval\":\"%ds\"}", r->scene.long_holds ? 15 : 5);
-	if (!r->scene.plain)
-		buf_addf(&b, ",\"traffic\":{%s\"httpRoute\":{\"name\":\"" RUN_MODEL "\"%s}}",
-		         u->other_port ? "\"servicePort\":8080," : "",
-		         r->scene.own_route ? "" : ",\"parentRefs\":[{\"name\":\"gw\"}]");
+	if (r->scene.driver != TRAFFIC_NONE)
+		add_traffic(&b, r);
 	buf_addstr(&b, "}}");
 	sim_put(r->cluster.api, SIM_MDEP, b.data, NULL);
 }
@@ -141,16 +184,34 @@ static int route_port(const struct run *r)
 	return other ? 8080 : 80;
 }
 
+/* Of a route of the user's: all before the port and behind it. */
+static const struct {
+	const char *head, *tail;
+} routes[] = {
+	[TRAFFIC_HTTPROUTE] = {"\"parentRefs\":[{\"name\":\"gw\"}],\"rules\":[{\"matches\":[{"
+                               "\"path\":{\"type\":\"PathPrefix\",\"value\":\"/\"}}],"
+                               "\"backendRefs\":[{\"name\":\"" RUN_MODEL "\",\"port\":",
+                               "}]}]"},
+	[TRAFFIC_GRPCROUTE] = {"\"parentRefs\":[{\"name\":\"gw\"}],\"rules\":[{"
+                               "\"backendRefs\":[{\"name\":\"" RUN_MODEL "\",\"port\":",
+                               "}]}]"},
+	[TRAFFIC_ISTIO] = {"\"hosts\":[\"" RUN_MODEL "\"],\"http\":[{\"route\":[{"
+                           "\"destination\":{\"host\":\"" RUN_MODEL "\",\"port\":{\"number\":",
+                           "}}}]}]"},
+	[TRAFFIC_INGRESS] = {"\"rules\":[{\"http\":{\"paths\":[{\"path\":\"/\",\"pathType\":"
+                             "\"Prefix\",\"backend\":{\"service\":{\"name\":\"" RUN_MODEL
+                             "\",\"port\":{\"number\":",
+                             "}}}}]}}]"},
+};
+
 void user_put_route(struct run *r)
 {
-	cleanup_free char *text = xasprintf(
-		"{\"metadata\":{\"name\":\"" RUN_MODEL "\",\"namespace\":\"default\"},\"spec\":{"
-		"\"parentRefs\":[{\"name\":\"gw\"}],\"rules\":[{\"matches\":[{\"path\":{\"type\":"
-		"\"PathPrefix\",\"value\":\"/\"}}],\"backendRefs\":[{\"name\":\"" RUN_MODEL
-		"\",\"port\":%d}]}]}}",
-		route_port(r));
+	cleanup_free char *text = xasprintf("{\"metadata\":{\"name\":\"" RUN_MODEL
+	                                    "\",\"namespace\":\"default\"},\"spec\":{%s%d%s}}",
+	                                    routes[r->scene.driver].head, route_port(r),
+	                                    routes[r->scene.driver].tail);
 
-	sim_put(r->cluster.api, SIM_ROUTE, text, NULL);
+	sim_put(r->cluster.api, world_route_kind(r->scene.driver), text, NULL);
 }
 
 void user_apply(struct run *r, unsigned version)

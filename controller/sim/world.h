@@ -15,6 +15,7 @@
 #define SIM_WORLD_H
 
 #include "internal.h"
+#include "tidegate/api/mdep.h"
 #include "tidegate/api/preset.h"
 
 #define WORLD_BACKENDS_MAX 32
@@ -168,10 +169,20 @@ unsigned world_endpoints(struct world *w, const struct sim_object *service);
 /* The first after `pod` (NULL: of all) that is behind it. */
 struct sim_object *world_next_behind(struct world *w, const struct sim_object *service,
                                      struct sim_object *pod);
-/* Of a Gateway API route: [0] as everybody gets it, [1] as the audience does, if there is one. */
-void world_read_route(const struct sim_object *route, struct world_rule out[WORLD_RULES_MAX]);
+/* Kind of the object that the driver splits by. */
+enum sim_resource world_route_kind(enum mdep_traffic driver);
+/*
+ * What a gateway that has heard of everything makes of the object that the app's ModelDeployment
+ * names, and of those beside it: [0] as everybody gets it, [1] as the audience does, if there is
+ * one.
+ */
+void world_read_route(const struct world *w, const struct world_app *a,
+                      const struct sim_object *main, struct world_rule out[WORLD_RULES_MAX]);
 /* Backends of the rule that everybody gets; the number of them. */
-unsigned world_backends(const struct sim_object *route, struct world_backend *out);
+unsigned world_backends(const struct world *w, const struct world_app *a,
+                        const struct sim_object *main, struct world_backend *out);
+/* Whose pods it selects; NULL = any's. */
+const char *world_service_revision(const struct sim_object *service);
 
 /* users.c */
 void users_count(struct world *w); /* what came in up to now */

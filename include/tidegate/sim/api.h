@@ -94,6 +94,7 @@ struct sim_object {
 	struct arena arena; /* of json */
 	const struct cJSON *json;
 	char *text;
+	char *applied; /* annotations of the last apply; NULL = none */
 	struct sim_attached world;
 };
 

@@ -46,10 +46,10 @@ struct traffic_view {
 	const struct route *route; /* the object that spec.traffic names; NULL = absent */
 	/* In the order of the driver's list; NULL = absent. */
 	const struct route *beside[TRAFFIC_BESIDE_MAX];
-	const char *front;          /* revision that the Service "<mdep>" selects; NULL = any */
-	int front_port;             /* which port of it is called TG_PORT_NAME; 0 = none */
-	int64_t front_ms;           /* wall, when our last write of it was answered; 0 = unknown */
-	int64_t now_ms, written_ms; /* wall; of our last answered write, 0 = unknown */
+	const char *front; /* revision that the Service "<mdep>" selects; NULL = any */
+	int front_port;    /* which port of it is called TG_PORT_NAME; 0 = none */
+	int64_t front_ms;  /* wall, of our last write of it that may be done; 0 = unknown */
+	int64_t now_ms, written_ms; /* wall; of our last write that may be done, 0 = unknown */
 };
 
 enum traffic_how { TRAFFIC_KEEP, TRAFFIC_APPLY, TRAFFIC_PATCH, TRAFFIC_DELETE };

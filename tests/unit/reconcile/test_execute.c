@@ -297,6 +297,32 @@ static void test_old_floor_is_dropped(void **state)
 	operator_free(op);
 }
 
+/* --- when a route may have changed ------------------------------------------------------- */
+
+/* What waits until gateways have heard of it is not to begin before it may have been done. */
+static void test_a_route_may_have_changed_though_nothing_was_answered(void **state)
+{
+	static const struct fake_reply broken = {.status = 500, .body = "{\"kind\":\"Status\"}"};
+	static const struct fake_reply refused = {
+		.status = 409, .body = "{\"kind\":\"Status\",\"reason\":\"Conflict\"}"};
+	static const struct intent i = PATCH_OF(INTENT_TRAFFIC, CACHE_ROUTE, SERVICES "/route");
+	struct bed *b = *state;
+	struct mdep_operator *op = make_operator(b);
+	struct key_state *ks = operator_key(op, KEY);
+
+	fake_api_script(b->api, "PATCH", SERVICES, &refused, 1);
+	start(op, &i, 1);
+	finish(b);
+	assert_int_equal(ks->route_written_ms, 0);
+	memset(&outcome, 0, sizeof(outcome));
+	fake_api_script(b->api, "PATCH", SERVICES, &broken, 1);
+	start(op, &i, 1);
+	finish(b);
+	assert_int_equal(outcome.err.class, ERR_SERVER);
+	assert_true(ks->route_written_ms > 0);
+	operator_free(op);
+}
+
 /* --- end --------------------------------------------------------------------------------- */
 
 static void test_end_while_running(void **state)
@@ -328,11 +354,17 @@ static void test_end_while_ending(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_classes_in_order),  T(test_failure_stops_later_classes),
-		T(test_missing),           T(test_nothing_to_do),
-		T(test_what_is_sent),      T(test_floor),
-		T(test_stale_cache_waits), T(test_old_floor_is_dropped),
-		T(test_end_while_running), T(test_end_while_ending),
+		T(test_classes_in_order),
+		T(test_failure_stops_later_classes),
+		T(test_missing),
+		T(test_nothing_to_do),
+		T(test_what_is_sent),
+		T(test_floor),
+		T(test_stale_cache_waits),
+		T(test_old_floor_is_dropped),
+		T(test_a_route_may_have_changed_though_nothing_was_answered),
+		T(test_end_while_running),
+		T(test_end_while_ending),
 	};
 
 	return cmocka_run_group_tests(tests, bed_quiet, NULL);

@@ -196,6 +196,28 @@ static void test_no_data_holds_the_step_though_another_leaders_judge_is_young(vo
 	world_release(&w);
 }
 
+/* It begins to judge after the weight was set and before the step is reached. */
+static void test_no_data_holds_a_step_that_a_new_leader_reaches(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25}, {.weight = 50}, {.weight = 75}}, 3);
+	w.m.canary.on_no_data = NO_DATA_HOLD;
+	while (w.m.status.weight < 75)
+		world_run(&w, 500);
+	assert_int_equal(w.m.status.phase, ROLLOUT_MOVING);
+	w.now += 200;
+	w.judge_began_ms = w.now;
+	w.no_data_ms = 20000;
+	scene_until(&w, ROLLOUT_HOLDING);
+	world_run(&w, 10000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	w.no_data_ms = 0;
+	scene_until(&w, ROLLOUT_IDLE);
+	world_release(&w);
+}
+
 /* A step without a hold ends on arrival, but not before the new leader's judge has begun. */
 static void test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet(void **state)
 {
@@ -451,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_is_never_rolled_back),
 		cmocka_unit_test(test_a_rollback_survives_a_restart_and_keeps_its_result),
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
+		cmocka_unit_test(test_no_data_holds_a_step_that_a_new_leader_reaches),
 		cmocka_unit_test(
 			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),
 		cmocka_unit_test(test_no_data_holds_the_step_though_another_leaders_judge_is_young),

@@ -236,7 +236,8 @@ static inline int64_t route_share(unsigned model, const char *zone)
 	unsigned n;
 
 	snprintf(name, sizeof(name), "m%02u", model);
-	n = world_backends(sim_get(stage.cluster.api, SIM_ROUTE, NULL, name), b);
+	n = world_backends(&stage.world, world_app(&stage.world, "default", name),
+	                   sim_get(stage.cluster.api, SIM_ROUTE, NULL, name), b);
 	for (unsigned i = 0; i < n; i++) {
 		service = sim_get(stage.cluster.api, SIM_SERVICE, NULL, b[i].service);
 		if (service && str_eq(world_label(service, TG_LABEL_ZONE), zone))
