@@ -72,28 +72,34 @@ static const char *path_of(struct intents *t, enum cache cache, const char *ns, 
 /*
  * An API write costs the server several milliseconds: counts and texts are written in company, and
  * figures that every scrape moves the less often the longer nothing else has moved. A thousand
- * models in their holds would else be hundreds of writes a second.
+ * models in their holds would else be hundreds of writes a second. Where many models wait for their
+ * turn, what is told of one in passing takes the server's time from the steps of the others.
  */
 #define STATUS_LAZY_MS     3000
 #define STATUS_LAZY_MAX_MS 30000
 #define STATUS_LAZY_PART   20
+#define STATUS_CROWD_MS    20
 
-static int64_t status_every_ms(const struct mdep *m, const struct mdep_status *next)
+static int64_t status_every_ms(const struct mdep *m, const struct mdep_status *next, unsigned crowd)
 {
+	int64_t least = STATUS_LAZY_MS + (int64_t)crowd * STATUS_CROWD_MS;
+
+	if (least > STATUS_LAZY_MAX_MS)
+		least = STATUS_LAZY_MAX_MS;
 	if (status_counts_changed(&m->status, next))
-		return STATUS_LAZY_MS;
-	return easing_ms(clock_wall_ms() - next->progress_ms, STATUS_LAZY_PART, STATUS_LAZY_MS,
+		return least;
+	return easing_ms(clock_wall_ms() - next->progress_ms, STATUS_LAZY_PART, least,
 	                 STATUS_LAZY_MAX_MS);
 }
 
 static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *next,
-                              const struct key_state *ks)
+                              const struct key_state *ks, unsigned crowd)
 {
 	int64_t wait;
 
 	if (!m->has_status || status_change_is_urgent(&m->status, next))
 		return 0;
-	wait = ks->status_ms + status_every_ms(m, next) - clock_mono_ms();
+	wait = ks->status_ms + status_every_ms(m, next, crowd) - clock_mono_ms();
 	return wait > 0 ? wait : 0;
 }
 
@@ -101,7 +107,7 @@ static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *ne
 static int collect_status(struct intents *t, const struct mdep *m, const struct mdep_status *next,
                           const struct key_state *ks, struct err *err)
 {
-	int64_t wait = status_wait_ms(m, next, ks);
+	int64_t wait = status_wait_ms(m, next, ks, t->crowd);
 	cleanup_buf struct buf want;
 	struct intent *i;
 

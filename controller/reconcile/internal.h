@@ -164,6 +164,7 @@ struct intents {
 	struct arena *arena;
 	struct intent *v;
 	unsigned n, cap;
+	unsigned crowd;     /* ModelDeployments that wait for their own pass meanwhile */
 	int64_t later_ms;   /* something was put off: plan again in so many ms; 0 = nothing */
 	const char *undone; /* what somebody else changed and is being put back; NULL */
 };

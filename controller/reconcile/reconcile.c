@@ -223,6 +223,7 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 	observer_set(op->observer, key, &snap, plan, &policy);
 	endpoints_watch(op->endpoints, key, &snap);
 	intents.arena = &arena;
+	intents.crowd = queue_depth(op->queue);
 	if (intents_collect(op, &snap, plan, ks, &intents, &err)) {
 		arena_release(&arena);
 		pass_done(op, key, &err);

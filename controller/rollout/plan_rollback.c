@@ -84,12 +84,15 @@ static bool no_data(struct planner *p)
 	return true;
 }
 
-bool plan_deadline_runs(const struct planner *p)
+static bool has_to_move(const struct planner *p)
 {
-	if (p->m->progress_deadline_ms <= 0 || p->m->replicas <= 0)
-		return false;
 	return p->st->phase == ROLLOUT_MOVING || p->st->phase == ROLLOUT_COMPLETING ||
 	       p->st->phase == ROLLOUT_ROLLING_BACK;
+}
+
+bool plan_deadline_runs(const struct planner *p)
+{
+	return p->m->progress_deadline_ms > 0 && p->m->replicas > 0 && has_to_move(p);
 }
 
 /* A drain that is under way is a wait that was chosen. */
@@ -131,9 +134,8 @@ void plan_safety(struct planner *p)
 
 void plan_moved(struct planner *p, int64_t at_ms)
 {
-	if (!plan_releasing(p) && p->st->phase != ROLLOUT_ROLLING_BACK)
-		return;
-	if (at_ms > p->st->progress_ms)
+	/* In a hold nobody reads it, and each move of it would be a write of status. */
+	if (has_to_move(p) && at_ms > p->st->progress_ms)
 		p->st->progress_ms = at_ms;
 }
 

@@ -17,6 +17,7 @@ struct scene {
 	struct rollout_snapshot snap;
 	struct rollout_plan plan;
 	struct key_state ks;
+	unsigned crowd;
 	struct intents got;
 };
 
@@ -74,7 +75,7 @@ static void collect(struct scene *s)
 {
 	struct err err = ERR_INIT;
 
-	s->got = (struct intents){.arena = &s->a};
+	s->got = (struct intents){.arena = &s->a, .crowd = s->crowd};
 	if (intents_collect(s->op, &s->snap, &s->plan, &s->ks, &s->got, &err))
 		fail_msg("%s", err.msg);
 }
@@ -277,17 +278,22 @@ static void test_equal_wishes_cost_nothing(void **state)
 	close_scene(&s);
 }
 
-/* What every scrape moves is written the less often the longer nothing else has moved. */
+/*
+ * What every scrape moves is written the less often the longer nothing else has moved, and counts
+ * the less often the more models wait.
+ */
 static void test_figures_wait_longer_than_counts(void **state)
 {
 	static const struct {
 		int64_t still_ms;
 		bool pods, reason;
+		unsigned crowd;
 		int64_t min, max;
 	} rows[] = {
-		{10000, false, false, 2500, 3000},      {200000, false, false, 9500, 10000},
-		{86400000, false, false, 29500, 30000}, {86400000, true, false, 2500, 3000},
-		{86400000, false, true, 2500, 3000},
+		{10000, false, false, 0, 2500, 3000},      {200000, false, false, 0, 9500, 10000},
+		{86400000, false, false, 0, 29500, 30000}, {86400000, true, false, 0, 2500, 3000},
+		{86400000, false, true, 0, 2500, 3000},    {10000, true, false, 200, 6500, 7000},
+		{10000, true, false, 5000, 29500, 30000},  {10000, false, false, 200, 6500, 7000},
 	};
 
 	struct mdep_condition has = {.type = "Ready", .status = "True", .reason = "AllReady"};
@@ -305,6 +311,7 @@ static void test_figures_wait_longer_than_counts(void **state)
 		wants.reason = rows[i].reason ? "Other" : has.reason;
 		s.plan.status.progress_ms = clock_wall_ms() - rows[i].still_ms;
 		s.plan.status.replicas = rows[i].pods;
+		s.crowd = rows[i].crowd;
 		s.ks.status_ms = clock_mono_ms();
 		collect(&s);
 		assert_null(find(&s, "PATCH",

@@ -43,16 +43,20 @@ static void test_approval_waits_for_an_order_for_ever(void **state)
 {
 	static const struct mdep_step steps[] = {{.weight = 50, .approval = true}, {.weight = 100}};
 	struct world w;
+	int64_t progress;
 
 	(void)state;
 	scene_release(&w, steps, 2);
 	scene_until(&w, ROLLOUT_APPROVAL);
+	progress = w.m.status.progress_ms;
 	assert_int_equal(w.m.status.weight, 50);
 	assert_string_equal(scene_reason(&w, "Reconciling"), "AwaitingApproval");
 	assert_int_equal(world_count(&w, "AwaitingApproval"), 1);
 	world_run(&w, 3600000);
 	assert_int_equal(w.m.status.phase, ROLLOUT_APPROVAL);
 	assert_int_equal(world_count(&w, "AwaitingApproval"), 1);
+	/* old pods have left since, which nobody waits for */
+	assert_int_equal(w.m.status.progress_ms, progress);
 	world_order(&w, ORDER_PROMOTE, NEW);
 	scene_until(&w, ROLLOUT_IDLE);
 	assert_string_equal(w.m.status.stable, NEW);
