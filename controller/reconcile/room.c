@@ -1,8 +1,8 @@
 /*
  * What room the zones have for pods of a ModelDeployment that is being released, as far as its
- * bounds leave a choice between more pods and pods in place. Nodes are asked with a pod as spec's
- * template makes it: pods that are bound tell no more where else they could run, and those of an
- * older revision that is released again are taken to need the same.
+ * bounds leave a choice between more pods and pods in place, or between zones. Nodes are asked with
+ * a pod as spec's template makes it: pods that are bound tell no more where else they could run,
+ * and those of an older revision that is released again are taken to need the same.
  */
 #include <string.h>
 
@@ -64,14 +64,14 @@ static void make_pods(const struct mdep *m, struct key_state *ks)
 		ks->room->v[i] = make_pod(m, mdep_zone_name(m, i));
 }
 
-/* A release is on its way, or will be in this pass, and surge may be less than spec allows. */
+/* A release is on its way, or will be in this pass, and there is a choice. */
 static bool is_wanted(const struct mdep *m, int *surge)
 {
-	int unavailable;
+	int unavailable, least;
 
 	mdep_resolve_bounds(m, surge, &unavailable);
-	return *surge > replicas_surge_least(m->replicas, unavailable) &&
-	       !str_empty(m->status.stable) &&
+	least = mdep_zone_count(m) > 1 ? 0 : replicas_surge_least(m->replicas, unavailable);
+	return *surge > least && !str_empty(m->status.stable) &&
 	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable));
 }
 

@@ -118,12 +118,6 @@ void plan_spread(struct planner *p, enum track_id track)
 	replicas_split(p->m->replicas, weights, n, share);
 	for (unsigned i = 0; i < n; i++)
 		cells[i]->places = share[i];
-	for (unsigned i = 0; i < p->ncells; i++) {
-		struct cell_view *c = &p->cells[i];
-
-		if (c->track == track)
-			c->surplus = !c->out && c->count > c->goal ? c->count - c->goal : 0;
-	}
 }
 
 /* --- surge, as far as there is room ------------------------------------------------------- */

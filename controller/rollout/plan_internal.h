@@ -224,6 +224,9 @@ void plan_arithmetic(struct planner *p);
 void plan_spread(struct planner *p, enum track_id track);
 int plan_zone_room(const struct planner *p, const char *zone);
 
+/* plan_lend.c: after the target was spread. */
+void plan_lend(struct planner *p);
+
 /* plan_pods.c */
 void plan_pods(struct planner *p);
 /* Somebody changed more of its ReplicaSet than the number of pods. */

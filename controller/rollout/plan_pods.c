@@ -518,6 +518,15 @@ static void forget_history(struct planner *p)
 	}
 }
 
+static void count_surplus(struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		c->surplus = !c->out && c->count > c->goal ? c->count - c->goal : 0;
+	}
+}
+
 void plan_pods(struct planner *p)
 {
 	struct replicas_limits lim;
@@ -536,6 +545,8 @@ void plan_pods(struct planner *p)
 	replicas_limits(&p->in, &lim);
 	for (int t = 0; t < TRACKS; t++)
 		plan_spread(p, (enum track_id)t);
+	plan_lend(p);
+	count_surplus(p);
 	grow(p, TRACK_STABLE, &lim.room);
 	grow(p, TRACK_TARGET, &lim.room);
 	choose_victims(p, &lim);

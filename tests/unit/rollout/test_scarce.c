@@ -296,6 +296,85 @@ static void test_any_release_on_just_enough_cards_completes(void **state)
 	}
 }
 
+/* --- a spare card in another zone -------------------------------------------------------- */
+
+/* No pod may be missing, each zone has as many cards as pods, and one zone has some more. */
+static void scene_spare(struct world *w, uint64_t seed)
+{
+	world_init(w, seed);
+	world_zones(w, 2 + (unsigned)world_random(w, 3));
+	w->m.replicas = w->cards = 1 + (int)world_random(w, 12);
+	w->m.max_surge.value = 1 + (int)world_random(w, 2);
+	w->m.max_unavailable.value = 0;
+	w->spare_cards = 1 + (int)world_random(w, 2);
+	w->spare_zone = (unsigned)world_random(w, w->m.nzones);
+	w->cards_tied = true;
+	w->load_jitter_ms = (int64_t)world_random(w, 5000);
+	w->end_ms = 500 + (int64_t)world_random(w, 8000);
+	w->requests_per_s = world_random(w, 2) ? 50 : 0;
+	world_first_release(w);
+}
+
+static int pods_in(const struct world *w, const char *revision, unsigned zone)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		n += w->pods[i].used && !w->pods[i].pod.meta.deleted_ms &&
+		     str_eq(w->cells[w->pods[i].cell].revision, revision) &&
+		     str_eq(w->cells[w->pods[i].cell].zone, w->m.zones[zone].name);
+	return n;
+}
+
+static void test_a_spare_card_in_another_zone_carries_the_release(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct mdep_step steps[2] = {{.weight = 1 + (int)(seed % 40)},
+		                             {.weight = 41 + (int)(seed % 59)}};
+		int before[MDEP_ZONES_MAX];
+		struct world w;
+
+		scene_spare(&w, seed);
+		for (unsigned i = 0; i < w.m.nzones; i++)
+			before[i] = pods_in(&w, OLD, i);
+		w.min_ready = w.m.replicas;
+		world_steps(&w, steps, 2);
+		world_spec(&w, NEW, "v2");
+		world_settle(&w);
+		scene_until(&w, ROLLOUT_IDLE);
+		assert_string_equal(w.m.status.stable, NEW);
+		assert_true(w.min_ready >= w.m.replicas);
+		assert_true(w.max_pods <= w.m.replicas + w.m.max_surge.value);
+		/* In the end each zone has its part again. */
+		world_run(&w, 300000);
+		for (unsigned i = 0; i < w.m.nzones; i++)
+			assert_int_equal(pods_in(&w, NEW, i), before[i]);
+		world_release(&w);
+	}
+}
+
+/* Pods of the target that carry nothing make way for those of stable. */
+static void test_a_spare_card_in_another_zone_carries_the_way_back(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct world w;
+
+		scene_spare(&w, seed);
+		world_steps(&w, (struct mdep_step[]){{.weight = 30}, {.weight = 80}}, 2);
+		world_spec(&w, NEW, "v2");
+		world_run(&w, 1000 + (int64_t)world_random(&w, 120000));
+		if (w.m.status.phase == ROLLOUT_MOVING || w.m.status.phase == ROLLOUT_HOLDING) {
+			world_order(&w, ORDER_ABORT, "now");
+			scene_until(&w, ROLLOUT_ABORTED);
+			world_run(&w, 300000);
+			assert_int_equal(world_ready(&w, OLD), w.m.replicas);
+		}
+		world_release(&w);
+	}
+}
+
 /* --- hands that are not ours ------------------------------------------------------------- */
 
 static struct world_cell *cell_of(struct world *w, const char *revision)
@@ -421,6 +500,8 @@ int main(void)
 		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
 		cmocka_unit_test(test_nothing_is_said_while_things_move),
 		cmocka_unit_test(test_any_release_on_just_enough_cards_completes),
+		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_release),
+		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_way_back),
 		cmocka_unit_test(test_a_replicaset_scaled_up_by_hand_is_put_back_with_an_event),
 		cmocka_unit_test(test_a_replicaset_scaled_down_by_hand_is_put_back_with_an_event),
 		cmocka_unit_test(test_old_history_scaled_up_by_hand_gets_no_traffic_and_goes),

@@ -412,7 +412,7 @@ static int cards_in(const struct world *w, const char *zone)
 	replicas_split(w->cards, weights, w->m.nzones, cards);
 	for (unsigned i = 0; i < w->m.nzones; i++)
 		if (str_eq(w->m.zones[i].name, zone))
-			return cards[i];
+			return cards[i] + (i == w->spare_zone ? w->spare_cards : 0);
 	return w->cards;
 }
 

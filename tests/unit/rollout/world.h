@@ -74,8 +74,10 @@ struct world {
 
 	/* character */
 	int64_t load_ms, load_jitter_ms, end_ms, accept_ms, follow_ms;
-	int cards;          /* pods that find a node; 0 = any number */
-	bool cards_tied;    /* each zone has its part of them, and no more */
+	int cards;       /* pods that find a node; 0 = any number */
+	bool cards_tied; /* each zone has its part of them, and no more */
+	int spare_cards; /* beyond those, tied to one zone */
+	unsigned spare_zone;
 	const char *broken; /* revision whose pods never become ready */
 	bool slices;        /* endpoints are watched */
 	bool mute;          /* the gateway says nothing of its route: what stands there counts */

@@ -1,0 +1,109 @@
+/*
+ * A pod of the target whose zone has no place for it is made in a zone that has one. Zones get
+ * their parts by weight, so with a spare card in another zone alone a release that may lack no pod
+ * would wait for ever. The part itself stays as it is: when a pod of stable has made way at home,
+ * a pod is made there, and the one abroad goes.
+ */
+#include "plan_internal.h"
+#include "tidegate/base/str.h"
+
+static int placed(const struct cell_view *c)
+{
+	return c->placed > c->terminating ? c->placed - c->terminating : 0;
+}
+
+/* Places of the zone that pods of other revisions hold or wait for, and pods that end. */
+static int held_by_others(const struct planner *p, const struct cell_view *c)
+{
+	int n = c->terminating;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *x = &p->cells[i];
+
+		if (x != c && str_eq(x->zone, c->zone))
+			n += x->count + x->terminating;
+	}
+	return n;
+}
+
+/* A pod that was made there a moment ago and waits for its node has the place it was made for. */
+static int spare(const struct planner *p, const struct cell_view *c)
+{
+	return plan_zone_room(p, c->zone) - held_by_others(p, c) -
+	       (placed(c) > c->goal ? placed(c) : c->goal);
+}
+
+/* Pods that have no place in the zone and will find none as things are. */
+static int homeless(const struct planner *p, const struct cell_view *c)
+{
+	int waiting = c->goal - placed(c);
+	int over = c->goal + held_by_others(p, c) - plan_zone_room(p, c->zone);
+
+	return over < waiting ? over : waiting;
+}
+
+/* Loads are long: a pod that is at it stays, though a place got free at home meanwhile. */
+static bool hosts_a_load(const struct cell_view *c)
+{
+	return placed(c) > c->goal && c->count > c->ready;
+}
+
+static bool takes_part(const struct cell_view *c)
+{
+	return c->track == TRACK_TARGET && c->zone_weight > 0;
+}
+
+static struct cell_view *loading_host(struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (takes_part(&p->cells[i]) && hosts_a_load(&p->cells[i]))
+			return &p->cells[i];
+	return NULL;
+}
+
+static struct cell_view *roomiest(struct planner *p)
+{
+	struct cell_view *best = NULL;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (takes_part(c) && spare(p, c) > (best ? spare(p, best) : 0))
+			best = c;
+	}
+	return best;
+}
+
+static void move_one(struct cell_view *from, struct cell_view *to)
+{
+	from->goal--;
+	to->goal++;
+}
+
+static void lend_from(struct planner *p, struct cell_view *home)
+{
+	struct cell_view *host;
+
+	while (home->goal > placed(home) && (host = loading_host(p)))
+		move_one(home, host);
+	while (homeless(p, home) > 0 && (host = roomiest(p)))
+		move_one(home, host);
+}
+
+/* While a zone is out its pods' places are not what they seem. */
+static bool is_settled(const struct planner *p)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (p->cells[i].out)
+			return false;
+	return p->s->nrooms == mdep_zone_count(p->m);
+}
+
+void plan_lend(struct planner *p)
+{
+	if (p->surge <= 0 || !is_settled(p))
+		return;
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (takes_part(&p->cells[i]))
+			lend_from(p, &p->cells[i]);
+}
