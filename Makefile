@@ -92,7 +92,8 @@ sim-worlds: $(BINARY)
 
 # Guards of the operator that are taken away one by one, and what the simulator says of each.
 GUARDS    := plan_verified plan_zone_out plan_pods mdep_order_is_due \
-             observe_counts lease_new lease_may_write barrier_passed rv_cmp schedule_assume
+             observe_counts lease_new lease_may_write barrier_passed rv_cmp schedule_assume \
+             plan_lend
 .PHONY: sim-planted
 sim-planted: $(BUILD)/sim-planted
 	@sh tests/sim/planted.sh $<

@@ -42,22 +42,20 @@ static int homeless(const struct planner *p, const struct cell_view *c)
 	return over < waiting ? over : waiting;
 }
 
-/* Loads are long: a pod that is at it stays, though a place got free at home meanwhile. */
-static bool hosts_a_load(const struct cell_view *c)
-{
-	return placed(c) > c->goal && c->count > c->ready;
-}
-
 static bool takes_part(const struct cell_view *c)
 {
 	return c->track == TRACK_TARGET && c->zone_weight > 0;
 }
 
-static struct cell_view *loading_host(struct planner *p)
+/* One that has a pod abroad already; with `loading`, one that is not ready yet. */
+static struct cell_view *host_of(struct planner *p, bool loading)
 {
-	for (unsigned i = 0; i < p->ncells; i++)
-		if (takes_part(&p->cells[i]) && hosts_a_load(&p->cells[i]))
-			return &p->cells[i];
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		if (takes_part(c) && placed(c) > c->goal && (!loading || c->count > c->ready))
+			return c;
+	}
 	return NULL;
 }
 
@@ -80,13 +78,14 @@ static void move_one(struct cell_view *from, struct cell_view *to)
 	to->goal++;
 }
 
+/* Loads are long: a pod that is at it stays, though a place got free at home meanwhile. */
 static void lend_from(struct planner *p, struct cell_view *home)
 {
 	struct cell_view *host;
 
-	while (home->goal > placed(home) && (host = loading_host(p)))
+	while (home->goal > placed(home) && (host = host_of(p, true)))
 		move_one(home, host);
-	while (homeless(p, home) > 0 && (host = roomiest(p)))
+	while (homeless(p, home) > 0 && ((host = host_of(p, false)) || (host = roomiest(p))))
 		move_one(home, host);
 }
 

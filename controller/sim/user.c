@@ -60,6 +60,12 @@ static enum act_kind draw_kind(struct random *random)
 	return n < ACT_KINDS ? (enum act_kind)n : ACT_ORDER;
 }
 
+/* With a card to spare, whichever zone it is in: surge takes none from others. */
+static bool may_lack_none(const struct run *r)
+{
+	return r->user.surge > 0 && !r->others.n && r->o.seed % 2;
+}
+
 void user_draw(struct run *r, struct random *random)
 {
 	struct user *u = &r->user;
@@ -69,7 +75,7 @@ void user_draw(struct run *r, struct random *random)
 	/* Without a card for it surge is asked for in vain, and must do no harm. */
 	u->surge =
 		r->scene.scarce ? (int64_t)(r->o.seed % 3) : 1 + (int64_t)random_below(random, 2);
-	u->unavailable = r->scene.scarce ? 1 : (int64_t)random_below(random, 2);
+	u->unavailable = r->scene.scarce ? !may_lack_none(r) : (int64_t)random_below(random, 2);
 	u->steps = user_draw_steps(r, random_next(random));
 	u->approve_after_ms = (int64_t)random_below(random, 4 * MINUTE_MS);
 	if (r->scene.asleep)

@@ -34,6 +34,7 @@ enum guard {
 	GUARD_BARRIER,
 	GUARD_OWN_WRITES,
 	GUARD_ASSUME,
+	GUARD_LEND,
 	GUARDS,
 };
 
@@ -52,6 +53,7 @@ static const struct {
 	[GUARD_OWN_WRITES] = {"own-writes",
                               "a cache that lags behind our own writes is waited for"},
 	[GUARD_ASSUME] = {"assume", "a card is taken from the moment of the binding on"},
+	[GUARD_LEND] = {"lend", "a pod goes to where there is a card for it"},
 };
 
 static enum guard planted = GUARDS;
@@ -151,6 +153,14 @@ void __wrap_schedule_assume(struct schedule *s, const struct pod *p, const char 
 {
 	if (planted != GUARD_ASSUME)
 		__real_schedule_assume(s, p, node);
+}
+
+void __real_plan_lend(struct planner *p);
+void __wrap_plan_lend(struct planner *p);
+void __wrap_plan_lend(struct planner *p)
+{
+	if (planted != GUARD_LEND)
+		__real_plan_lend(p);
 }
 
 /* --- the search ---------------------------------------------------------------------------- */
