@@ -283,17 +283,34 @@ void gate_pod(struct gate *g, const struct store_event *ev)
 		model_prober_repeat(g->prober, p->meta.key);
 }
 
-/* A pod may be seen before its ReplicaSet, which tells the version to ask for. */
-void gate_replicaset(struct gate *g, const struct store_event *ev)
+static void look_at_set(struct gate *g, const struct object *set)
 {
 	const struct store *pods = &g->op->stores[CACHE_POD];
 	const struct object *o;
 
-	if (!g->started || ev->change != STORE_ADDED)
-		return;
-	for (o = store_next_owned(pods, ev->object->uid, NULL); o;
-	     o = store_next_owned(pods, ev->object->uid, o))
+	for (o = store_next_owned(pods, set->uid, NULL); o; o = store_next_owned(pods, set->uid, o))
 		look_at_pod(g, (const struct pod *)o);
+}
+
+/* A pod may be seen before its ReplicaSet, which tells the version to ask for. */
+void gate_replicaset(struct gate *g, const struct store_event *ev)
+{
+	if (g->started && ev->change == STORE_ADDED)
+		look_at_set(g, ev->object);
+}
+
+/* ... and before its ModelDeployment, which tells how to ask. */
+void gate_mdep(struct gate *g, const struct store_event *ev)
+{
+	const struct store *sets = &g->op->stores[CACHE_REPLICASET];
+	bool news = !ev->previous || ev->previous->generation != ev->object->generation;
+	const struct object *o;
+
+	if (!g->started || ev->change == STORE_DELETED || !news)
+		return;
+	for (o = store_next_owned(sets, ev->object->uid, NULL); o;
+	     o = store_next_owned(sets, ev->object->uid, o))
+		look_at_set(g, o);
 }
 
 void gate_start(struct gate *g)

@@ -370,6 +370,7 @@ struct gate *gate_new(struct mdep_operator *op, struct err *err);
 void gate_free(struct gate *g);
 void gate_pod(struct gate *g, const struct store_event *ev);
 void gate_replicaset(struct gate *g, const struct store_event *ev);
+void gate_mdep(struct gate *g, const struct store_event *ev);
 /* Probing on, on standby too; and what was found out is written from now on. */
 void gate_start(struct gate *g);
 void gate_lead(struct gate *g);

@@ -59,6 +59,7 @@ static void on_mdep(void *arg, const struct store_event *ev)
 		policy_cache_start(op, mdep_from(ev->object));
 		takeover_cache_start(op, mdep_from(ev->object));
 	}
+	gate_mdep(op->gate, ev);
 	if (ev->change == STORE_ADDED)
 		parting_forget(op, ev->object->key);
 	/* In the foreground its children go before it does. */

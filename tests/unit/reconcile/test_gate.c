@@ -20,18 +20,24 @@ static void put(struct mdep_operator *op, enum cache cache, const struct object_
 	store_put(&op->stores[cache], o);
 }
 
-/* A pod whose model server is the scripted server; `gates` and the state of its containers vary. */
-static struct mdep_operator *make_world(struct bed *b, const char *gates,
-                                        const char *containers_ready)
+static void put_mdep(struct bed *b, struct mdep_operator *op)
 {
-	static const struct operator_options o = {.identity = "test"};
-	struct mdep_operator *op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
 	const char *port = strrchr(fake_api_url(b->api), ':') + 1;
-	cleanup_free char *mdep =
+	cleanup_free char *text =
 		xasprintf("{'metadata':{'name':'ranker','namespace':'shop','uid':'u1',"
 	                  "'resourceVersion':'7'},'spec':{'model':{'name':'rec','version':'8'},"
 	                  "'runtime':{'preset':'v2','image':'x','port':%s}}}",
 	                  port);
+
+	put(op, CACHE_MDEP, &mdep_kind, text);
+}
+
+/* A pod whose model server is the scripted server; `gates` and the state of its containers vary. */
+static struct mdep_operator *make_world_of(struct bed *b, const char *gates,
+                                           const char *containers_ready, bool late)
+{
+	static const struct operator_options o = {.identity = "test"};
+	struct mdep_operator *op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
 	cleanup_free char *pod = xasprintf(
 		"{'metadata':{'name':'p1','namespace':'shop','uid':'u2','resourceVersion':'9',"
 		"'labels':{'serving.tidegate.io/name':'ranker'},'ownerReferences':[{"
@@ -41,14 +47,23 @@ static struct mdep_operator *make_world(struct bed *b, const char *gates,
 		gates, containers_ready);
 
 	assert_non_null(op);
-	put(op, CACHE_MDEP, &mdep_kind, mdep);
+	if (!late)
+		put_mdep(b, op);
 	put(op, CACHE_REPLICASET, &replicaset_kind,
 	    "{'metadata':{'name':'rs','namespace':'shop','uid':'u3','resourceVersion':'8',"
+	    "'ownerReferences':[{'kind':'ModelDeployment','name':'ranker','uid':'u1',"
+	    "'controller':true}],"
 	    "'annotations':{'serving.tidegate.io/model-version':'7'}},'spec':{'replicas':1}}");
 	put(op, CACHE_POD, &pod_kind, pod);
 	op->leading = op->working = true;
 	gate_start(op->gate);
 	return op;
+}
+
+static struct mdep_operator *make_world(struct bed *b, const char *gates,
+                                        const char *containers_ready)
+{
+	return make_world_of(b, gates, containers_ready, false);
 }
 
 #define GATE "'readinessGates':[{'conditionType':'serving.tidegate.io/model-ready'}],"
@@ -184,6 +199,22 @@ static void test_who_is_not_asked(void **state)
 	b->client = NULL;
 }
 
+/* Its ReplicaSet and it were seen first, and nothing of them changes any more. */
+static void test_a_pod_that_is_seen_before_its_modeldeployment_is_asked(void **state)
+{
+	struct bed *b = *state;
+	struct mdep_operator *op;
+
+	fake_api_script(b->api, "GET", MODEL, &ok, 1);
+	fake_api_script(b->api, "PATCH", STATUS, &ok, 1);
+	op = make_world_of(b, GATE, "True", true);
+	fake_api_idle(b->loop, 50);
+	assert_int_equal(fake_api_count(b->api, "GET", MODEL), 0);
+	put_mdep(b, op);
+	wait_for(b, "PATCH", STATUS, 1);
+	operator_free(op);
+}
+
 static void test_end_while_writing(void **state)
 {
 	static const struct fake_reply never = {.delay_ms = 60000};
@@ -202,9 +233,13 @@ static void test_end_while_writing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_condition_is_written),     T(test_reason_before_the_first_ready),
-		T(test_failed_write_is_repeated), T(test_a_cache_that_lags_is_not_believed),
-		T(test_failed_write_is_repeated), T(test_who_is_not_asked),
+		T(test_condition_is_written),
+		T(test_reason_before_the_first_ready),
+		T(test_failed_write_is_repeated),
+		T(test_a_cache_that_lags_is_not_believed),
+		T(test_failed_write_is_repeated),
+		T(test_who_is_not_asked),
+		T(test_a_pod_that_is_seen_before_its_modeldeployment_is_asked),
 		T(test_end_while_writing),
 	};
 
