@@ -159,7 +159,10 @@ static struct zone_need zone_need(const struct planner *p, const char *zone)
 	return need;
 }
 
-/* A zone that has not even its part of replicas is short of places whatever surge is. */
+/*
+ * A zone that has not even its part of replicas is short of places whatever surge is; but pods of
+ * that part may stand where another zone has a place to spare, and surge cannot have it too.
+ */
 static bool goals_fit(struct planner *p)
 {
 	bool all_known = p->s->nrooms == mdep_zone_count(p->m);
@@ -175,7 +178,7 @@ static bool goals_fit(struct planner *p)
 
 		if (need.goal > need.places && need.goal > room)
 			return false;
-		if (need.places > 0 && room > need.places)
+		if (need.places > 0)
 			spare += room - need.places;
 	}
 	return !all_known || p->surge <= spare;

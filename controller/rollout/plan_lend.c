@@ -100,7 +100,7 @@ static bool is_settled(const struct planner *p)
 
 void plan_lend(struct planner *p)
 {
-	if (p->surge <= 0 || !is_settled(p))
+	if (!is_settled(p))
 		return;
 	for (unsigned i = 0; i < p->ncells; i++)
 		if (takes_part(&p->cells[i]))

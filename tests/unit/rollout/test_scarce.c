@@ -375,6 +375,34 @@ static void test_a_spare_card_in_another_zone_carries_the_way_back(void **state)
 	}
 }
 
+/* Replicas that lost their place in one zone take what the other has: surge cannot have it, too. */
+static void test_a_card_that_moves_to_another_zone_holds_nothing_up(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct world w;
+
+		world_init(&w, seed);
+		world_zones(&w, 2);
+		w.m.replicas = w.cards = 4;
+		w.m.max_surge.value = 2;
+		w.m.max_unavailable.value = 1;
+		w.cards_tied = true;
+		w.requests_per_s = 50;
+		world_first_release(&w);
+		world_steps(&w, (struct mdep_step[]){{.weight = 20}, {.weight = 60}}, 2);
+		world_spec(&w, NEW, "v2");
+		world_run(&w, 1000 * (int64_t)seed);
+		w.cards = 2;
+		w.spare_cards = 2;
+		w.spare_zone = seed % 2;
+		w.dirty = true;
+		scene_until(&w, ROLLOUT_IDLE);
+		assert_string_equal(w.m.status.stable, NEW);
+		world_release(&w);
+	}
+}
+
 /* --- hands that are not ours ------------------------------------------------------------- */
 
 static struct world_cell *cell_of(struct world *w, const char *revision)
@@ -500,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
 		cmocka_unit_test(test_nothing_is_said_while_things_move),
 		cmocka_unit_test(test_any_release_on_just_enough_cards_completes),
+		cmocka_unit_test(test_a_card_that_moves_to_another_zone_holds_nothing_up),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_release),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_way_back),
 		cmocka_unit_test(test_a_replicaset_scaled_up_by_hand_is_put_back_with_an_event),
