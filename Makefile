@@ -8,7 +8,7 @@ SAN       ?=
 comma     := ,
 MODULES   := base net kube api rollout judge failover schedule signal traffic reconcile sim serve cli
 PROCESSORS = $(shell nproc)
-LIBS      := -lcurl -lcjson -lyaml -lssl -lcrypto -lev -lz -lm
+LIBS      := -lcurl -lyaml -lssl -lcrypto -lev -lz -lm
 
 VERSION   := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 WARN      := -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes \

@@ -143,6 +143,14 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 	return memcpy(p, s, len);
 }
 
+char *arena_memdup(struct arena *a, const void *p, size_t n)
+{
+	char *copy = take(a, n + 1);
+
+	copy[n] = '\0';
+	return n ? memcpy(copy, p, n) : copy;
+}
+
 char *arena_concat(struct arena *a, const char *first, ...)
 {
 	size_t len = 0, n;

@@ -5,8 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
+#include "json_node.h"
 #include "tidegate/base/str.h"
 
 /* Beyond it a double may stand for more than one integer. */
@@ -16,11 +15,11 @@ const struct cJSON *json_get(const struct cJSON *o, const char *key)
 {
 	const struct cJSON *it;
 
-	if (!cJSON_IsObject(o) || !key)
+	if (!json_node_is(o, JSON_OBJECT) || !key)
 		return NULL;
 	/* Keys that differ mostly do so at once: cheaper than a call for each. */
 	json_for_each (it, o)
-		if (it->string && *it->string == *key && !strcmp(it->string, key))
+		if (it->key && *it->key == *key && !strcmp(it->key, key))
 			return it;
 	return NULL;
 }
@@ -61,60 +60,60 @@ bool json_has(const struct cJSON *o, const char *key)
 {
 	const struct cJSON *v = json_get(o, key);
 
-	return v && !cJSON_IsNull(v);
+	return v && !json_node_is(v, JSON_NULL);
 }
 
 bool json_is_object(const struct cJSON *v)
 {
-	return cJSON_IsObject(v);
+	return json_node_is(v, JSON_OBJECT);
 }
 
 bool json_is_array(const struct cJSON *v)
 {
-	return cJSON_IsArray(v);
+	return json_node_is(v, JSON_ARRAY);
 }
 
 bool json_is_string(const struct cJSON *v)
 {
-	return cJSON_IsString(v);
+	return json_node_is(v, JSON_STRING);
 }
 
 bool json_is_number(const struct cJSON *v)
 {
-	return cJSON_IsNumber(v);
+	return json_node_is(v, JSON_NUMBER);
 }
 
 bool json_is_bool(const struct cJSON *v)
 {
-	return cJSON_IsBool(v);
+	return json_node_is(v, JSON_TRUE) || json_node_is(v, JSON_FALSE);
 }
 
 const char *json_value_str(const struct cJSON *v)
 {
-	return cJSON_IsString(v) ? v->valuestring : NULL;
+	return json_node_is(v, JSON_STRING) ? v->text : NULL;
 }
 
 int64_t json_value_i64(const struct cJSON *v, int64_t fallback)
 {
-	if (!cJSON_IsNumber(v) || fabs(v->valuedouble) > SAFE_INTEGER_MAX ||
-	    v->valuedouble != trunc(v->valuedouble))
+	if (!json_node_is(v, JSON_NUMBER) || fabs(v->number) > SAFE_INTEGER_MAX ||
+	    v->number != trunc(v->number))
 		return fallback;
-	return (int64_t)v->valuedouble;
+	return (int64_t)v->number;
 }
 
 double json_value_double(const struct cJSON *v, double fallback)
 {
-	return cJSON_IsNumber(v) && isfinite(v->valuedouble) ? v->valuedouble : fallback;
+	return json_node_is(v, JSON_NUMBER) && isfinite(v->number) ? v->number : fallback;
 }
 
 bool json_value_bool(const struct cJSON *v, bool fallback)
 {
-	return cJSON_IsBool(v) ? cJSON_IsTrue(v) : fallback;
+	return json_is_bool(v) ? json_node_is(v, JSON_TRUE) : fallback;
 }
 
 const char *json_key(const struct cJSON *v)
 {
-	return v ? v->string : NULL;
+	return v ? v->key : NULL;
 }
 
 size_t json_size(const struct cJSON *v)
@@ -139,7 +138,7 @@ const struct cJSON *json_find_i64(const struct cJSON *array, const char *key, in
 
 const struct cJSON *json_first(const struct cJSON *v)
 {
-	return v ? v->child : NULL;
+	return v ? v->first : NULL;
 }
 
 const struct cJSON *json_next(const struct cJSON *v)

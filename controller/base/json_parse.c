@@ -1,66 +1,54 @@
 /*
- * json_parse(): a strict check of every byte, then cJSON inside an arena.
- *
- * cJSON takes invalid UTF-8, raw control characters, leading zeros and trailing garbage, ends a
- * string at \u0000, and knows numbers as doubles only. So nothing reaches it that check_value()
- * has not accepted, \u0000 becomes U+FFFD as other invalid code points do in Go, and the text of a
- * number that a double may not hold is kept in the node's valuestring.
+ * json_parse(): every byte is checked, and the tree is made on the way. Its texts stand in a copy
+ * of what was read, each cut off where its closing quote was: the input is read from the original,
+ * so that nothing that is cut is read again. \u0000 becomes U+FFFD, as other invalid code points do
+ * in Go, and the text of a number that a double may not hold is kept.
  */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
-#include "tidegate/base/json.h"
+#include "json_node.h"
 #include "tidegate/base/str.h"
 
 #define JSON_DEPTH_MAX 100
 /* An object's own metadata, also inside a watch event; deeper ones are somebody's data. */
 #define JSON_DROP_DEPTH_MAX 3
-/* cJSON reads no more than 63 characters of a number and takes the rest for the next token. */
-#define JSON_NUMBER_MAX 60
+#define JSON_NUMBER_MAX     60
+#define REPLACEMENT         0xfffd
 
-/* A number whose text is kept, by its ordinal in document order. */
-struct exact_number {
-	struct exact_number *next;
-	size_t ordinal;
-	char *text;
-};
-
-struct check {
+struct parse {
 	const char *start, *p, *end;
 	unsigned depth;
-	bool has_nul;   /* \u0000 occurs */
-	size_t numbers; /* seen so far */
-	struct exact_number *exact, **exact_tail;
-	struct arena *arena; /* NULL: only check */
+	struct arena *arena; /* of the tree; without one everything is only checked */
+	char *copy;          /* of the text, in it */
 	const char *problem;
 	/* Of the value that comes next: its key with the quotes; NULL in an array. */
 	const char *member;
 	/* Keys with their quotes: a list that stands there is not put into the tree. */
 	const char *drop_parent, *drop_key;
-	const char *drop_from, *drop_to; /* where it was found */
+	bool dropped; /* it was found */
 };
 
-static bool refuse(struct check *c, const char *problem)
+static bool refuse(struct parse *c, const char *problem)
 {
 	if (!c->problem)
 		c->problem = problem;
 	return false;
 }
 
-static void skip_blanks(struct check *c)
+static void skip_blanks(struct parse *c)
 {
 	while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
 		c->p++;
 }
 
-static bool at(const struct check *c, char want)
+static bool at(const struct parse *c, char want)
 {
 	return c->p < c->end && *c->p == want;
 }
 
-static bool take(struct check *c, char want)
+static bool take(struct parse *c, char want)
 {
 	if (!at(c, want))
 		return false;
@@ -69,7 +57,7 @@ static bool take(struct check *c, char want)
 }
 
 /* The four digits of \uXXXX. */
-static bool take_hex4(struct check *c, unsigned *out)
+static bool take_hex4(struct parse *c, unsigned *out)
 {
 	unsigned i, v = 0;
 
@@ -85,35 +73,63 @@ static bool take_hex4(struct check *c, unsigned *out)
 	return true;
 }
 
-static bool check_unicode_escape(struct check *c)
+static bool read_code_point(struct parse *c, uint32_t *out)
 {
 	unsigned v, low;
 
 	if (!take_hex4(c, &v))
 		return false;
-	if (!v)
-		c->has_nul = true;
+	*out = v ? v : REPLACEMENT;
 	if (v >= 0xdc00 && v <= 0xdfff)
 		return refuse(c, "unpaired surrogate");
 	if (v < 0xd800 || v > 0xdbff)
 		return true;
 	if (!take(c, '\\') || !take(c, 'u') || !take_hex4(c, &low) || low < 0xdc00 || low > 0xdfff)
 		return refuse(c, "unpaired surrogate");
+	*out = 0x10000 + ((v - 0xd800) << 10) + (low - 0xdc00);
 	return true;
 }
 
-static bool check_escape(struct check *c)
+static char *put_utf8(char *to, uint32_t cp)
 {
-	if (take(c, 'u'))
-		return check_unicode_escape(c);
-	if (c->p == c->end || !*c->p || !strchr("\"\\/bfnrt", *c->p))
-		return refuse(c, "invalid escape");
-	c->p++;
+	static const struct {
+		uint32_t below;
+		unsigned char lead;
+	} forms[] = {{0x80, 0}, {0x800, 0xc0}, {0x10000, 0xe0}, {0x110000, 0xf0}};
+	unsigned more = 0;
+
+	while (cp >= forms[more].below)
+		more++;
+	*to++ = (char)(forms[more].lead | cp >> 6 * more);
+	while (more--)
+		*to++ = (char)(0x80 | (cp >> 6 * more & 0x3f));
+	return to;
+}
+
+/* Behind a backslash; what it stands for is never longer than the escape. */
+static bool read_escape(struct parse *c, char **to)
+{
+	static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
+	const char *found;
+	uint32_t cp;
+
+	if (take(c, 'u')) {
+		if (!read_code_point(c, &cp))
+			return false;
+	} else {
+		found = c->p < c->end && *c->p ? strchr(from, *c->p) : NULL;
+		if (!found)
+			return refuse(c, "invalid escape");
+		cp = (unsigned char)into[found - from];
+		c->p++;
+	}
+	if (*to)
+		*to = put_utf8(*to, cp);
 	return true;
 }
 
 /* Most of a text is this, so it goes first. */
-static void skip_plain(struct check *c)
+static void skip_plain(struct parse *c)
 {
 	static const bool plain[256] = {
 		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... 0x7f] = true};
@@ -122,34 +138,80 @@ static void skip_plain(struct check *c)
 		c->p++;
 }
 
-static bool check_string(struct check *c)
+static char *place_of(const struct parse *c, const char *at)
 {
+	return c->copy + (at - c->start);
+}
+
+/* What stands for itself from `from` on goes behind what was put there before. */
+static void put_run(const struct parse *c, const char *from, char **to)
+{
+	size_t n = (size_t)(c->p - from);
+
+	if (*to)
+		*to = (char *)memcpy(*to, from, n) + n;
+}
+
+/* One that does not stand for itself, or is not ASCII. */
+static bool read_character(struct parse *c, char **to)
+{
+	const char *from = c->p;
 	uint32_t cp;
 	size_t n;
 
-	if (!take(c, '"'))
-		return refuse(c, "expected a string");
-	for (;;) {
-		skip_plain(c);
-		if (c->p == c->end)
-			return refuse(c, "string without an end");
-		if (take(c, '"'))
-			return true;
-		if ((unsigned char)*c->p < 0x20)
-			return refuse(c, "control character in a string");
-		if (take(c, '\\')) {
-			if (!check_escape(c))
-				return false;
-			continue;
-		}
-		n = str_utf8_next(c->p, (size_t)(c->end - c->p), &cp);
-		if (!n)
-			return refuse(c, "invalid UTF-8");
-		c->p += n;
-	}
+	if ((unsigned char)*c->p < 0x20)
+		return refuse(c, "control character in a string");
+	if (take(c, '\\'))
+		return read_escape(c, to);
+	n = str_utf8_next(c->p, (size_t)(c->end - c->p), &cp);
+	if (!n)
+		return refuse(c, "invalid UTF-8");
+	c->p += n;
+	put_run(c, from, to);
+	return true;
 }
 
-static size_t skip_digits(struct check *c)
+/* Goes on behind a plain run that began at `from`: with escapes, or what is not ASCII. */
+static bool read_mixed(struct parse *c, const char *from, char **out)
+{
+	char *to = out ? place_of(c, c->p) : NULL;
+	const char *run;
+
+	while (c->p < c->end && *c->p != '"') {
+		if (!read_character(c, &to))
+			return false;
+		run = c->p;
+		skip_plain(c);
+		put_run(c, run, &to);
+	}
+	if (!take(c, '"'))
+		return refuse(c, "string without an end");
+	if (out) {
+		*to = '\0';
+		*out = place_of(c, from);
+	}
+	return true;
+}
+
+/* *out: the text, where the caller wants it. */
+static bool read_string(struct parse *c, char **out)
+{
+	const char *from = c->p + 1;
+
+	if (!take(c, '"'))
+		return refuse(c, "expected a string");
+	skip_plain(c);
+	if (!at(c, '"'))
+		return read_mixed(c, from, out);
+	if (out) {
+		*out = place_of(c, from);
+		*place_of(c, c->p) = '\0';
+	}
+	c->p++;
+	return true;
+}
+
+static size_t skip_digits(struct parse *c)
 {
 	const char *from = c->p;
 
@@ -158,17 +220,30 @@ static size_t skip_digits(struct check *c)
 	return (size_t)(c->p - from);
 }
 
-static void keep_number(struct check *c, const char *from)
+/* All digits are looked at by strtod() only where they do not fit a double anyway. */
+static double number_of(const char *text)
 {
-	struct exact_number *n = arena_alloc(c->arena, sizeof(*n));
+	bool negative = *text == '-';
+	double v;
 
-	n->ordinal = c->numbers;
-	n->text = arena_strndup(c->arena, from, (size_t)(c->p - from));
-	*c->exact_tail = n;
-	c->exact_tail = &n->next;
+	text += negative;
+	if (!str_to_double(text, &v))
+		v = strtod(text, NULL);
+	return negative ? -v : v;
 }
 
-static bool check_number(struct check *c)
+/* What follows a number in the text is never put into the copy, so the number may end there. */
+static void set_number(struct parse *c, struct cJSON *v, const char *from, bool exact)
+{
+	char *text = place_of(c, from);
+
+	*place_of(c, c->p) = '\0';
+	v->type = JSON_NUMBER;
+	v->number = number_of(text);
+	v->text = exact ? NULL : text;
+}
+
+static bool read_number(struct parse *c, struct cJSON *v)
 {
 	const char *from = c->p;
 	size_t digits, exponent = 0;
@@ -191,58 +266,82 @@ static bool check_number(struct check *c)
 		return refuse(c, "leading zero");
 	if (c->p - from > JSON_NUMBER_MAX)
 		return refuse(c, "number too long");
-	c->numbers++;
-	if (c->arena && (digits > 15 || exponent > 2))
-		keep_number(c, from);
+	if (v)
+		set_number(c, v, from, digits <= 15 && exponent <= 2);
 	return true;
 }
 
-static bool check_word(struct check *c, const char *word)
+static bool read_word(struct parse *c, struct cJSON *v, const char *word, enum json_type type)
 {
 	size_t n = strlen(word);
 
 	if ((size_t)(c->end - c->p) < n || memcmp(c->p, word, n) != 0)
 		return refuse(c, "unexpected character");
 	c->p += n;
+	if (v)
+		v->type = type;
 	return true;
 }
 
-static bool check_value(struct check *c);
+/* v: what becomes of it; NULL: it is only checked. */
+static bool read_value(struct parse *c, struct cJSON *v);
 
-static bool is_key(const struct check *c, const char *key, const char *quoted)
+static bool is_key(const struct parse *c, const char *key, const char *quoted)
 {
 	size_t n = strlen(quoted);
 
 	return key && (size_t)(c->end - key) >= n && !memcmp(key, quoted, n);
 }
 
-static bool is_dropped(const struct check *c, const char *parent)
+static bool is_dropped(const struct parse *c, const char *parent)
 {
-	return c->drop_key && !c->drop_to && c->depth <= JSON_DROP_DEPTH_MAX && at(c, '[') &&
+	return c->drop_key && !c->dropped && c->depth <= JSON_DROP_DEPTH_MAX && at(c, '[') &&
 	       is_key(c, c->member, c->drop_key) && is_key(c, parent, c->drop_parent);
 }
 
-/* Checked like everything else; its numbers do not count, for the tree will not have them. */
-static bool check_dropped(struct check *c)
+/* Checked like everything else; an empty list stands for it. */
+static bool drop_value(struct parse *c, struct cJSON *v)
 {
-	struct exact_number **tail = c->exact_tail;
-	size_t numbers = c->numbers;
+	v->type = JSON_ARRAY;
+	c->dropped = true;
+	return read_value(c, NULL);
+}
 
-	c->drop_from = c->p;
-	if (!check_value(c))
+/* "key": before a member; v: whose key it becomes. */
+static bool read_key(struct parse *c, struct cJSON *v)
+{
+	c->member = c->p;
+	if (!read_string(c, v ? &v->key : NULL))
 		return false;
-	c->drop_to = c->p;
-	c->numbers = numbers;
-	c->exact_tail = tail;
-	*tail = NULL;
+	skip_blanks(c);
+	if (!take(c, ':'))
+		return refuse(c, "expected \":\"");
+	skip_blanks(c);
 	return true;
 }
 
-/* The inside of an object or array up to its closing bracket. */
-static bool check_members(struct check *c, char close, bool keys)
+/* A member or element, of v where there is one. */
+static bool read_item(struct parse *c, struct cJSON *v, const char *parent, bool keys)
 {
-	const char *parent = c->member, *key = NULL;
+	struct cJSON *item = v ? arena_alloc(c->arena, sizeof(*item)) : NULL;
 
+	c->member = NULL;
+	if (keys && !read_key(c, item))
+		return false;
+	if (item)
+		json_node_append(v, item);
+	return item && is_dropped(c, parent) ? drop_value(c, item) : read_value(c, item);
+}
+
+/* The inside of an object or array up to its closing bracket. */
+static bool read_items(struct parse *c, struct cJSON *v, enum json_type type)
+{
+	bool keys = type == JSON_OBJECT;
+	char close = keys ? '}' : ']';
+	const char *parent = c->member;
+
+	if (v)
+		v->type = type;
 	if (++c->depth > JSON_DEPTH_MAX)
 		return refuse(c, "nested deeper than 100");
 	c->p++;
@@ -253,17 +352,7 @@ static bool check_members(struct check *c, char close, bool keys)
 	}
 	do {
 		skip_blanks(c);
-		if (keys) {
-			key = c->p;
-			if (!check_string(c))
-				return false;
-			skip_blanks(c);
-			if (!take(c, ':'))
-				return refuse(c, "expected \":\"");
-			skip_blanks(c);
-		}
-		c->member = key;
-		if (!(is_dropped(c, parent) ? check_dropped(c) : check_value(c)))
+		if (!read_item(c, v, parent, keys))
 			return false;
 		skip_blanks(c);
 	} while (take(c, ','));
@@ -273,35 +362,39 @@ static bool check_members(struct check *c, char close, bool keys)
 	return true;
 }
 
-static bool check_value(struct check *c)
+static bool read_text(struct parse *c, struct cJSON *v)
+{
+	if (v)
+		v->type = JSON_STRING;
+	return read_string(c, v ? &v->text : NULL);
+}
+
+static bool read_value(struct parse *c, struct cJSON *v)
 {
 	switch (c->p < c->end ? *c->p : '\0') {
 	case '{':
-		return check_members(c, '}', true);
+		return read_items(c, v, JSON_OBJECT);
 	case '[':
-		return check_members(c, ']', false);
+		return read_items(c, v, JSON_ARRAY);
 	case '"':
-		return check_string(c);
+		return read_text(c, v);
 	case 't':
-		return check_word(c, "true");
+		return read_word(c, v, "true", JSON_TRUE);
 	case 'f':
-		return check_word(c, "false");
+		return read_word(c, v, "false", JSON_FALSE);
 	case 'n':
-		return check_word(c, "null");
+		return read_word(c, v, "null", JSON_NULL);
 	default:
-		return c->p < c->end ? check_number(c) : refuse(c, "unexpected end");
+		return c->p < c->end ? read_number(c, v) : refuse(c, "unexpected end");
 	}
 }
 
-static int check_text(struct check *c, struct arena *a, const char *text, size_t len,
-                      struct err *err)
+static int read_all(struct parse *c, struct cJSON *v, const char *text, size_t len, struct err *err)
 {
 	c->start = c->p = text;
 	c->end = text + len;
-	c->arena = a;
-	c->exact_tail = &c->exact;
 	skip_blanks(c);
-	if (check_value(c)) {
+	if (read_value(c, v)) {
 		skip_blanks(c);
 		if (c->p == c->end)
 			return 0;
@@ -313,101 +406,24 @@ static int check_text(struct check *c, struct arena *a, const char *text, size_t
 
 int json_check(const char *text, size_t len, struct err *err)
 {
-	struct check c = {.arena = NULL};
+	struct parse c = {.arena = NULL};
 
-	return check_text(&c, NULL, text, len, err);
+	return read_all(&c, NULL, text, len, err);
 }
 
-/* A copy of checked text with each \u0000 written as \ufffd. A backslash is always in a string. */
-static const char *without_nul(struct arena *a, const char *text, size_t len)
-{
-	char *copy = arena_alloc(a, len + 1);
-	size_t i;
-
-	memcpy(copy, text, len);
-	for (i = 0; i + 5 < len; i++) {
-		if (copy[i] != '\\')
-			continue;
-		i++;
-		if (!memcmp(copy + i, "u0000", 5))
-			memcpy(copy + i, "ufffd", 5);
-	}
-	return copy;
-}
-
-/* Gives the kept texts to their nodes; `seen` counts numbers in document order. */
-static void attach_exact(cJSON *v, struct exact_number **next, size_t *seen)
-{
-	for (; v && *next; v = v->next) {
-		if (cJSON_IsNumber(v) && ++*seen == (*next)->ordinal) {
-			v->valuestring = (*next)->text;
-			*next = (*next)->next;
-		}
-		attach_exact(v->child, next, seen);
-	}
-}
-
-/* cJSON's hooks take no context; parsing never nests and the program parses in one thread. */
-static struct arena *current_arena;
-
-static void *arena_hook_alloc(size_t n)
-{
-	return arena_alloc(current_arena, n);
-}
-
-static void arena_hook_free(void *p)
-{
-	(void)p;
-}
-
-static cJSON *parse_in_arena(struct arena *a, const char *text, size_t len)
-{
-	cJSON_Hooks hooks = {arena_hook_alloc, arena_hook_free};
-	cJSON *v;
-
-	current_arena = a;
-	cJSON_InitHooks(&hooks);
-	v = cJSON_ParseWithLengthOpts(text, len, NULL, 0);
-	cJSON_InitHooks(NULL);
-	current_arena = NULL;
-	return v;
-}
-
-/* A copy of checked text with an empty list in place of what is left out. */
-static const char *without_dropped(const struct check *c, struct arena *a, const char *text,
-                                   size_t len)
-{
-	char *copy = arena_strndup(a, text, len);
-	size_t from = (size_t)(c->drop_from - c->start), to = (size_t)(c->drop_to - c->start);
-
-	memset(copy + from + 1, ' ', to - from - 2);
-	return copy;
-}
-
-static const struct cJSON *parse(struct check *c, struct arena *a, const char *text, size_t len,
+static const struct cJSON *parse(struct parse *c, struct arena *a, const char *text, size_t len,
                                  struct err *err)
 {
-	size_t seen = 0;
-	cJSON *v;
+	struct cJSON *v = arena_alloc(a, sizeof(*v));
 
-	if (check_text(c, a, text, len, err) < 0)
-		return NULL;
-	if (c->has_nul)
-		text = without_nul(a, text, len);
-	if (c->drop_to)
-		text = without_dropped(c, a, text, len);
-	v = parse_in_arena(a, text, len);
-	if (!v) {
-		err_set(err, ERR_INTERNAL, "JSON that was checked could not be parsed");
-		return NULL;
-	}
-	attach_exact(v, &c->exact, &seen);
-	return v;
+	c->arena = a;
+	c->copy = arena_memdup(a, text, len);
+	return read_all(c, v, text, len, err) < 0 ? NULL : v;
 }
 
 const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err)
 {
-	struct check c = {.arena = a};
+	struct parse c = {.drop_key = NULL};
 
 	return parse(&c, a, text, len, err);
 }
@@ -415,8 +431,7 @@ const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, st
 const struct cJSON *json_parse_object(struct arena *a, const char *text, size_t len,
                                       struct err *err)
 {
-	struct check c = {
-		.arena = a, .drop_parent = "\"metadata\"", .drop_key = "\"managedFields\""};
+	struct parse c = {.drop_parent = "\"metadata\"", .drop_key = "\"managedFields\""};
 
 	return parse(&c, a, text, len, err);
 }

@@ -3,9 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <cjson/cJSON.h>
-
-#include "tidegate/base/json.h"
+#include "json_node.h"
 #include "tidegate/base/str.h"
 
 /* has_item has one bit a level. */
@@ -107,10 +105,10 @@ static int add_members(struct buf *out, const struct cJSON *v, const char *brack
 	int rc = buf_addch(out, brackets[0]);
 
 	json_for_each (it, v) {
-		if (it != v->child)
+		if (it != v->first)
 			rc |= buf_addch(out, ',');
-		if (cJSON_IsObject(v)) {
-			rc |= add_string(out, it->string, strlen(it->string));
+		if (v->type == JSON_OBJECT) {
+			rc |= add_string(out, it->key, strlen(it->key));
 			rc |= buf_addch(out, ':');
 		}
 		rc |= add_value(out, it);
@@ -122,20 +120,23 @@ static int add_members(struct buf *out, const struct cJSON *v, const char *brack
 
 static int add_value(struct buf *out, const struct cJSON *v)
 {
-	if (cJSON_IsObject(v))
+	switch (v ? v->type : JSON_NULL) {
+	case JSON_OBJECT:
 		return add_members(out, v, "{}");
-	if (cJSON_IsArray(v))
+	case JSON_ARRAY:
 		return add_members(out, v, "[]");
-	if (cJSON_IsString(v))
-		return add_string(out, v->valuestring, strlen(v->valuestring));
-	if (cJSON_IsBool(v))
-		return buf_addstr(out, cJSON_IsTrue(v) ? "true" : "false");
-	if (!cJSON_IsNumber(v))
+	case JSON_STRING:
+		return add_string(out, v->text, strlen(v->text));
+	case JSON_TRUE:
+		return buf_addstr(out, "true");
+	case JSON_FALSE:
+		return buf_addstr(out, "false");
+	case JSON_NUMBER:
+		/* The text that json_parse() kept because a double might not hold it. */
+		return v->text ? buf_addstr(out, v->text) : add_double(out, v->number);
+	default:
 		return buf_addstr(out, "null");
-	/* The text that json_parse() kept because a double might not hold it. */
-	if (v->valuestring)
-		return buf_addstr(out, v->valuestring);
-	return add_double(out, v->valuedouble);
+	}
 }
 
 int json_write_value(struct buf *out, const struct cJSON *v)

@@ -28,6 +28,8 @@ void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull));
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s); /* NULL stays NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
+/* n bytes, and a NUL behind them. */
+char *arena_memdup(struct arena *a, const void *p, size_t n) __attribute__((returns_nonnull));
 /* The texts one behind the other, up to NULL. */
 char *arena_concat(struct arena *a, const char *first, ...) __attribute__((sentinel));
 char *arena_printf(struct arena *a, const char *fmt, ...)

@@ -6,7 +6,6 @@
 deps_list_build='cc build-essential
 make make
 curl/curl.h libcurl4-openssl-dev
-cjson/cJSON.h libcjson-dev
 yaml.h libyaml-dev
 ev.h libev-dev
 openssl/ssl.h libssl-dev

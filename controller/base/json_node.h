@@ -1,0 +1,41 @@
+/* What a tree is made of, for the files of json.h only. */
+#ifndef BASE_JSON_NODE_H
+#define BASE_JSON_NODE_H
+
+#include "tidegate/base/json.h"
+
+enum json_type {
+	JSON_NULL,
+	JSON_FALSE,
+	JSON_TRUE,
+	JSON_NUMBER,
+	JSON_STRING,
+	JSON_ARRAY,
+	JSON_OBJECT
+};
+
+struct cJSON {
+	struct cJSON *next;
+	struct cJSON *first, *last; /* members or elements */
+	char *key;                  /* NULL: not a member */
+	char *text;                 /* of a string; of a number that a double may not hold */
+	double number;
+	enum json_type type;
+};
+
+/* NULL has no type. */
+static inline bool json_node_is(const struct cJSON *v, enum json_type type)
+{
+	return v && v->type == type;
+}
+
+static inline void json_node_append(struct cJSON *parent, struct cJSON *v)
+{
+	if (parent->last)
+		parent->last->next = v;
+	else
+		parent->first = v;
+	parent->last = v;
+}
+
+#endif
