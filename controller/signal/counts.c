@@ -11,10 +11,25 @@
 #define COUNT_MAX       9007199254740992.0 /* 2^53 */
 #define BUCKET_NAME_MAX 160
 
-struct reading {
+/* What a sample is, whatever its value. */
+enum meaning_kind { NOTHING, REQUESTS, FAILED_REQUESTS, ERRORS, BUSY, BUCKET };
+struct meaning {
+	enum meaning_kind kind;
+	double bound; /* of a bucket, seconds */
+};
+
+struct counts_reader {
 	const struct preset *preset;
-	const char *model;
+	char *model;
 	char bucket_name[BUCKET_NAME_MAX];
+	struct exposition_layout layout;
+	struct meaning *meanings; /* by the layout's places */
+	unsigned nmeanings;
+};
+
+/* One text. */
+struct reading {
+	struct counts_reader *reader;
 	struct counts *out;
 	bool overflow; /* more distinct bounds than we keep: latency is not used */
 };
@@ -29,14 +44,6 @@ static bool is_ok(const struct preset *p, const struct exposition_sample *s)
 		if (value && str_eq(value, *ok))
 			return true;
 	return false;
-}
-
-static void add_requests(struct reading *r, const struct exposition_sample *s)
-{
-	r->out->known = true;
-	r->out->requests += s->value;
-	if (!is_ok(r->preset, s))
-		r->out->errors += s->value;
 }
 
 /* Below zero, not a number, or more than a double counts one by one: no count. */
@@ -57,7 +64,7 @@ static bool other_model(const char *model, const struct exposition_sample *s)
 /* Adds to the bucket of this bound, in its place; false when there is no room for another. */
 static bool add_bucket(unsigned *n, double *bounds, double *counts, double bound, double count)
 {
-	unsigned i = 0;
+	unsigned i = *n && bounds[*n - 1] < bound ? *n : 0; /* mostly they come in order */
 
 	while (i < *n && bounds[i] < bound)
 		i++;
@@ -81,26 +88,78 @@ static bool bucket_bound(const struct exposition_sample *s, double *bound)
 	return le && str_to_double(le, bound) && !isnan(*bound);
 }
 
+static struct meaning meaning_of(const struct counts_reader *r, const struct exposition_sample *s)
+{
+	const struct preset *p = r->preset;
+	struct meaning m = {.kind = NOTHING};
+
+	if (other_model(r->model, s))
+		return m;
+	if (str_eq(s->name, p->requests_metric)) {
+		m.kind = is_ok(p, s) ? REQUESTS : FAILED_REQUESTS;
+	} else if (p->errors_metric && str_eq(s->name, p->errors_metric)) {
+		m.kind = ERRORS;
+	} else if (p->busy_metric && str_eq(s->name, p->busy_metric)) {
+		m.kind = BUSY;
+	} else if (p->latency_metric && str_eq(s->name, r->bucket_name) &&
+	           bucket_bound(s, &m.bound)) {
+		m.kind = BUCKET;
+		m.bound *= p->latency_unit;
+	}
+	return m;
+}
+
+static void add_value(struct reading *r, const struct meaning *m, double value)
+{
+	struct counts *c = r->out;
+
+	if (!is_count(value))
+		return;
+	switch (m->kind) {
+	case FAILED_REQUESTS:
+		c->errors += value;
+		/* fall through */
+	case REQUESTS:
+		c->known = true;
+		c->requests += value;
+		break;
+	case ERRORS:
+		c->errors += value;
+		break;
+	case BUSY:
+		c->in_flight = (c->in_flight > 0 ? c->in_flight : 0) + value;
+		break;
+	case BUCKET:
+		r->overflow |= !add_bucket(&c->nbuckets, c->bounds, c->buckets, m->bound, value);
+		break;
+	case NOTHING:
+		break;
+	}
+}
+
+static void remember(struct counts_reader *r, unsigned place, const struct meaning *m)
+{
+	if (place >= EXPOSITION_PLACES_MAX)
+		return;
+	if (place == r->nmeanings)
+		r->meanings = xreallocarray(r->meanings, ++r->nmeanings, sizeof(*r->meanings));
+	r->meanings[place] = *m;
+}
+
 static void on_sample(void *arg, const struct exposition_sample *s)
 {
 	struct reading *r = arg;
-	const struct preset *p = r->preset;
-	struct counts *c = r->out;
-	double bound;
+	struct meaning m = meaning_of(r->reader, s);
 
-	if (!is_count(s->value) || other_model(r->model, s))
-		return;
-	if (str_eq(s->name, p->requests_metric)) {
-		add_requests(r, s);
-	} else if (p->errors_metric && str_eq(s->name, p->errors_metric)) {
-		r->out->errors += s->value;
-	} else if (p->busy_metric && str_eq(s->name, p->busy_metric)) {
-		r->out->in_flight = (r->out->in_flight > 0 ? r->out->in_flight : 0) + s->value;
-	} else if (p->latency_metric && str_eq(s->name, r->bucket_name)) {
-		if (bucket_bound(s, &bound))
-			r->overflow |= !add_bucket(&c->nbuckets, c->bounds, c->buckets,
-			                           bound * p->latency_unit, s->value);
-	}
+	remember(r->reader, s->place, &m);
+	add_value(r, &m, s->value);
+}
+
+static void on_known(void *arg, unsigned place, double value)
+{
+	struct reading *r = arg;
+
+	add_value(r, &r->reader->meanings[place], value);
 }
 
 static void bucket_name(char *out, const char *metric)
@@ -108,7 +167,7 @@ static void bucket_name(char *out, const char *metric)
 	snprintf(out, BUCKET_NAME_MAX, "%.150s_bucket", metric);
 }
 
-static void list_names(const struct reading *r, const char **names)
+static void list_names(const struct counts_reader *r, const char **names)
 {
 	const struct preset *p = r->preset;
 	const char *const all[] = {p->requests_metric, p->errors_metric, p->busy_metric,
@@ -120,26 +179,65 @@ static void list_names(const struct reading *r, const char **names)
 	*names = NULL;
 }
 
-int counts_read(const struct preset *p, const char *model, const char *text, size_t len,
-                struct counts *out, struct err *err)
+int counts_reader_read(struct counts_reader *r, const char *text, size_t len, struct counts *out,
+                       struct err *err)
 {
-	struct reading r = {.preset = p, .model = model, .out = out};
+	struct reading d = {.reader = r, .out = out};
 	const char *names[5];
+	const struct exposition_reader x = {.names = names,
+	                                    .fn = on_sample,
+	                                    .layout = &r->layout,
+	                                    .again = on_known,
+	                                    .arg = &d};
 
 	memset(out, 0, sizeof(*out));
 	out->in_flight = -1;
-	if (p->latency_metric)
-		bucket_name(r.bucket_name, p->latency_metric);
-	list_names(&r, names);
-	if (exposition_parse_some(text, len, names, on_sample, &r, err))
+	list_names(r, names);
+	if (exposition_read(&x, text, len, err))
 		return -1;
-	if (r.overflow)
+	if (d.overflow)
 		out->nbuckets = 0;
-	if (p->errors_apart)
+	if (r->preset->errors_apart)
 		out->requests += out->errors;
 	else if (out->errors > out->requests)
 		out->errors = out->requests;
 	return 0;
+}
+
+struct counts_reader *counts_reader_new(const struct preset *p, const char *model)
+{
+	struct counts_reader *r = xcalloc(1, sizeof(*r));
+
+	r->preset = p;
+	r->model = xstrdup_null(model);
+	if (p->latency_metric)
+		bucket_name(r->bucket_name, p->latency_metric);
+	return r;
+}
+
+void counts_reader_free(struct counts_reader *r)
+{
+	if (!r)
+		return;
+	exposition_layout_release(&r->layout);
+	free(r->meanings);
+	free(r->model);
+	free(r);
+}
+
+bool counts_reader_is_for(const struct counts_reader *r, const struct preset *p, const char *model)
+{
+	return r && r->preset == p && str_eq(r->model, model);
+}
+
+int counts_read(const struct preset *p, const char *model, const char *text, size_t len,
+                struct counts *out, struct err *err)
+{
+	struct counts_reader *r = counts_reader_new(p, model);
+	int rc = counts_reader_read(r, text, len, out, err);
+
+	counts_reader_free(r);
+	return rc;
 }
 
 static bool same_bounds(const struct counts *a, const struct counts *b)
@@ -211,10 +309,11 @@ int counts_histogram_read(const char *metric, const char *model, const char *tex
 	struct histogram_reading r = {.model = model, .out = out};
 	char name[BUCKET_NAME_MAX];
 	const char *names[] = {name, NULL};
+	const struct exposition_reader x = {.names = names, .fn = on_histogram_sample, .arg = &r};
 
 	memset(out, 0, sizeof(*out));
 	bucket_name(name, metric);
-	if (exposition_parse_some(text, len, names, on_histogram_sample, &r, err))
+	if (exposition_read(&x, text, len, err))
 		return -1;
 	if (r.overflow)
 		out->n = 0;

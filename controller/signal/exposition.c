@@ -3,15 +3,19 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "tidegate/base/alloc.h"
 #include "tidegate/base/buf.h"
 #include "tidegate/base/str.h"
 
-#define LINE_MAX_BYTES (64u << 10)
+#define LINE_MAX_BYTES  (64u << 10)
+#define START_MAX_BYTES 512u /* of a line that a layout keeps */
+#define VALUE_MAX_BYTES 31u
 
 /* One line being read: `p` walks a private, modifiable copy, so that values are cut in place. */
 struct line {
 	char *p;
 	unsigned number;
+	char *value;
 	struct exposition_sample sample;
 };
 
@@ -128,7 +132,7 @@ static int read_value(struct line *l, struct err *err)
 	char *start;
 
 	skip_blanks(l);
-	start = l->p;
+	start = l->value = l->p;
 	while (*l->p && *l->p != ' ' && *l->p != '\t')
 		l->p++;
 	*l->p = '\0';
@@ -161,23 +165,94 @@ static int read_sample(struct line *l, size_t n, struct err *err)
 	return 0;
 }
 
-static int parse_line(struct buf *copy, const char *text, size_t len, size_t name, unsigned number,
-                      exposition_fn fn, void *arg, struct err *err)
-{
-	struct line l = {.number = number};
+/* --- layouts ------------------------------------------------------------------------------- */
 
-	buf_reset(copy);
-	if (buf_add(copy, text, len))
+void exposition_layout_release(struct exposition_layout *l)
+{
+	while (l->n)
+		free(l->lines[--l->n].start);
+	free(l->lines);
+	l->lines = NULL;
+}
+
+static void layout_keep(struct exposition_layout *l, unsigned place, const char *start, size_t len)
+{
+	struct exposition_line *line;
+
+	if (place >= EXPOSITION_PLACES_MAX)
+		return;
+	if (place == l->n) {
+		l->lines = xreallocarray(l->lines, ++l->n, sizeof(*l->lines));
+		l->lines[place].start = NULL;
+	}
+	line = &l->lines[place];
+	free(line->start);
+	line->len = len <= START_MAX_BYTES ? len : 0;
+	line->start = line->len ? xstrndup(start, len) : NULL;
+}
+
+/* A number and nothing behind it; anything else is for who reads whole lines, and tells errors. */
+static bool is_value(const char *text, size_t len, double *value)
+{
+	static const bool in_number[256] = {['0' ... '9'] = true, ['.'] = true, ['-'] = true,
+	                                    ['+'] = true,         ['e'] = true, ['E'] = true};
+	char copy[VALUE_MAX_BYTES + 1];
+
+	if (!len || len > VALUE_MAX_BYTES)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (!in_number[(unsigned char)text[i]])
+			return false;
+		copy[i] = text[i];
+	}
+	copy[len] = '\0';
+	return str_to_double(copy, value);
+}
+
+static bool layout_knows(const struct exposition_layout *l, unsigned place, const char *text,
+                         size_t len, double *value)
+{
+	const struct exposition_line *line;
+
+	if (!l || place >= l->n)
+		return false;
+	line = &l->lines[place];
+	return line->len && len > line->len && !memcmp(text, line->start, line->len) &&
+	       is_value(text + line->len, len - line->len, value);
+}
+
+/* --- texts --------------------------------------------------------------------------------- */
+
+struct reading {
+	const struct exposition_reader *r;
+	struct buf copy; /* of a line */
+	unsigned number; /* of the line, from 1 */
+	unsigned place;  /* of the sample that comes next */
+};
+
+/* name: length of the name, as known_name(). */
+static int read_line(struct reading *d, const char *text, size_t len, size_t name, struct err *err)
+{
+	struct line l;
+
+	l.number = d->number;
+	l.sample.nlabels = 0;
+	buf_reset(&d->copy);
+	if (buf_add(&d->copy, text, len))
 		return bad(&l, err, "longer than 64 kB");
-	if (strlen(copy->data) != len)
+	if (strlen(d->copy.data) != len)
 		return bad(&l, err, "contains a NUL byte");
-	l.p = copy->data;
+	l.p = d->copy.data;
 	skip_blanks(&l);
 	if (*l.p == '#' || *l.p == '\0' || *l.p == '\r')
 		return 0;
 	if (read_sample(&l, name, err))
 		return -1;
-	fn(arg, &l.sample);
+	l.sample.place = d->place;
+	if (d->r->layout)
+		layout_keep(d->r->layout, d->place, text, (size_t)(l.value - d->copy.data));
+	d->place++;
+	d->r->fn(d->r->arg, &l.sample);
 	return 0;
 }
 
@@ -201,32 +276,42 @@ static size_t known_name(const char *text, size_t len, const char *const *names,
 	return 0;
 }
 
-int exposition_parse(const char *text, size_t len, exposition_fn fn, void *arg, struct err *err)
+static int take_line(struct reading *d, const char *text, size_t len, struct err *err)
 {
-	return exposition_parse_some(text, len, NULL, fn, arg, err);
-}
-
-int exposition_parse_some(const char *text, size_t len, const char *const *names, exposition_fn fn,
-                          void *arg, struct err *err)
-{
-	cleanup_buf struct buf copy;
-	const char *end = text + len, *eol;
-	unsigned number = 1;
+	const struct exposition_reader *r = d->r;
+	double value;
+	size_t name;
 	bool other;
 
-	buf_init(&copy, LINE_MAX_BYTES);
-	for (; text < end; text = eol + 1, number++) {
-		size_t length, name;
+	if (layout_knows(r->layout, d->place, text, len, &value)) {
+		r->again(r->arg, d->place++, value);
+		return 0;
+	}
+	name = known_name(text, len, r->names, &other);
+	return other ? 0 : read_line(d, text, len, name, err);
+}
 
+int exposition_read(const struct exposition_reader *r, const char *text, size_t len,
+                    struct err *err)
+{
+	struct reading d = {.r = r, .number = 1};
+	const char *end = text + len, *eol;
+	int rc = 0;
+
+	buf_init(&d.copy, LINE_MAX_BYTES);
+	for (; text < end && !rc; text = eol + 1, d.number++) {
 		eol = memchr(text, '\n', (size_t)(end - text));
 		if (!eol)
 			eol = end;
-		length = (size_t)(eol - text);
-		name = known_name(text, length, names, &other);
-		if (other)
-			continue;
-		if (parse_line(&copy, text, length, name, number, fn, arg, err))
-			return -1;
+		rc = take_line(&d, text, (size_t)(eol - text), err);
 	}
-	return 0;
+	buf_release(&d.copy);
+	return rc;
+}
+
+int exposition_parse(const char *text, size_t len, exposition_fn fn, void *arg, struct err *err)
+{
+	const struct exposition_reader r = {.fn = fn, .arg = arg};
+
+	return exposition_read(&r, text, len, err);
 }

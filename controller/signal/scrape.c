@@ -29,11 +29,12 @@ struct group {
 	char *name;
 	char *scores; /* NULL = no histogram is asked for */
 	int64_t period_ms;
-	uint64_t round;     /* number of the last one that began, from 1 */
-	bool open;          /* its end has not been told yet */
-	unsigned awaited;   /* targets that it waits for, */
-	unsigned doubted;   /* and for a moment only: they were silent the last time */
-	struct map targets; /* pod -> struct target */
+	uint64_t round;               /* number of the last one that began, from 1 */
+	bool open;                    /* its end has not been told yet */
+	unsigned awaited;             /* targets that it waits for, */
+	unsigned doubted;             /* and for a moment only: they were silent the last time */
+	struct map targets;           /* pod -> struct target */
+	struct counts_reader *reader; /* of whom was read last: mostly all are alike */
 };
 
 struct target {
@@ -105,6 +106,7 @@ static void group_free(struct scraper *s, struct group *g)
 	map_release(&g->targets, NULL);
 	heap_remove(&s->due, &g->due);
 	heap_remove(&s->ends, &g->end);
+	counts_reader_free(g->reader);
 	free(g->name);
 	free(g->scores);
 	free(g);
@@ -222,6 +224,18 @@ static void report(struct target *t, const struct counts *now,
 	t->scraper->fn(t->scraper->arg, &r);
 }
 
+static int read_counts(struct target *t, const struct http_result *res, struct counts *out,
+                       struct err *err)
+{
+	struct group *g = t->group;
+
+	if (!counts_reader_is_for(g->reader, t->preset, t->model)) {
+		counts_reader_free(g->reader);
+		g->reader = counts_reader_new(t->preset, t->model);
+	}
+	return counts_reader_read(g->reader, res->body, res->body_len, out, err);
+}
+
 static void on_done(void *arg, const struct http_result *res)
 {
 	struct target *t = arg;
@@ -234,7 +248,7 @@ static void on_done(void *arg, const struct http_result *res)
 	if (err.class == ERR_NONE && res->status != 200)
 		err_set(&err, ERR_PROTOCOL, "%s answered %d", t->url, res->status);
 	if (err.class == ERR_NONE)
-		counts_read(t->preset, t->model, res->body, res->body_len, &now, &err);
+		read_counts(t, res, &now, &err);
 	if (err.class == ERR_NONE)
 		has_scores = take_scores(t, res, &scores);
 	t->silent = err.class != ERR_NONE &&

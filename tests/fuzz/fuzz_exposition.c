@@ -1,6 +1,7 @@
 /*
  * Any bytes as a metrics text: names and values handed out are well-formed, and what is counted
- * of them is finite, ordered, and never less than nothing.
+ * of them is finite, ordered, and never less than nothing. Who remembers what the texts look like
+ * counts the same.
  */
 #include <math.h>
 #include <stdbool.h>
@@ -60,6 +61,23 @@ static void check_increment(const struct preset *p, const char *text, size_t siz
 		check_counts(&grown);
 }
 
+/* The halves one after the other, and each once more. */
+static void check_reader(const struct preset *p, const char *text, size_t size)
+{
+	struct counts_reader *r = counts_reader_new(p, "m");
+	struct counts alone, known;
+
+	for (unsigned i = 0; i < 4; i++) {
+		const char *part = text + (i / 2) * (size / 2);
+		size_t n = size / 2;
+		int rc = counts_read(p, "m", part, n, &alone, NULL);
+
+		require(counts_reader_read(r, part, n, &known, NULL) == rc);
+		require(rc || !memcmp(&alone, &known, sizeof(alone)));
+	}
+	counts_reader_free(r);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
 	static const char *const ok[] = {"OK", NULL};
@@ -81,7 +99,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 
 	if (exposition_parse(text, size, check_sample, &budget, &err))
 		require(err.msg[0] && err.class == ERR_PROTOCOL);
-	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++)
+	for (size_t i = 0; i < sizeof(presets) / sizeof(presets[0]); i++) {
 		check_increment(&presets[i], text, size);
+		check_reader(&presets[i], text, size);
+	}
 	return 0;
 }

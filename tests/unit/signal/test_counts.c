@@ -54,6 +54,38 @@ static void test_reading(void **state)
 	assert_true(isinf(c.bounds[2]) && c.buckets[2] == 100);
 }
 
+/* A reader says of each text what is read without one, whatever it saw before. */
+static void test_reader(void **state)
+{
+	static const char *const texts[] = {
+		COUNT("OK", 90) COUNT("INTERNAL", 7) BUCKET("18", 5) BUCKET("+Inf", 97),
+		COUNT("OK", 95) COUNT("INTERNAL", 8) BUCKET("18", 6) BUCKET("+Inf", 103),
+		COUNT("INTERNAL", 8) COUNT("OK", 95) BUCKET("18", 6) BUCKET("36", 7)
+			BUCKET("+Inf", 103),
+		":tensorflow:serving:request_count{model_name=\"other\",status=\"OK\"} 9\n" COUNT(
+			"OK", 96),
+		":tensorflow:serving:request_count{model_name=\"other\",status=\"OK\"} 12\n" COUNT(
+			"OK", -1),
+		":tensorflow:serving:request_count{model_name=\"other\",status=\"OK\"} 13\n" COUNT(
+			"OK", 97),
+		"",
+	};
+	struct counts_reader *r = counts_reader_new(&tf, "ranker");
+	struct counts c, want;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		want = read_text(&tf, texts[i]);
+		assert_int_equal(counts_reader_read(r, texts[i], strlen(texts[i]), &c, NULL), 0);
+		assert_memory_equal(&c, &want, sizeof(c));
+	}
+	assert_true(counts_reader_is_for(r, &tf, "ranker"));
+	assert_false(counts_reader_is_for(r, &tf, "other"));
+	assert_false(counts_reader_is_for(r, &apart, "ranker"));
+	assert_false(counts_reader_is_for(NULL, &tf, "ranker"));
+	counts_reader_free(r);
+}
+
 static void test_other_models_do_not_count(void **state)
 {
 	struct counts c = read_text(
@@ -207,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_reader),
 		cmocka_unit_test(test_other_models_do_not_count),
 		cmocka_unit_test(test_absent_counter_is_unknown_not_zero),
 		cmocka_unit_test(test_errors_counted_apart),

@@ -145,23 +145,92 @@ static void test_some_names(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct err err = ERR_INIT;
 		cleanup_buf struct buf b;
+		const struct exposition_reader r = {.names = names, .fn = show, .arg = &b};
 		int rc;
 
 		buf_init(&b, 4096);
-		rc = exposition_parse_some(rows[i].text, strlen(rows[i].text), names, show, &b,
-		                           &err);
+		rc = exposition_read(&r, rows[i].text, strlen(rows[i].text), &err);
 		assert_int_equal(rc, rows[i].want ? 0 : -1);
 		if (rows[i].want)
 			assert_string_equal(str_or(b.data, ""), rows[i].want);
 	}
 }
 
+static void show_known(void *arg, unsigned place, double value)
+{
+	buf_addf(arg, "#%u %g;", place, value);
+}
+
+/* Each text after those before it: what begins as it did is told by its place. */
+static void test_layout(void **state)
+{
+	static const struct {
+		const char *text, *want; /* NULL: refused */
+	} rows[] = {
+		{"# x\na{le=\"1\"} 1\na{le=\"2\"}  2\nb 3", "a[le=1] 1;a[le=2] 2;b 3;"},
+		{"# x\na{le=\"1\"} 7\na{le=\"2\"}  8.5\nb 1e3", "#0 7;#1 8.5;#2 1000;"},
+		{"a{le=\"1\"} 1\nb 3\n", "#0 1;b 3;"},
+		{"a{le=\"1\"} 1\nb 3\nb 4", "#0 1;#1 3;#2 4;"},
+		{"a{le=\"1\"} 1 1700000000\nb +Inf\n", "a[le=1] 1;b inf;"},
+		{"a{le=\"1\"} 5\nb 6\n", "#0 5;#1 6;"},
+		{"a{le=\"1\"} 5x\n", NULL},
+		{"a{le=\"1\"} \n", NULL},
+		{"a{le=\"1\"} 1\nb 3", "#0 1;#1 3;"},
+	};
+	struct exposition_layout layout = {NULL, 0};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		cleanup_buf struct buf b;
+		const struct exposition_reader r = {
+			.fn = show, .again = show_known, .layout = &layout, .arg = &b};
+		int rc;
+
+		buf_init(&b, 4096);
+		rc = exposition_read(&r, rows[i].text, strlen(rows[i].text), NULL);
+		assert_int_equal(rc, rows[i].want ? 0 : -1);
+		if (rows[i].want)
+			assert_string_equal(str_or(b.data, ""), rows[i].want);
+	}
+	exposition_layout_release(&layout);
+}
+
+/* What is kept of a hostile text is bounded; what is not kept is read all the same. */
+static void test_layout_is_bounded(void **state)
+{
+	struct exposition_layout layout = {NULL, 0};
+	cleanup_buf struct buf text, out;
+	const struct exposition_reader r = {
+		.fn = show, .again = show_known, .layout = &layout, .arg = &out};
+
+	(void)state;
+	buf_init(&text, 1 << 20);
+	buf_addf(&text, "a{x=\"%0600d\"} 1\n", 0);
+	for (unsigned i = 1; i < 2 * EXPOSITION_PLACES_MAX; i++)
+		buf_addstr(&text, "b 1\n");
+	for (unsigned n = 0; n < 2; n++) {
+		buf_init(&out, 1 << 20);
+		assert_int_equal(exposition_read(&r, text.data, text.len, NULL), 0);
+		assert_int_equal(layout.n, EXPOSITION_PLACES_MAX);
+		assert_null(layout.lines[0].start);
+		assert_non_null(strstr(out.data, "00] 1;"));
+		assert_true(str_ends(out.data, "b 1;"));
+		assert_int_equal(strstr(out.data, "#1 1;") != NULL, n);
+		buf_release(&out);
+	}
+	exposition_layout_release(&layout);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_samples),    cmocka_unit_test(test_error_names_the_line),
-		cmocka_unit_test(test_bounds),     cmocka_unit_test(test_any_cut),
+		cmocka_unit_test(test_samples),
+		cmocka_unit_test(test_error_names_the_line),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_any_cut),
 		cmocka_unit_test(test_some_names),
+		cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_layout_is_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
