@@ -56,7 +56,7 @@ static int reserve(struct buf *b, size_t n)
 	return 0;
 }
 
-char *buf_extend(struct buf *b, size_t n)
+char *buf_grow(struct buf *b, size_t n)
 {
 	char *p;
 

@@ -64,19 +64,33 @@ void heap_set(struct heap *h, struct heap_node *n, int64_t key)
 		heap_set_last(h, n, key);
 }
 
+/* To where its key belongs, which is in one of the two directions. */
+static void sift(struct heap *h, struct heap_node *n)
+{
+	if (n->pos > 1 && before(n, h->v[n->pos / 2 - 1]))
+		sift_up(h, n);
+	else
+		sift_down(h, n);
+}
+
+static void append(struct heap *h, struct heap_node *n)
+{
+	if (h->len == h->cap) {
+		h->cap = h->cap ? h->cap * 2 : 16;
+		h->v = xreallocarray(h->v, h->cap, sizeof(*h->v));
+	}
+	put(h, ++h->len, n);
+	sift_up(h, n);
+}
+
 void heap_set_last(struct heap *h, struct heap_node *n, int64_t key)
 {
 	n->key = key;
 	n->seq = h->next_seq++;
-	if (!heap_node_in(n)) {
-		if (h->len == h->cap) {
-			h->cap = h->cap ? h->cap * 2 : 16;
-			h->v = xreallocarray(h->v, h->cap, sizeof(*h->v));
-		}
-		put(h, ++h->len, n);
-	}
-	sift_up(h, n);
-	sift_down(h, n);
+	if (heap_node_in(n))
+		sift(h, n);
+	else
+		append(h, n);
 }
 
 void heap_remove(struct heap *h, struct heap_node *n)
@@ -91,8 +105,7 @@ void heap_remove(struct heap *h, struct heap_node *n)
 	if (last == n)
 		return;
 	put(h, pos, last);
-	sift_up(h, last);
-	sift_down(h, last);
+	sift(h, last);
 }
 
 struct heap_node *heap_min(const struct heap *h)

@@ -128,14 +128,9 @@ static bool read_escape(struct parse *c, char **to)
 	return true;
 }
 
-/* Most of a text is this, so it goes first. */
 static void skip_plain(struct parse *c)
 {
-	static const bool plain[256] = {
-		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... 0x7f] = true};
-
-	while (c->p < c->end && plain[(unsigned char)*c->p])
-		c->p++;
+	c->p += str_plain_run(c->p, (size_t)(c->end - c->p));
 }
 
 static char *place_of(const struct parse *c, const char *at)

@@ -38,18 +38,6 @@ static int add_escape(struct buf *out, uint32_t cp)
 	}
 }
 
-/* Bytes from s on that stand for themselves: nearly all of them. */
-static size_t plain_run(const char *s, size_t n)
-{
-	static const bool plain[256] = {
-		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
-	size_t i = 0;
-
-	while (i < n && plain[(unsigned char)s[i]])
-		i++;
-	return i;
-}
-
 static int add_plain(struct buf *out, const char *s, size_t n)
 {
 	char *to = buf_extend(out, n + 2);
@@ -67,7 +55,7 @@ static int add_escaped(struct buf *out, const char *s, size_t n)
 	size_t i = 0, plain = 0;
 	int rc = buf_addch(out, '"');
 
-	while ((i += plain_run(s + i, n - i)) < n) {
+	while ((i += str_plain_run(s + i, n - i)) < n) {
 		uint32_t cp = 0;
 		size_t k = str_utf8_next(s + i, n - i, &cp);
 
@@ -87,7 +75,7 @@ static int add_escaped(struct buf *out, const char *s, size_t n)
 
 static int add_string(struct buf *out, const char *s, size_t n)
 {
-	return plain_run(s, n) == n ? add_plain(out, s, n) : add_escaped(out, s, n);
+	return str_plain_run(s, n) == n ? add_plain(out, s, n) : add_escaped(out, s, n);
 }
 
 static int add_double(struct buf *out, double v)

@@ -1,16 +1,12 @@
 #include "tidegate/base/str.h"
 
 #include <ctype.h>
+#include <endian.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool str_eq(const char *a, const char *b)
-{
-	return a == b || (a && b && !strcmp(a, b));
-}
 
 bool str_empty(const char *s)
 {
@@ -298,6 +294,41 @@ void base64_encode(const void *in, size_t n, char *out)
 		n -= k;
 	}
 	*out = '\0';
+}
+
+#define EACH_BYTE(b) (0x0101010101010101ULL * (b))
+
+/* Top bits of bytes that are zero. Above the lowest of them one may be wrong, by its borrow. */
+static inline uint64_t zero_bytes(uint64_t w)
+{
+	return (w - EACH_BYTE(1)) & ~w & EACH_BYTE(0x80);
+}
+
+/* Likewise of the bytes that are not plain. */
+static inline uint64_t special_bytes(uint64_t w)
+{
+	uint64_t below_blank = (w - EACH_BYTE(' ')) & ~w;
+
+	return ((below_blank | w) & EACH_BYTE(0x80)) | zero_bytes(w ^ EACH_BYTE('"')) |
+	       zero_bytes(w ^ EACH_BYTE('\\')) | zero_bytes(w ^ EACH_BYTE(0x7f));
+}
+
+size_t str_plain_run(const char *s, size_t n)
+{
+	static const bool plain[256] = {
+		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+	size_t i = 0;
+	uint64_t w, special;
+
+	for (; n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, s + i, sizeof(w));
+		special = special_bytes(le64toh(w));
+		if (special)
+			return i + (size_t)__builtin_ctzll(special) / 8;
+	}
+	while (i < n && plain[(unsigned char)s[i]])
+		i++;
+	return i;
 }
 
 size_t str_utf8_next(const char *s, size_t n, uint32_t *cp)

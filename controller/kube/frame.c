@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "tidegate/base/str.h"
+
 enum frame_state {
 	ST_START,       /* before an object, or before the list */
 	ST_OBJECT,      /* inside a watch object or a list item */
@@ -139,8 +141,11 @@ static void skip_text(struct cursor *c)
 {
 	static const bool says[256] = {[0 ... 0x1f] = true, ['"'] = true, ['\\'] = true};
 
-	while (c->pos < c->len && !says[(unsigned char)c->data[c->pos]])
-		c->pos++;
+	for (;; c->pos++) {
+		c->pos += str_plain_run(c->data + c->pos, c->len - c->pos);
+		if (c->pos == c->len || says[(unsigned char)c->data[c->pos]])
+			break;
+	}
 }
 
 /* Skips string content up to its end, the end of the chunk, or a byte of a key that may match. */

@@ -26,16 +26,29 @@ void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b);
 /* Empties it, keeps the memory (gives it back when it had grown beyond 64 kB). */
 void buf_reset(struct buf *b);
+/* For buf_extend(): there is not room enough yet. */
+char *buf_grow(struct buf *b, size_t n);
+/* n bytes more, for the caller to write; NULL, and nothing added, beyond the maximum. */
+static inline char *buf_extend(struct buf *b, size_t n)
+{
+	char *p;
+
+	if (n >= b->cap - b->len)
+		return buf_grow(b, n);
+	p = b->data + b->len;
+	b->len += n;
+	b->data[b->len] = '\0';
+	return p;
+}
 int buf_add(struct buf *b, const void *p, size_t n);
 int buf_addstr(struct buf *b, const char *s);
-/* n bytes more, for the caller to write; NULL, and nothing added, beyond the maximum. */
-char *buf_extend(struct buf *b, size_t n);
 static inline int buf_addch(struct buf *b, char c)
 {
-	if (b->len + 1 >= b->cap)
-		return buf_add(b, &c, 1);
-	b->data[b->len++] = c;
-	b->data[b->len] = '\0';
+	char *to = buf_extend(b, 1);
+
+	if (!to)
+		return -1;
+	*to = c;
 	return 0;
 }
 int buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

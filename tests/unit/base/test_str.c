@@ -348,6 +348,28 @@ static void test_names(void **state)
 	assert_false(str_is_dns_subdomain(text));
 }
 
+/* Every byte at every place of a text that is longer than what is looked at in one go. */
+static void test_plain_run(void **state)
+{
+	char text[40];
+
+	(void)state;
+	for (unsigned n = 0; n <= sizeof(text); n++)
+		for (unsigned at = 0; at < n; at++)
+			for (unsigned c = 0; c < 256; c++) {
+				bool plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+
+				memset(text, c % 2 ? 'a' : '!', sizeof(text));
+				text[at] = (char)c;
+				assert_int_equal(str_plain_run(text, n), plain ? n : at);
+				if (at + 1 < n) {
+					text[at + 1] = '"';
+					assert_int_equal(str_plain_run(text, n),
+					                 plain ? at + 1 : at);
+				}
+			}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(test_safe_encode),    cmocka_unit_test(test_base64_vectors),
 		cmocka_unit_test(test_base64_refuses), cmocka_unit_test(test_base64_all_bytes),
 		cmocka_unit_test(test_utf8),           cmocka_unit_test(test_names),
+		cmocka_unit_test(test_plain_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
