@@ -49,7 +49,7 @@ static void free_block(struct arena_block *b)
 {
 	struct spare *s = spare_of(b->cap);
 
-	if (!s || s->n >= SPARE_MAX) {
+	if (!s || s->n == SPARE_MAX) {
 		free(b);
 		return;
 	}

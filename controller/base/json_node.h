@@ -21,6 +21,9 @@ struct cJSON {
 	char *text;                 /* of a string; of a number that a double may not hold */
 	double number;
 	enum json_type type;
+	/* All of it stands for itself when it is written again (str_plain_run()); false: not known.
+	 */
+	bool plain_key, plain_text;
 };
 
 /* NULL has no type. */

@@ -188,8 +188,8 @@ static bool read_mixed(struct parse *c, const char *from, char **out)
 	return true;
 }
 
-/* *out: the text, where the caller wants it. */
-static bool read_string(struct parse *c, char **out)
+/* *out: the text, where the caller wants it, and *plain: whether it stands for itself. */
+static bool read_string(struct parse *c, char **out, bool *plain)
 {
 	const char *from = c->p + 1;
 
@@ -200,6 +200,7 @@ static bool read_string(struct parse *c, char **out)
 		return read_mixed(c, from, out);
 	if (out) {
 		*out = place_of(c, from);
+		*plain = true;
 		*place_of(c, c->p) = '\0';
 	}
 	c->p++;
@@ -306,7 +307,7 @@ static bool drop_value(struct parse *c, struct cJSON *v)
 static bool read_key(struct parse *c, struct cJSON *v)
 {
 	c->member = c->p;
-	if (!read_string(c, v ? &v->key : NULL))
+	if (!read_string(c, v ? &v->key : NULL, v ? &v->plain_key : NULL))
 		return false;
 	skip_blanks(c);
 	if (!take(c, ':'))
@@ -361,7 +362,7 @@ static bool read_text(struct parse *c, struct cJSON *v)
 {
 	if (v)
 		v->type = JSON_STRING;
-	return read_string(c, v ? &v->text : NULL);
+	return read_string(c, v ? &v->text : NULL, v ? &v->plain_text : NULL);
 }
 
 static bool read_value(struct parse *c, struct cJSON *v)

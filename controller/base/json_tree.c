@@ -43,9 +43,11 @@ struct cJSON *json_copy(struct arena *a, const struct cJSON *v)
 
 	copy->number = v->number;
 	copy->text = arena_strdup(a, v->text);
+	copy->plain_text = v->plain_text;
 	json_for_each (it, v) {
 		member = json_copy(a, it);
 		member->key = arena_strdup(a, it->key);
+		member->plain_key = it->plain_key;
 		json_node_append(copy, member);
 	}
 	return copy;

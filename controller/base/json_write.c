@@ -78,6 +78,14 @@ static int add_string(struct buf *out, const char *s, size_t n)
 	return str_plain_run(s, n) == n ? add_plain(out, s, n) : add_escaped(out, s, n);
 }
 
+/* Of a tree, where it may be known already that it is plain. */
+static int add_text(struct buf *out, const char *s, bool plain)
+{
+	size_t n = strlen(s);
+
+	return plain ? add_plain(out, s, n) : add_string(out, s, n);
+}
+
 static int add_double(struct buf *out, double v)
 {
 	char text[STR_DOUBLE_MAX];
@@ -96,7 +104,7 @@ static int add_members(struct buf *out, const struct cJSON *v, const char *brack
 		if (it != v->first)
 			rc |= buf_addch(out, ',');
 		if (v->type == JSON_OBJECT) {
-			rc |= add_string(out, it->key, strlen(it->key));
+			rc |= add_text(out, it->key, it->plain_key);
 			rc |= buf_addch(out, ':');
 		}
 		rc |= add_value(out, it);
@@ -114,7 +122,7 @@ static int add_value(struct buf *out, const struct cJSON *v)
 	case JSON_ARRAY:
 		return add_members(out, v, "[]");
 	case JSON_STRING:
-		return add_string(out, v->text, strlen(v->text));
+		return add_text(out, v->text, v->plain_text);
 	case JSON_TRUE:
 		return buf_addstr(out, "true");
 	case JSON_FALSE:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tidegate/base/alloc.h"
+#include "tidegate/base/str.h"
 
 #define MAP_MIN_CAP 8
 
@@ -21,25 +22,9 @@ struct map_slot {
 	uint32_t at; /* position of the entry, counted from 1; 0 = free */
 };
 
-static uint64_t mix(uint64_t h, uint64_t word)
-{
-	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
-	return h ^ h >> 32;
-}
-
-/* Eight bytes at a time: keys are long, and most of a look-up is this. */
 static uint32_t hash_key(const char *key)
 {
-	size_t n = strlen(key);
-	uint64_t h = n, word;
-
-	for (; n >= sizeof(word); n -= sizeof(word), key += sizeof(word)) {
-		memcpy(&word, key, sizeof(word));
-		h = mix(h, word);
-	}
-	word = 0;
-	memcpy(&word, key, n);
-	return (uint32_t)mix(h, word);
+	return (uint32_t)str_hash_fast(key, strlen(key));
 }
 
 void map_init(struct map *m)

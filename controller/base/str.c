@@ -172,14 +172,21 @@ bool str_to_double(const char *s, double *out)
 
 char *str_from_i64(int64_t v, char *buf)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	char digits[STR_I64_MAX];
 	size_t n = sizeof(digits);
 	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
 
 	digits[--n] = '\0';
-	do
-		digits[--n] = (char)('0' + rest % 10);
-	while (rest /= 10);
+	for (; rest > 99; rest /= 100)
+		memcpy(digits + (n -= 2), pairs + 2 * (rest % 100), 2);
+	if (rest > 9)
+		memcpy(digits + (n -= 2), pairs + 2 * rest, 2);
+	else
+		digits[--n] = (char)('0' + rest);
 	if (v < 0)
 		digits[--n] = '-';
 	return memcpy(buf, digits + n, sizeof(digits) - n);
@@ -212,6 +219,26 @@ uint64_t str_hash(uint64_t seed, const void *p, size_t n)
 		seed *= 0x100000001b3ULL;
 	}
 	return seed;
+}
+
+static uint64_t mix(uint64_t h, uint64_t word)
+{
+	h = (h ^ word) * 0x9e3779b97f4a7c15ULL;
+	return h ^ h >> 32;
+}
+
+uint64_t str_hash_fast(const void *p, size_t n)
+{
+	const unsigned char *c = p;
+	uint64_t h = n, word;
+
+	for (; n >= sizeof(word); n -= sizeof(word), c += sizeof(word)) {
+		memcpy(&word, c, sizeof(word));
+		h = mix(h, word);
+	}
+	word = 0;
+	memcpy(&word, c, n);
+	return mix(h, word);
 }
 
 void str_safe_encode(uint64_t v, char *out, size_t n)

@@ -278,12 +278,26 @@ static void set_options(struct http_call *call)
 
 /* --- start --------------------------------------------------------------------------------- */
 
+/* Apart, for an error is large and there is hardly ever one. */
+static struct err *early_err(struct http_call *call)
+{
+	if (!call->early)
+		call->early = xcalloc(1, sizeof(*call->early));
+	return call->early;
+}
+
+static void take_method(struct http_call *call, const char *method)
+{
+	if (!str_copy(call->method, sizeof(call->method), method))
+		err_set(early_err(call), ERR_INVALID, "not an HTTP method: %.40s", method);
+}
+
 static void copy_headers(struct http_call *call, const char *const *headers)
 {
 	for (; headers && *headers; headers++) {
 		if (strpbrk(*headers, "\r\n")) {
 			/* Not the line itself: it may hold a token. */
-			err_set(&call->early, ERR_INVALID,
+			err_set(early_err(call), ERR_INVALID,
 			        "a request header has a line break in it (a token file with more "
 			        "than one line?)");
 			return;
@@ -310,7 +324,7 @@ static void use_server_name(struct http_call *call, CURLU *u, const char *host, 
 	curl_free(explicit_port);
 	if (curl_url_set(u, CURLUPART_HOST, name, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_URL, &url, 0) != CURLUE_OK) {
-		err_set(&call->early, ERR_INVALID, "tls-server-name \"%s\" is not a host name",
+		err_set(early_err(call), ERR_INVALID, "tls-server-name \"%s\" is not a host name",
 		        want);
 		return;
 	}
@@ -386,10 +400,10 @@ static void take_url(struct http_call *call)
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK) {
-		err_set(&call->early, ERR_INVALID,
+		err_set(early_err(call), ERR_INVALID,
 		        "not a URL that can be used (want http://HOST[:PORT]/... or https://...)");
 	} else if (!str_eq(scheme, "http") && !str_eq(scheme, "https")) {
-		err_set(&call->early, ERR_INVALID, "URL scheme \"%s\" is not http or https",
+		err_set(early_err(call), ERR_INVALID, "URL scheme \"%s\" is not http or https",
 		        scheme);
 	} else {
 		snprintf(call->target, sizeof(call->target), "%s:%s", host, port);
@@ -407,7 +421,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	struct http_call *call = xcalloc(1, sizeof(*call));
 
 	call->client = c;
-	call->method = xstrdup(str_or(r->method, "GET"));
+	take_method(call, str_or(r->method, "GET"));
 	call->url = xstrdup_null(r->url);
 	if (r->body) {
 		call->body = xmalloc(r->body_len + 1);
@@ -434,7 +448,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	copy_headers(call, r->headers);
 	take_url(call);
 	if (c->retired)
-		err_set(&call->early, ERR_CANCELED, "this HTTP client is retired");
+		err_set(early_err(call), ERR_CANCELED, "this HTTP client is retired");
 	list_push_back(&c->waiting, &call->node);
 	c->ncalls++;
 	http_client_kick(c);
@@ -446,8 +460,8 @@ void http_call_launch(struct http_call *call)
 	struct http_client *c = call->client;
 	CURLMcode rc;
 
-	if (call->early.class != ERR_NONE) {
-		http_call_finish(call, &call->early);
+	if (call->early) {
+		http_call_finish(call, call->early);
 		return;
 	}
 	list_remove(&call->node);
@@ -468,8 +482,8 @@ void http_call_launch(struct http_call *call)
 			return;
 		}
 	}
-	err_set(&call->early, ERR_INTERNAL, "libcurl refused the transfer");
-	http_call_finish(call, &call->early);
+	err_set(early_err(call), ERR_INTERNAL, "libcurl refused the transfer");
+	http_call_finish(call, call->early);
 }
 
 /* --- end ----------------------------------------------------------------------------------- */
@@ -496,7 +510,7 @@ static void call_free(struct http_call *call)
 	curl_slist_free_all(call->headers);
 	curl_slist_free_all(call->connect_to);
 	buf_release(&call->answer);
-	free(call->method);
+	free(call->early);
 	free(call->url);
 	free(call->body);
 	free(call->warning);

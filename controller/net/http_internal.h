@@ -51,7 +51,8 @@ struct http_client {
 };
 
 /* Largest head of an answer, all of its lines together. */
-#define HTTP_HEAD_MAX (256 * 1024)
+#define HTTP_HEAD_MAX   (256 * 1024)
+#define HTTP_METHOD_MAX 15
 
 struct http_call {
 	struct list node;
@@ -64,7 +65,8 @@ struct http_call {
 	bool tls_refused;
 
 	/* the request, copied */
-	char *method, *url;
+	char method[HTTP_METHOD_MAX + 1];
+	char *url;
 	struct curl_slist *headers, *connect_to;
 	char *body;
 	size_t body_len;
@@ -86,8 +88,8 @@ struct http_call {
 	int status;         /* likewise */
 	struct timer stall; /* re-armed when it fires, not at each byte */
 	int64_t start_ms, last_byte_ms;
-	struct err early; /* why it cannot be started at all */
-	char target[128]; /* "host:port", for texts */
+	struct err *early; /* why it cannot be started at all; NULL: it can */
+	char target[128];  /* "host:port", for texts */
 	char curl_text[CURL_ERROR_SIZE];
 };
 

@@ -1,3 +1,4 @@
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,18 +13,24 @@ static int pod_by_name(const void *a, const void *b)
 	return strcmp((*x)->meta.name, (*y)->meta.name);
 }
 
+static unsigned count_owned(const struct store *s, const char *owner_uid, unsigned most)
+{
+	const struct object *o;
+	unsigned n = 0;
+
+	for (o = store_next_owned(s, owner_uid, NULL); o && n < most;
+	     o = store_next_owned(s, owner_uid, o))
+		n++;
+	return n;
+}
+
 static void collect_pods(const struct store *pods, const char *owner_uid, struct arena *a,
                          struct rollout_cell *cell)
 {
+	unsigned n = 0, max = count_owned(pods, owner_uid, UINT_MAX);
+	const struct pod **list = arena_array(a, max, sizeof(struct pod *));
 	const struct object *o;
-	const struct pod **list;
-	unsigned n = 0;
 
-	for (o = store_next_owned(pods, owner_uid, NULL); o;
-	     o = store_next_owned(pods, owner_uid, o))
-		n++;
-	list = arena_array(a, n, sizeof(struct pod *));
-	n = 0;
 	for (o = store_next_owned(pods, owner_uid, NULL); o;
 	     o = store_next_owned(pods, owner_uid, o))
 		list[n++] = (const struct pod *)o;
@@ -75,11 +82,11 @@ static void collect_cells(struct mdep_operator *op, const struct mdep *m, struct
                           struct arena *a, struct rollout_snapshot *out)
 {
 	const struct store *sets = &op->stores[CACHE_REPLICASET];
-	struct rollout_cell *cells = arena_array(a, ROLLOUT_CELLS_MAX, sizeof(*cells));
+	unsigned n = 0, max = count_owned(sets, m->meta.uid, ROLLOUT_CELLS_MAX);
+	struct rollout_cell *cells = arena_array(a, max, sizeof(*cells));
 	const struct object *o;
-	unsigned n = 0;
 
-	for (o = store_next_owned(sets, m->meta.uid, NULL); o && n < ROLLOUT_CELLS_MAX;
+	for (o = store_next_owned(sets, m->meta.uid, NULL); o && n < max;
 	     o = store_next_owned(sets, m->meta.uid, o)) {
 		const struct replicaset *rs = (const struct replicaset *)o;
 

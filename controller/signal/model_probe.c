@@ -274,7 +274,7 @@ static bool asks_grpc(const struct model_probe_target *t)
 /* As model_probe_answer(), without reading again what has been read before. */
 static bool serves(struct probe *p, const struct http_result *r, char *why, size_t size)
 {
-	uint64_t hash = str_hash(STR_HASH_SEED, r->body, r->body_len);
+	uint64_t hash = str_hash_fast(r->body, r->body_len);
 
 	if (p->grpc_service)
 		return grpc_health_answer(r, why, size) != GRPC_NOT_SERVING;

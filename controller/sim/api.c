@@ -66,11 +66,16 @@ static bool parse_target(const char *path, struct target *t)
 	return find_resource(path, api, name, &t->resource);
 }
 
-static void answer(struct sim_call *c, int status, const char *text)
+static void answer_bytes(struct sim_call *c, int status, const char *text, size_t len)
 {
 	http_answer_head(c->http, status, status == 429 ? 1000 : 0);
-	if (http_answer_data(c->http, text, strlen(text)))
+	if (http_answer_data(c->http, text, len))
 		http_answer_end(c->http, NULL);
+}
+
+static void answer(struct sim_call *c, int status, const char *text)
+{
+	answer_bytes(c, status, text, strlen(text));
 }
 
 void sim_refuse(struct sim_call *c, int status, const char *reason)
@@ -377,17 +382,19 @@ static void answer_grpc_health(struct sim_call *c)
 	http_answer_end(c->http, NULL);
 }
 
+/* c may be gone when it is answered. */
 static void ask_pod(struct sim_call *c)
 {
-	cleanup_buf struct buf b;
+	struct sim_api *s = c->api;
+	struct buf *b = &s->answer;
 
-	buf_init(&b, SIM_TEXT_MAX);
-	switch (c->api->hooks.pod_request(c->api->hooks.arg, c->agent, c->sent.url, &b)) {
+	buf_truncate(b, 0);
+	switch (s->hooks.pod_request(s->hooks.arg, c->agent, c->sent.url, b)) {
 	case SIM_ANSWERS:
 		if (str_ends(c->sent.url, GRPC_HEALTH_PATH))
 			answer_grpc_health(c);
 		else
-			answer(c, 200, b.data);
+			answer_bytes(c, 200, b->data, b->len);
 		break;
 	case SIM_REFUSES:
 		cut(c);
@@ -487,6 +494,8 @@ struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
 	s->loop = l;
 	s->hooks = *h;
 	s->rv = s->floor = 100;
+	buf_init(&s->key, SIM_TEXT_MAX);
+	buf_init(&s->answer, SIM_TEXT_MAX);
 	list_init(&s->calls);
 	list_init(&s->continued);
 	for (int r = 0; r < SIM_RESOURCES; r++) {
@@ -509,5 +518,7 @@ void sim_api_free(struct sim_api *s)
 	list_forget(s);
 	sim_compact(s);
 	free(s->history);
+	buf_release(&s->key);
+	buf_release(&s->answer);
 	free(s);
 }

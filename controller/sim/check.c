@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "internal.h"
 #include "run_priv.h"
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
@@ -127,17 +128,24 @@ static int64_t pods_wanted(struct run *r)
 	return n;
 }
 
-/* there: those that are not being deleted. */
+/* there: those that are not being deleted. Asked far more often than the store changes. */
 static int64_t pods_serving(struct run *r, int64_t *there)
 {
+	struct check *c = &r->check;
 	int64_t n = 0;
 
+	*there = c->there;
+	if (c->counted_at == r->cluster.api->changes)
+		return c->serving;
 	*there = 0;
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_POD, o)) {
 		n += is_ours(o) && world_pod_ready(o) && world_pod_in_service(o);
 		*there += is_ours(o) && !world_pod_deleting(o);
 	}
+	c->counted_at = r->cluster.api->changes;
+	c->serving = n;
+	c->there = *there;
 	return n;
 }
 

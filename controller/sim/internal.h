@@ -61,7 +61,9 @@ struct sim_api {
 	uint64_t rv, floor;    /* newest version; oldest that a watch may resume from */
 	struct sim_change *history;
 	size_t nhistory, cap;
+	uint64_t changes; /* objects written, or gone */
 	unsigned serial;
+	struct buf key, answer; /* scratch */
 };
 
 /* store.c */

@@ -134,6 +134,8 @@ struct check {
 	bool excusing;
 	int64_t light_ms;                              /* when a zone got light last; 0 = never */
 	bool steps_changed, clock_jumped, route_reset; /* people did that */
+	uint64_t counted_at;                           /* changes of the store by then */
+	int64_t serving, there;                        /* pods, as counted then */
 };
 
 struct run {

@@ -45,6 +45,7 @@ static void remember(struct sim_api *s, const struct sim_object *o, const char *
 		s->history = xreallocarray(s->history, s->cap, sizeof(*s->history));
 	}
 	s->history[s->nhistory++] = (struct sim_change){s->rv, o->resource, type, xstrdup(o->text)};
+	s->changes++;
 	watch_wake_all(s, o->resource);
 	if (s->hooks.changed)
 		s->hooks.changed(s->hooks.arg, o);
@@ -91,23 +92,20 @@ bool sim_find_kind(const char *api_version, const char *kind, enum sim_resource 
 	return false;
 }
 
-static char *key_of(enum sim_resource r, const char *ns, const char *name)
+/* Good until the next one is made. */
+static const char *key_of(struct sim_api *s, enum sim_resource r, const char *ns, const char *name)
 {
-	const char *first = sim_kinds[r].cluster_scoped ? "" : str_or(ns, "default");
-	size_t n = strlen(first), m = strlen(name);
-	char *key = xmalloc(n + m + 2);
-
-	memcpy(key, first, n);
-	key[n] = '/';
-	memcpy(key + n + 1, name, m + 1);
-	return key;
+	buf_truncate(&s->key, 0);
+	buf_addstr(&s->key, sim_kinds[r].cluster_scoped ? "" : str_or(ns, "default"));
+	buf_addch(&s->key, '/');
+	buf_addstr(&s->key, name);
+	return s->key.data;
 }
 
 void store_free_object(struct sim_api *s, struct sim_object *o)
 {
-	cleanup_free char *key = key_of(o->resource, o->ns, o->name);
-
-	map_del(&s->by_key[o->resource], key);
+	s->changes++;
+	map_del(&s->by_key[o->resource], key_of(s, o->resource, o->ns, o->name));
 	list_remove(&o->link);
 	list_remove(&o->world.of_app);
 	arena_release(&o->arena);
@@ -283,7 +281,6 @@ static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, con
                                      const char *name)
 {
 	struct sim_object *o = xcalloc(1, sizeof(*o));
-	cleanup_free char *key = key_of(r, ns, name);
 
 	o->resource = r;
 	o->ns = sim_kinds[r].cluster_scoped ? NULL : xstrdup(str_or(ns, "default"));
@@ -294,7 +291,7 @@ static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, con
 	arena_init(&o->arena, 4096);
 	list_init(&o->world.of_app);
 	list_push_back(&s->objects[r], &o->link);
-	map_set(&s->by_key[r], key, o);
+	map_set(&s->by_key[r], key_of(s, r, ns, name), o);
 	return o;
 }
 
@@ -425,9 +422,7 @@ void sim_delete(struct sim_api *s, struct sim_object *o)
 
 struct sim_object *sim_get(struct sim_api *s, enum sim_resource r, const char *ns, const char *name)
 {
-	cleanup_free char *key = key_of(r, ns, name);
-
-	return map_get(&s->by_key[r], key);
+	return map_get(&s->by_key[r], key_of(s, r, ns, name));
 }
 
 struct sim_object *sim_next(struct sim_api *s, enum sim_resource r, struct sim_object *o)

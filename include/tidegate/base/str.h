@@ -49,6 +49,9 @@ size_t str_plain_run(const char *s, size_t n);
  */
 size_t str_utf8_next(const char *s, size_t n, uint32_t *cp);
 
+/* For tables in memory and comparisons within one run: several times as fast as str_hash(). */
+uint64_t str_hash_fast(const void *p, size_t n);
+
 /* FNV-1a 64 bit; chain by passing the last result as seed, STR_HASH_SEED first. */
 #define STR_HASH_SEED 0xcbf29ce484222325ULL
 uint64_t str_hash(uint64_t seed, const void *p, size_t n);
