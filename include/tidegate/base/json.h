@@ -2,8 +2,8 @@
  * JSON in and out.
  *
  * Reading: json_parse() builds a tree inside an arena that lives as long as the
- * arena; project it into a struct and drop it, never keep it. Look-ups are case-sensitive. Numbers: a
- * 64-bit integer beyond 2^53 is refused by json_i64() rather than rounded.
+ * arena; project it into a struct and drop it, never keep it. Look-ups are case-sensitive. Numbers:
+ * a 64-bit integer beyond 2^53 is refused by json_i64() rather than rounded.
  *
  * Writing: struct json_writer streams into a struct buf and escapes only what
  * JSON requires and what the API server's YAML parser, which reads apply patches,
