@@ -126,6 +126,9 @@ static void write_port(struct json_writer *w, const struct mdep *m, const struct
 		jw_str(w, "name", TG_PORT_NAME);
 	else
 		jw_strf(w, "name", TG_PORT_NAME "-%d", p->port);
+	/* Or a gateway would speak HTTP/1.1 to the pods, by the port's name or by default. */
+	if (m->traffic == TRAFFIC_GRPCROUTE)
+		jw_str(w, "appProtocol", "kubernetes.io/h2c");
 	jw_i64(w, "port", p->port);
 	write_target_port(w, m, target);
 	jw_str(w, "protocol", "TCP");

@@ -116,6 +116,29 @@ static const struct cJSON *service(struct arena *a, const struct mdep *m, const 
 	return parse_body(a, &out);
 }
 
+/* Gateways speak HTTP/1.1 to a port that is called http, unless it says otherwise. */
+static void test_grpc_ports_say_so(void **state)
+{
+	static const char *const rows[][2] = {{"httpRoute", NULL},
+	                                      {"grpcRoute", "kubernetes.io/h2c"}};
+	cleanup_arena struct arena a;
+
+	(void)state;
+	arena_init(&a, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct mdep *m = read_spec(
+			&a, arena_printf(&a,
+		                         "'model':{'name':'rec','version':'7'},'runtime':{"
+		                         "'preset':'vllm'},'traffic':{'%s':{'name':'r'}}",
+		                         rows[i][0]));
+		const struct cJSON *ports;
+		uint64_t hash;
+
+		ports = json_path(service(&a, m, NULL, &hash), "spec", "ports", NULL);
+		assert_true(str_eq(json_str(json_first(ports), "appProtocol"), rows[i][1]));
+	}
+}
+
 static void test_cell_service(void **state)
 {
 	cleanup_arena struct arena a;
@@ -237,6 +260,7 @@ int main(void)
 		cmocka_unit_test(test_replicaset),
 		cmocka_unit_test(test_selector_survives_the_user),
 		cmocka_unit_test(test_cell_service),
+		cmocka_unit_test(test_grpc_ports_say_so),
 		cmocka_unit_test(test_service_of_two_ports),
 		cmocka_unit_test(test_service_of_all),
 		cmocka_unit_test(test_apply_hash),
