@@ -533,6 +533,7 @@ static void read_traffic(struct reader *r, const struct cJSON *spec)
 	struct mdep *m = r->m;
 
 	m->service_port = read_int(r, o, "servicePort", "spec.traffic.servicePort", 1, 65535, 80);
+	m->slow_start_ms = read_duration(r, o, "slowStart", "spec.traffic.slowStart", 0);
 	mdep_traffic_decode(spec, m, r->f);
 }
 

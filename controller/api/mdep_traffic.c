@@ -13,10 +13,12 @@
 #include "project.h"
 #include "tidegate/base/str.h"
 
-#define NAME_MAX_LEN  256
-#define VALUE_MAX_LEN 4096
-#define LANE_HEADER   "x-lane"
-#define JSON_TEXT_MAX ((size_t)1 << 20)
+#define NAME_MAX_LEN      256
+#define VALUE_MAX_LEN     4096
+#define LANE_HEADER       "x-lane"
+#define SLOW_START_MIN_MS 1000
+#define SLOW_START_MAX_MS 3600000
+#define JSON_TEXT_MAX     ((size_t)1 << 20)
 
 /* --- tables ------------------------------------------------------------------------------ */
 
@@ -377,6 +379,15 @@ void mdep_traffic_check(const struct mdep *m, struct findings *f)
 		finding_add(f, true,
 		            arena_printf(f->a, "spec.traffic.%s.hostnames", fields[m->traffic]),
 		            "are set only on a route that Tidegate makes: give parentRefs too");
+	if (m->slow_start_ms && m->traffic != TRAFFIC_ISTIO)
+		finding_add(
+			f, true, "spec.traffic.slowStart",
+			"the driver %s cannot let a pod begin slowly: use spec.traffic.istio, or "
+			"leave it out",
+			str_or(fields[m->traffic], "none"));
+	else if (m->slow_start_ms &&
+	         (m->slow_start_ms < SLOW_START_MIN_MS || m->slow_start_ms > SLOW_START_MAX_MS))
+		finding_add(f, true, "spec.traffic.slowStart", "must be from 1s to 1h");
 	if (m->traffic == TRAFFIC_ISTIO && m->parent_refs_json && !m->hostnames_json)
 		finding_add(f, true, "spec.traffic.istio.gateways",
 		            "are set only on a VirtualService that Tidegate makes: give hosts too");

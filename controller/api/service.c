@@ -96,3 +96,12 @@ const struct object_kind disruption_budget_kind = {
 	.decode = service_decode,
 	.same = service_same,
 };
+
+const struct object_kind destinationrule_kind = {
+	.kind = "DestinationRule",
+	.api = "/apis/networking.istio.io/v1",
+	.resource = "destinationrules",
+	.by_owner = true,
+	.decode = service_decode,
+	.same = service_same,
+};

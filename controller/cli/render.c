@@ -72,6 +72,18 @@ static int print_services(struct render *r, struct err *err)
 	return 0;
 }
 
+static int print_slow_starts(struct render *r, struct err *err)
+{
+	uint64_t hash;
+
+	for (unsigned i = 0; r->m->slow_start_ms && i < r->ncells; i++)
+		if (r->pods[i] && (child_slow_start(r->m, r->m->revision, mdep_zone_name(r->m, i),
+		                                    &r->body, &hash) ||
+		                   print_body(r, err)))
+			return -1;
+	return 0;
+}
+
 static int print_budget(struct render *r, struct err *err)
 {
 	uint64_t hash;
@@ -146,8 +158,8 @@ static void render_mdep(void *arg, const struct manifest *man)
 	r->m = m;
 	if (mdep_read(man->json, m, &r->a, &err) == 0) {
 		split(r);
-		if (!print_services(r, &err) && !print_budget(r, &err) && !print_sets(r, &err) &&
-		    !print_route(r, &err))
+		if (!print_services(r, &err) && !print_slow_starts(r, &err) &&
+		    !print_budget(r, &err) && !print_sets(r, &err) && !print_route(r, &err))
 			return;
 	}
 	fprintf(stderr, "%s:%u: %s\n", man->file, manifest_line(man, &r->a, ""), err.msg);

@@ -263,6 +263,61 @@ int child_service_patch(const struct service *have, const struct buf *body, stru
 	return jw_end(&w);
 }
 
+/* --- slow start -------------------------------------------------------------------------- */
+
+/* As protobuf writes durations. */
+static void write_seconds(struct json_writer *w, const char *key, int64_t ms)
+{
+	if (ms % 1000)
+		jw_strf(w, key, "%" PRId64 ".%03" PRId64 "s", ms / 1000, ms % 1000);
+	else
+		jw_strf(w, key, "%" PRId64 "s", ms / 1000);
+}
+
+/* LEAST_REQUEST is Istio's default; only with it or ROUND_ROBIN a warm-up has effect. */
+static void write_warmup(struct json_writer *w, const struct mdep *m)
+{
+	jw_object(w, "trafficPolicy");
+	jw_object(w, "loadBalancer");
+	jw_str(w, "simple", "LEAST_REQUEST");
+	jw_object(w, "warmup");
+	write_seconds(w, "duration", m->slow_start_ms);
+	jw_end_object(w);
+	jw_end_object(w);
+	jw_end_object(w);
+}
+
+int child_slow_start(const struct mdep *m, const char *revision, const char *zone, struct buf *out,
+                     uint64_t *hash)
+{
+	cleanup_arena struct arena a;
+	struct json_writer w;
+	const char *name;
+
+	arena_init(&a, 0);
+	name = gateway_service_name(&a, m, revision, zone);
+	jw_init(&w, out);
+	jw_object(&w, NULL);
+	jw_str(&w, "apiVersion", "networking.istio.io/v1");
+	jw_str(&w, "kind", "DestinationRule");
+	jw_object(&w, "metadata");
+	jw_str(&w, "name", name);
+	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
+	write_labels(&w, "labels", m, revision, zone);
+	write_hash(&w);
+	mdep_owner_write(&w, m);
+	jw_end_object(&w);
+	jw_object(&w, "spec");
+	jw_strf(&w, "host", GATEWAY_SERVICE_HOST, name, m->meta.namespace);
+	write_warmup(&w, m);
+	jw_end_object(&w);
+	jw_end_object(&w);
+	if (jw_end(&w))
+		return -1;
+	seal(out, hash);
+	return 0;
+}
+
 /* --- disruption budget ------------------------------------------------------------------- */
 
 static int write_budget_body(const struct mdep *m, struct buf *out)

@@ -1,7 +1,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "internal.h"
+#include "intent.h"
 #include "service_port.h"
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
@@ -41,6 +41,7 @@ static const char *const api_paths[CACHES] = {
 	[CACHE_ROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/httproutes",
 	[CACHE_GRPCROUTE] = "/apis/gateway.networking.k8s.io/v1/namespaces/%s/grpcroutes",
 	[CACHE_VIRTUALSERVICE] = "/apis/networking.istio.io/v1/namespaces/%s/virtualservices",
+	[CACHE_DESTINATIONRULE] = "/apis/networking.istio.io/v1/namespaces/%s/destinationrules",
 	[CACHE_INGRESS] = "/apis/networking.k8s.io/v1/namespaces/%s/ingresses",
 	[CACHE_TRAEFIKSERVICE] = "/apis/traefik.io/v1alpha1/namespaces/%s/traefikservices",
 	[CACHE_DEPLOYMENT] = "/apis/apps/v1/namespaces/%s/deployments",
@@ -135,8 +136,8 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
 	return 0;
 }
 
-static void collect_delete(struct intents *t, enum intent_class class, enum cache cache,
-                           const struct object *o)
+void intent_delete(struct intents *t, enum intent_class class, enum cache cache,
+                   const struct object *o)
 {
 	struct intent *i = intent_add(t, class, cache);
 
@@ -197,23 +198,8 @@ static void note_made(struct key_state *ks, const struct mdep *m, uint64_t ingre
 
 /* --- Services ---------------------------------------------------------------------------- */
 
-struct owned {
-	enum intent_class class;
-	enum cache cache;
-	const char *name;
-	const struct service *have; /* NULL: it is to be made */
-	bool taken_ok;
-	enum kube_patch patch; /* of body, where it is there */
-	const struct buf *body;
-};
-
-/*
- * What is not in the cache is created by POST, not applied: an object of the same name that is not
- * ours must not be taken over. 409 then says so.
- */
-static struct intent *collect_owned(struct mdep_operator *op, struct intents *t,
-                                    const struct mdep *m, const struct key_state *ks,
-                                    const struct owned *o)
+struct intent *intent_own(struct mdep_operator *op, struct intents *t, const struct mdep *m,
+                          const struct key_state *ks, const struct owned *o)
 {
 	int64_t wait = o->have ? 0 : taken_wait_ms(ks, o->cache, o->name);
 	struct intent *i;
@@ -254,7 +240,7 @@ static int collect_budget(struct mdep_operator *op, struct intents *t, const str
 	buf_init(&body, CHILD_BODY_MAX);
 	if (m->budget.off) {
 		if (have && str_eq(have->meta.owner_uid, m->meta.uid))
-			collect_delete(t, INTENT_CLEANUP, CACHE_BUDGET, &have->meta);
+			intent_delete(t, INTENT_CLEANUP, CACHE_BUDGET, &have->meta);
 		return 0;
 	}
 	if (is_as_made(ks, m, ingredients, have))
@@ -263,7 +249,7 @@ static int collect_budget(struct mdep_operator *op, struct intents *t, const str
 		return err_set(err, ERR_TOO_BIG, "PodDisruptionBudget body too large");
 	note_made(ks, m, ingredients, hash);
 	if (!have || have->apply_hash != hash)
-		collect_owned(op, t, m, ks, &o);
+		intent_own(op, t, m, ks, &o);
 	return 0;
 }
 
@@ -317,19 +303,6 @@ static int port_of_all(struct mdep_operator *op, const struct mdep *m,
 			return CHILD_PORT_BY_NAME;
 	return port;
 }
-
-/* One that is to be there. */
-struct cell_service {
-	const char *name;
-	const char *revision, *zone;
-	bool front;
-	const struct service *have; /* NULL: it is not there */
-};
-
-struct cell_services {
-	struct cell_service *v;
-	unsigned n;
-};
 
 static const struct service *get_service(const struct mdep_operator *op, const struct mdep *m,
                                          const char *name)
@@ -475,7 +448,7 @@ static int collect_service(struct mdep_operator *op, struct intents *t, const st
 		return 0;
 	if (x->have && child_service_patch(x->have, &body, &patch))
 		return err_set(err, ERR_TOO_BIG, "Service body too large");
-	i = collect_owned(op, t, m, ks, &o);
+	i = intent_own(op, t, m, ks, &o);
 	if (i)
 		i->front = x->front;
 	return 0;
@@ -492,7 +465,7 @@ static int collect_services(struct mdep_operator *op, const struct rollout_snaps
 	for (unsigned i = 0; i < services.n; i++)
 		if (collect_service(op, t, s->mdep, plan, ks, &services.v[i], ports, err))
 			return -1;
-	return 0;
+	return slow_start_collect(op, s->mdep, ks, &services, t, err);
 }
 
 /* --- ReplicaSets and pods ---------------------------------------------------------------- */
@@ -582,7 +555,7 @@ static void collect_stale_services(struct mdep_operator *op, struct intents *t,
 			store_get(&op->stores[CACHE_SERVICE], m->meta.namespace, names[i]);
 
 		if (o && !(i == 1 && revision_kept(plan, plan->ncells, c->revision)))
-			collect_delete(t, INTENT_CLEANUP, CACHE_SERVICE, o);
+			intent_delete(t, INTENT_CLEANUP, CACHE_SERVICE, o);
 	}
 }
 
@@ -596,7 +569,7 @@ static int collect_cell(struct mdep_operator *op, struct intents *t, const struc
 
 	if (c->remove) {
 		if (rs)
-			collect_delete(t, INTENT_CLEANUP, CACHE_REPLICASET, &rs->meta);
+			intent_delete(t, INTENT_CLEANUP, CACHE_REPLICASET, &rs->meta);
 		collect_stale_services(op, t, m, plan, c);
 		return 0;
 	}
@@ -722,7 +695,7 @@ static int collect_route(struct mdep_operator *op, const struct rollout_snapshot
 	if (edit.later)
 		look_again(t, ROUTE_LATER_MS);
 	if (edit.how == TRAFFIC_DELETE)
-		collect_delete(t, INTENT_TRAFFIC, route_cache(m), &edit.gone->meta);
+		intent_delete(t, INTENT_TRAFFIC, route_cache(m), &edit.gone->meta);
 	if (edit.how == TRAFFIC_KEEP || edit.how == TRAFFIC_DELETE)
 		return 0;
 	if (edit.want == ks->route_want)

@@ -33,6 +33,7 @@ enum cache {
 	CACHE_ROUTE,  /* HTTPRoute */
 	CACHE_GRPCROUTE,
 	CACHE_VIRTUALSERVICE,
+	CACHE_DESTINATIONRULE,
 	CACHE_INGRESS,
 	CACHE_TRAEFIKSERVICE,
 	CACHE_ENDPOINT,
@@ -215,12 +216,17 @@ const char *route_path(struct arena *a, const struct mdep *m);
 enum cache route_cache(const struct mdep *m);
 /* Starts the caches that m needs, once somebody needs them: their CRDs are others'. */
 void route_cache_start(struct mdep_operator *op, const struct mdep *m);
-/* False: nothing can be planned; *trouble says why, NULL while the first list is under way. */
-bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m, const char **trouble);
+struct route_trouble {
+	const struct object_kind *kind; /* that cannot be read */
+	const char *why;                /* NULL while the first list is under way */
+};
+/* False: nothing can be planned. */
+bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m,
+                       struct route_trouble *out);
 void route_view(const struct mdep_operator *op, const struct mdep *m, const struct key_state *ks,
                 int64_t now_ms, struct traffic_view *out);
 /* m's status with a condition that says why its routes cannot be read. */
-void route_trouble_status(const struct mdep *m, const char *trouble, struct arena *a,
+void route_trouble_status(const struct mdep *m, const struct route_trouble *t, struct arena *a,
                           int64_t now_ms, struct mdep_status *out);
 
 /* --- ScorePolicies (policy.c) ------------------------------------------------------------ */

@@ -25,6 +25,8 @@ static const struct {
 	[CACHE_ROUTE] = {&httproute_kind, NULL, NULL, true},
 	[CACHE_GRPCROUTE] = {&grpcroute_kind, NULL, NULL, true},
 	[CACHE_VIRTUALSERVICE] = {&virtualservice_kind, NULL, NULL, true},
+	[CACHE_DESTINATIONRULE] = {&destinationrule_kind, TG_LABEL_MANAGED_BY "=" TG_MANAGED_BY,
+                                   NULL, true},
 	[CACHE_INGRESS] = {&ingress_kind, NULL, NULL, true},
 	[CACHE_TRAEFIKSERVICE] = {&traefikservice_kind, NULL, NULL, true},
 	/* The slices of the cells' Services, whose labels they repeat. */
@@ -144,6 +146,7 @@ static const store_handler handlers[CACHES] = {
 	[CACHE_ROUTE] = on_route,
 	[CACHE_GRPCROUTE] = on_route,
 	[CACHE_VIRTUALSERVICE] = on_route,
+	[CACHE_DESTINATIONRULE] = on_owned,
 	[CACHE_INGRESS] = on_route,
 	[CACHE_TRAEFIKSERVICE] = on_route,
 	[CACHE_ENDPOINT] = on_slice,

@@ -251,14 +251,14 @@ static void put_off(struct mdep_operator *op, const char *key, int64_t ms)
  * for the driver is told why.
  */
 static void wait_for_routes(struct mdep_operator *op, const char *key, const struct mdep *m,
-                            struct key_state *ks, const char *trouble)
+                            struct key_state *ks, const struct route_trouble *trouble)
 {
 	struct arena arena;
 	struct intents intents = {.arena = &arena};
 	struct mdep_status *status;
 	struct err err = ERR_INIT;
 
-	if (!trouble) {
+	if (!trouble->why) {
 		put_off(op, key, STALE_RETRY_MS);
 		return;
 	}
@@ -279,7 +279,7 @@ void reconcile_key(struct mdep_operator *op, const char *key)
 {
 	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
 	struct key_state *ks;
-	const char *trouble;
+	struct route_trouble trouble;
 
 	pass_metric_busy(queue_active(op->queue));
 	if (!m || m->meta.deleted_ms) {
@@ -298,7 +298,7 @@ void reconcile_key(struct mdep_operator *op, const char *key)
 		return;
 	}
 	if (!route_cache_ready(op, m, &trouble)) {
-		wait_for_routes(op, key, m, ks, trouble);
+		wait_for_routes(op, key, m, ks, &trouble);
 		return;
 	}
 	plan_and_execute(op, key, m, ks);

@@ -35,18 +35,33 @@ void route_cache_start(struct mdep_operator *op, const struct mdep *m)
 		return;
 	start(op, cache);
 	start(op, CACHE_ENDPOINT);
+	/* Whether or not there is a slow start now: rules of an earlier one have to go. */
+	if (m->traffic == TRAFFIC_ISTIO)
+		start(op, CACHE_DESTINATIONRULE);
 }
 
-bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m, const char **trouble)
+/* The first one that m needs and that has not been read; CACHES when there is none. */
+static enum cache unread_cache(const struct mdep_operator *op, const struct mdep *m)
 {
 	enum cache cache = route_cache(m);
 
-	*trouble = NULL;
-	if (cache == CACHES || op->stores[cache].synced)
+	if (cache != CACHES && op->stores[cache].synced)
+		cache = m->slow_start_ms ? CACHE_DESTINATIONRULE : CACHES;
+	return cache != CACHES && op->stores[cache].synced ? CACHES : cache;
+}
+
+bool route_cache_ready(const struct mdep_operator *op, const struct mdep *m,
+                       struct route_trouble *out)
+{
+	enum cache cache = unread_cache(op, m);
+
+	*out = (struct route_trouble){NULL, NULL};
+	if (cache == CACHES)
 		return true;
-	/* A first list that is under way is none. */
+	out->kind = op->stores[cache].kind;
+	/* A first list that is under way is no trouble. */
 	if (reflector_trouble_ms(op->reflectors[cache]) > 0)
-		*trouble = reflector_trouble(op->reflectors[cache]);
+		out->why = reflector_trouble(op->reflectors[cache]);
 	return false;
 }
 
@@ -87,13 +102,12 @@ void route_view(const struct mdep_operator *op, const struct mdep *m, const stru
 	}
 }
 
-void route_trouble_status(const struct mdep *m, const char *trouble, struct arena *a,
+void route_trouble_status(const struct mdep *m, const struct route_trouble *t, struct arena *a,
                           int64_t now_ms, struct mdep_status *out)
 {
-	const struct traffic_driver *driver = traffic_driver_of(m);
 	const char *message =
 		arena_printf(a, "%ss cannot be read, so nothing is released or moved: %s",
-	                     driver->kind->kind, trouble);
+	                     t->kind->kind, t->why);
 
 	*out = m->status;
 	mdep_status_widen(out, arena_alloc(a, sizeof(struct mdep_status_room)));

@@ -24,6 +24,8 @@ const struct sim_kind sim_kinds[SIM_RESOURCES] = {
                            "gateway.networking.k8s.io/v1", false},
 	[SIM_VIRTUALSERVICE] = {"/apis/networking.istio.io/v1", "virtualservices", "VirtualService",
                                 "networking.istio.io/v1", false},
+	[SIM_DESTINATIONRULE] = {"/apis/networking.istio.io/v1", "destinationrules",
+                                 "DestinationRule", "networking.istio.io/v1", false},
 	[SIM_INGRESS] = {"/apis/networking.k8s.io/v1", "ingresses", "Ingress",
                          "networking.k8s.io/v1", false},
 	[SIM_TRAEFIKSERVICE] = {"/apis/traefik.io/v1alpha1", "traefikservices", "TraefikService",

@@ -1,6 +1,6 @@
 /*
- * Istio VirtualService. Destinations are the Services of the cells, so no DestinationRule and no
- * subset is needed, and policies of the user's for these hosts go on working.
+ * Istio VirtualService. Destinations are the Services of the cells, so no subsets are needed;
+ * DestinationRules are made for spec.traffic.slowStart only (reconcile/slow_start.c).
  */
 #include <ctype.h>
 #include <string.h>
@@ -8,13 +8,13 @@
 
 #include "driver_internal.h"
 #include "tidegate/base/str.h"
+#include "tidegate/traffic/gateway.h"
 
 static void write_destination(struct json_writer *w, const struct traffic_wish *t,
                               const char *service)
 {
 	jw_object(w, "destination");
-	/* A short name would be resolved in the namespace of whoever reads it. */
-	jw_strf(w, "host", "%s.%s.svc.cluster.local", service, t->mdep->meta.namespace);
+	jw_strf(w, "host", GATEWAY_SERVICE_HOST, service, t->mdep->meta.namespace);
 	jw_object(w, "port");
 	jw_i64(w, "number", t->port);
 	jw_end_object(w);

@@ -168,8 +168,8 @@ struct service {
 	unsigned nports;
 };
 extern const struct object_kind service_kind;
-/* PodDisruptionBudget: as much is kept of it. */
-extern const struct object_kind disruption_budget_kind;
+/* PodDisruptionBudget, DestinationRule: as much is kept of them. */
+extern const struct object_kind disruption_budget_kind, destinationrule_kind;
 
 /* --- Deployment --------------------------------------------------------------------------- */
 struct deployment {

@@ -384,6 +384,7 @@ struct mdep {
 	enum mdep_ingress ingress;
 	const char *annotation_prefix; /* of the canary annotations */
 	int service_port;              /* port of the Services, default 80 */
+	int64_t slow_start_ms;         /* until a pod has its full share; 0 = at once */
 
 	/* Hash of everything that makes a pod different: model, runtime, template, gpu. */
 	char revision[MDEP_REVISION_LEN + 1];

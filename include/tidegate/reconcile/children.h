@@ -70,6 +70,13 @@ int child_service_patch(const struct service *have, const struct buf *body, stru
  */
 int child_disruption_budget(const struct mdep *m, struct buf *out, uint64_t *hash);
 
+/*
+ * Istio's DestinationRule of a cell's Service: its gateways raise the share of a pod that joins the
+ * cell over spec.traffic.slowStart; hash as above.
+ */
+int child_slow_start(const struct mdep *m, const char *revision, const char *zone, struct buf *out,
+                     uint64_t *hash);
+
 /* Port that the model server listens on: spec's, else the preset's; 0 = none is known. */
 int child_port(const struct mdep *m);
 /* Text with $N, $V and $P replaced by model name, version and port. */

@@ -140,6 +140,7 @@ static const struct {
          "'traffic':{'grpcRoute':{'parentRefs':[{'port':1}]}}"},
 	{"traffic.grpcRoute.hostnames[]", "'traffic':{'grpcRoute':{'hostnames':['h']}}"},
 	{"traffic.istio.virtualService", "'traffic':{'istio':{'virtualService':'v'}}"},
+	{"traffic.slowStart", "'traffic':{'slowStart':'9s','istio':{'virtualService':'v'}}"},
 	{"traffic.istio.httpRoute", "'traffic':{'istio':{'httpRoute':'v'}}"},
 	{"traffic.istio.hosts[]", "'traffic':{'istio':{'hosts':['v']}}"},
 	{"traffic.istio.gateways[]", "'traffic':{'istio':{'gateways':['v']}}"},
@@ -300,6 +301,7 @@ static void describe(const struct mdep *m, struct buf *b)
 	         m->max_unavailable.value, m->max_unavailable.percent);
 	buf_addf(b, "%lld %lld %d;", (long long)m->progress_deadline_ms, (long long)m->drain_ms,
 	         m->revision_history_limit);
+	buf_addf(b, "%lld;", (long long)m->slow_start_ms);
 	buf_addf(b, "%lld %lld %d %d;", (long long)m->warmup_ms, (long long)m->undo_window_ms,
 	         m->canary.end_hold_on_pass, m->warmup_requests);
 	buf_addf(b, "%d %d %d %lld %d %d;", m->canary.enabled, m->canary.min_score,
