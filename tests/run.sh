@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole test suite, ring by ring; ends with one line "N passed, N failed, N skipped".
+# run.sh [ci|mesh]: the test suite, ring by ring, CI's by default; ends with one line "N passed, N failed, N skipped".
 #
 # A ring is a command that prints such a line of its own last; one that prints none counts as one
 # test. Output is shown as it comes; what failed is said again at the end, for readers of the end only.
@@ -48,29 +48,43 @@ bed() {
 	BED_KEEP_ON_FAIL=${BED_KEEP_ON_FAIL:-0} bash tests/bed/bed.sh run "${options[@]}" "$@"
 }
 
-ring "layers" sh tests/tools/layers.sh
-ring "banned calls" sh tests/tools/banned.sh
-ring "checks of the checks" sh tests/tools/lint_test.sh
-ring "links in documents" sh tests/tools/links.sh
-ring "the program as it is shipped" sh tests/tools/binary.sh
-ring "help texts and documents" sh tests/tools/manual.sh
-ring "format and static analysis" sh tests/tools/style.sh
-ring "unit, address and undefined-behaviour sanitizers" make -s -j"$(nproc)" unit SAN=1 BUILD=build-san
-ring "unit" make -s -j"$(nproc)" unit
-ring "Kayenta's rule, drawn cases" python3 tests/score/kayenta_differential.py build/tidegate 250
-ring "simulated releases, fixed seeds" make -s sim SEEDS=2000
-# Not the same ones every day; the first seed is printed, and a failing one prints how to repeat it.
-ring "simulated releases, fresh seeds" make -s sim SEEDS=20 FROM="$(date +%s)"
-ring "simulated releases without a guard" make -s sim-planted
-ring "drawn worlds" make -s sim-worlds SEEDS=40
-ring "test bed" bash tests/bed/selftest.sh
-ring "test programs" bash tests/e2e/programs/run.sh
-for t in tests/integration/*.sh; do
-	ring "integration: $(basename "$t" .sh)" bed --gateway -- bash "$t"
-done
-for t in tests/e2e/*.sh; do
-	ring "end to end: $(basename "$t" .sh)" bash "$t"
-done
+# What CI runs.
+rings_of_ci() {
+	local t
+	ring "layers" sh tests/tools/layers.sh
+	ring "banned calls" sh tests/tools/banned.sh
+	ring "checks of the checks" sh tests/tools/lint_test.sh
+	ring "links in documents" sh tests/tools/links.sh
+	ring "the program as it is shipped" sh tests/tools/binary.sh
+	ring "help texts and documents" sh tests/tools/manual.sh
+	ring "format and static analysis" sh tests/tools/style.sh
+	ring "unit, address and undefined-behaviour sanitizers" make -s -j"$(nproc)" unit SAN=1 BUILD=build-san
+	ring "unit" make -s -j"$(nproc)" unit
+	ring "Kayenta's rule, drawn cases" python3 tests/score/kayenta_differential.py build/tidegate 250
+	ring "simulated releases, fixed seeds" make -s sim SEEDS=2000
+	# Not the same ones every day; the first seed is printed, and a failing one prints how to repeat it.
+	ring "simulated releases, fresh seeds" make -s sim SEEDS=20 FROM="$(date +%s)"
+	ring "simulated releases without a guard" make -s sim-planted
+	ring "drawn worlds" make -s sim-worlds SEEDS=40
+	ring "test bed" bash tests/bed/selftest.sh
+	ring "test programs" bash tests/e2e/programs/run.sh
+	for t in tests/integration/*.sh; do
+		ring "integration: $(basename "$t" .sh)" bed --gateway -- bash "$t"
+	done
+	for t in tests/e2e/*.sh; do
+		ring "end to end: $(basename "$t" .sh)" bash "$t"
+	done
+}
+
+# What needs istiod and Envoy.
+rings_of_mesh() {
+	local t
+	for t in tests/mesh/*.sh; do
+		ring "mesh: $(basename "$t" .sh)" bash "$t"
+	done
+}
+
+"rings_of_${1:-ci}"
 
 printf '\n'
 [ ${#broken[@]} -eq 0 ] || printf '%s\n' "${broken[@]}"

@@ -418,7 +418,7 @@ packages_missing_one_line() {
 	must grep -q 'apt-get install .* no-such-package$' "$work/said"
 }
 
-"$bed" get etcd kube-apiserver kube-controller-manager kubectl traefik kwok gateway-api traefik-crds istio-crds kwok-stages
+"$bed" get etcd kube-apiserver kube-controller-manager kubectl traefik kwok gateway-api traefik-crds istio-api kwok-stages
 check "packages: nothing to do takes no time" packages_complete_is_quick
 check "packages: an ordinary user gets the one line to run" packages_missing_one_line
 check "programs: from KUBEBUILDER_ASSETS and PATH when recent enough" assets_versions

