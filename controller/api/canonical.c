@@ -9,8 +9,8 @@
 
 static int by_key(const void *a, const void *b)
 {
-	return strcmp(json_key(*(const struct cJSON *const *)a),
-	              json_key(*(const struct cJSON *const *)b));
+	return strcmp(json_key(*(const struct json *const *)a),
+	              json_key(*(const struct json *const *)b));
 }
 
 static bool skipped(const char *key, const char *const *skip)
@@ -21,10 +21,10 @@ static bool skipped(const char *key, const char *const *skip)
 	return false;
 }
 
-static uint64_t hash_object(uint64_t h, const struct cJSON *v, const char *const *skip,
+static uint64_t hash_object(uint64_t h, const struct json *v, const char *const *skip,
                             struct arena *a)
 {
-	const struct cJSON **members = arena_array(a, json_size(v), sizeof(*members)), *it;
+	const struct json **members = arena_array(a, json_size(v), sizeof(*members)), *it;
 	size_t n = 0;
 
 	json_for_each (it, v)
@@ -39,9 +39,9 @@ static uint64_t hash_object(uint64_t h, const struct cJSON *v, const char *const
 	return str_hash(h, "}", 1);
 }
 
-static uint64_t hash_array(uint64_t h, const struct cJSON *v, struct arena *a)
+static uint64_t hash_array(uint64_t h, const struct json *v, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	h = str_hash(h, "[", 1);
 	json_for_each (it, v)
@@ -49,7 +49,7 @@ static uint64_t hash_array(uint64_t h, const struct cJSON *v, struct arena *a)
 	return str_hash(h, "]", 1);
 }
 
-static uint64_t hash_scalar(uint64_t h, const struct cJSON *v)
+static uint64_t hash_scalar(uint64_t h, const struct json *v)
 {
 	cleanup_buf struct buf text;
 
@@ -58,7 +58,7 @@ static uint64_t hash_scalar(uint64_t h, const struct cJSON *v)
 	return str_hash(h, text.data, text.len + 1);
 }
 
-uint64_t canonical_hash(uint64_t seed, const struct cJSON *v, const char *const *skip,
+uint64_t canonical_hash(uint64_t seed, const struct json *v, const char *const *skip,
                         struct arena *a)
 {
 	if (json_is_object(v))

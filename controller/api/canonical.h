@@ -8,7 +8,7 @@
 #include "tidegate/base/json.h"
 
 /* skip: names of members of v itself that do not count, NULL-terminated; NULL = all count. */
-uint64_t canonical_hash(uint64_t seed, const struct cJSON *v, const char *const *skip,
+uint64_t canonical_hash(uint64_t seed, const struct json *v, const char *const *skip,
                         struct arena *a);
 
 #endif

@@ -6,7 +6,7 @@
 static void deployment_fill(void *obj, struct packer *p, const void *ctx)
 {
 	struct deployment *d = obj;
-	const struct cJSON *status = json_get(ctx, "status");
+	const struct json *status = json_get(ctx, "status");
 
 	object_meta_fill(&d->meta, p, ctx);
 	d->replicas = json_int(json_get(ctx, "spec"), "replicas", 1);
@@ -14,7 +14,7 @@ static void deployment_fill(void *obj, struct packer *p, const void *ctx)
 	d->available = json_int(status, "availableReplicas", 0);
 }
 
-static struct object *deployment_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *deployment_decode(const struct json *json, struct arena *scratch,
                                         struct err *err)
 {
 	(void)scratch;

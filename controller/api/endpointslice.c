@@ -9,14 +9,14 @@
 #define ENDPOINTS_MAX 1000
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	const char **pods;
 	unsigned npods;
 };
 
-static void fill_ports(struct endpointslice *s, struct packer *p, const struct cJSON *ports)
+static void fill_ports(struct endpointslice *s, struct packer *p, const struct json *ports)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	uint16_t *out;
 	unsigned n = 0;
 
@@ -51,9 +51,9 @@ static void slice_fill(void *obj, struct packer *p, const void *ctx)
 	fill_ports(s, p, json_get(d->json, "ports"));
 }
 
-static const char *ready_pod(const struct cJSON *endpoint)
+static const char *ready_pod(const struct json *endpoint)
 {
-	const struct cJSON *target = json_get(endpoint, "targetRef");
+	const struct json *target = json_get(endpoint, "targetRef");
 
 	if (!str_eq(json_str(target, "kind"), "Pod") ||
 	    !json_bool(json_get(endpoint, "conditions"), "ready", true))
@@ -61,9 +61,9 @@ static const char *ready_pod(const struct cJSON *endpoint)
 	return json_str(target, "name");
 }
 
-static struct object *slice_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *slice_decode(const struct json *json, struct arena *scratch, struct err *err)
 {
-	const struct cJSON *endpoints = json_get(json, "endpoints"), *it;
+	const struct json *endpoints = json_get(json, "endpoints"), *it;
 	struct draft d = {.json = json};
 	size_t n = json_is_array(endpoints) ? json_size(endpoints) : 0;
 

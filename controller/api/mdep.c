@@ -11,11 +11,11 @@
 #define STATUS_TEXT_MAX ((size_t)1 << 20)
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct mdep m;
 };
 
-void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a)
+void mdep_validate(const struct json *json, struct mdep *m, struct arena *a)
 {
 	struct findings f = {.a = a};
 	struct mdep_finding *v;
@@ -29,9 +29,9 @@ void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a)
 	m->nfindings = f.n;
 }
 
-static void read_status(const struct cJSON *json, struct mdep *m, struct arena *a)
+static void read_status(const struct json *json, struct mdep *m, struct arena *a)
 {
-	const struct cJSON *status = json_get(json, "status");
+	const struct json *status = json_get(json, "status");
 	cleanup_buf struct buf text;
 
 	mdep_status_decode(status, &m->status, a);
@@ -41,9 +41,9 @@ static void read_status(const struct cJSON *json, struct mdep *m, struct arena *
 		m->status_hash = str_hash(STR_HASH_SEED, text.data, text.len);
 }
 
-int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct err *err)
+int mdep_read(const struct json *json, struct mdep *m, struct arena *a, struct err *err)
 {
-	const struct cJSON *meta = json_get(json, "metadata");
+	const struct json *meta = json_get(json, "metadata");
 
 	*m = (struct mdep){.meta = {.namespace = str_or(json_str(meta, "namespace"), ""),
 	                            .name = json_str(meta, "name"),
@@ -235,7 +235,7 @@ static void mdep_fill(void *obj, struct packer *p, const void *ctx)
 
 /* --- kind -------------------------------------------------------------------------------- */
 
-static struct object *mdep_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *mdep_decode(const struct json *json, struct arena *scratch, struct err *err)
 {
 	struct draft *d = arena_alloc(scratch, sizeof(*d));
 

@@ -16,7 +16,7 @@ void finding_add(struct findings *f, bool fatal, const char *path, const char *f
 	__attribute__((format(printf, 4, 5)));
 
 /* spec, orders and revision of m; values that cannot be read become fatal findings. */
-void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings *f);
-void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct findings *f);
+void mdep_spec_decode(const struct json *json, struct mdep *m, struct findings *f);
+void mdep_spec_check(const struct json *json, const struct mdep *m, struct findings *f);
 
 #endif

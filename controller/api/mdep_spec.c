@@ -41,7 +41,7 @@ struct reader {
 
 /* --- values ------------------------------------------------------------------------------ */
 
-static int read_int(struct reader *r, const struct cJSON *o, const char *key, const char *path,
+static int read_int(struct reader *r, const struct json *o, const char *key, const char *path,
                     int min, int max, int fallback)
 {
 	int64_t v = json_i64(o, key, INT64_MIN);
@@ -55,7 +55,7 @@ static int read_int(struct reader *r, const struct cJSON *o, const char *key, co
 	return (int)v;
 }
 
-static const char *read_str(struct reader *r, const struct cJSON *o, const char *key,
+static const char *read_str(struct reader *r, const struct json *o, const char *key,
                             const char *path)
 {
 	if (json_has(o, key) && !json_str(o, key))
@@ -63,14 +63,14 @@ static const char *read_str(struct reader *r, const struct cJSON *o, const char 
 	return str_empty(json_str(o, key)) ? NULL : json_str(o, key);
 }
 
-static bool read_bool(struct reader *r, const struct cJSON *o, const char *key, const char *path)
+static bool read_bool(struct reader *r, const struct json *o, const char *key, const char *path)
 {
 	if (json_has(o, key) && !json_is_bool(json_get(o, key)))
 		finding_add(r->f, true, path, "must be true or false");
 	return json_bool(o, key, false);
 }
 
-static int64_t read_duration(struct reader *r, const struct cJSON *o, const char *key,
+static int64_t read_duration(struct reader *r, const struct json *o, const char *key,
                              const char *path, int64_t fallback)
 {
 	const char *s = json_str(o, key);
@@ -91,7 +91,7 @@ static int64_t read_duration(struct reader *r, const struct cJSON *o, const char
 }
 
 /* Place of the value in names; fallback and a finding when it is none of them. */
-static int read_enum(struct reader *r, const struct cJSON *o, const char *key, const char *path,
+static int read_enum(struct reader *r, const struct json *o, const char *key, const char *path,
                      const char *const *names, size_t n, int fallback)
 {
 	const char *s = json_str(o, key);
@@ -106,10 +106,10 @@ static int read_enum(struct reader *r, const struct cJSON *o, const char *key, c
 }
 
 /* A member as JSON text, NULL when absent. */
-static const char *read_json(struct reader *r, const struct cJSON *o, const char *key,
+static const char *read_json(struct reader *r, const struct json *o, const char *key,
                              const char *path, bool want_array)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 	cleanup_buf struct buf text;
 
 	buf_init(&text, JSON_TEXT_MAX);
@@ -140,7 +140,7 @@ static bool parse_percent(const char *s, int *out)
 	return true;
 }
 
-static struct int_or_percent read_amount(struct reader *r, const struct cJSON *o, const char *key,
+static struct int_or_percent read_amount(struct reader *r, const struct json *o, const char *key,
                                          const char *path, int fallback)
 {
 	struct int_or_percent v = {fallback, false};
@@ -157,8 +157,8 @@ static struct int_or_percent read_amount(struct reader *r, const struct cJSON *o
 }
 
 /* A member that must be an object when it is there. */
-static const struct cJSON *read_object(struct reader *r, const struct cJSON *o, const char *key,
-                                       const char *path)
+static const struct json *read_object(struct reader *r, const struct json *o, const char *key,
+                                      const char *path)
 {
 	if (json_has(o, key) && !json_is_object(json_get(o, key)))
 		finding_add(r->f, true, path, "must be an object");
@@ -166,10 +166,10 @@ static const struct cJSON *read_object(struct reader *r, const struct cJSON *o, 
 }
 
 /* A list of at most max elements; NULL and a finding otherwise. */
-static const struct cJSON *read_list(struct reader *r, const struct cJSON *o, const char *key,
-                                     const char *path, size_t max)
+static const struct json *read_list(struct reader *r, const struct json *o, const char *key,
+                                    const char *path, size_t max)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 
 	if (!json_has(o, key))
 		return NULL;
@@ -181,9 +181,9 @@ static const struct cJSON *read_list(struct reader *r, const struct cJSON *o, co
 
 /* --- sections ---------------------------------------------------------------------------- */
 
-static void read_model(struct reader *r, const struct cJSON *spec)
+static void read_model(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *o = read_object(r, spec, "model", "spec.model");
+	const struct json *o = read_object(r, spec, "model", "spec.model");
 	struct mdep *m = r->m;
 
 	m->model.name = read_str(r, o, "name", "spec.model.name");
@@ -193,10 +193,10 @@ static void read_model(struct reader *r, const struct cJSON *spec)
 	m->model.verify = json_has(o, "verify");
 }
 
-static void read_golden_answer(struct reader *r, const struct cJSON *runtime)
+static void read_golden_answer(struct reader *r, const struct json *runtime)
 {
 	static const char at[] = "spec.runtime.goldenAnswer";
-	const struct cJSON *o = read_object(r, runtime, "goldenAnswer", at);
+	const struct json *o = read_object(r, runtime, "goldenAnswer", at);
 	const char *text = json_str(o, "tolerance");
 	struct mdep *m = r->m;
 
@@ -213,9 +213,9 @@ static void read_golden_answer(struct reader *r, const struct cJSON *runtime)
 		finding_add(r->f, false, at, "is not looked at: this preset has no version check");
 }
 
-static void read_runtime(struct reader *r, const struct cJSON *spec)
+static void read_runtime(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *o = read_object(r, spec, "runtime", "spec.runtime");
+	const struct json *o = read_object(r, spec, "runtime", "spec.runtime");
 	const char *name = read_str(r, o, "preset", "spec.runtime.preset");
 	const struct preset *p = preset_find(str_or(name, "custom"));
 	struct mdep *m = r->m;
@@ -239,7 +239,7 @@ static void read_runtime(struct reader *r, const struct cJSON *spec)
 		            "needs spec.runtime.golden, the request");
 }
 
-static void read_gpu_memory(struct reader *r, const struct cJSON *gpu)
+static void read_gpu_memory(struct reader *r, const struct json *gpu)
 {
 	const char *s = json_str(gpu, "minMemory");
 	struct err err = ERR_INIT;
@@ -252,9 +252,9 @@ static void read_gpu_memory(struct reader *r, const struct cJSON *gpu)
 		            "must be a quantity of bytes such as \"20Gi\"");
 }
 
-static void read_gpu(struct reader *r, const struct cJSON *spec)
+static void read_gpu(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *o = read_object(r, spec, "gpu", "spec.gpu"), *list, *it;
+	const struct json *o = read_object(r, spec, "gpu", "spec.gpu"), *list, *it;
 	struct mdep *m = r->m;
 
 	m->gpu.count = read_int(r, o, "count", "spec.gpu.count", 0, 64, json_is_object(o) ? 1 : 0);
@@ -270,11 +270,11 @@ static void read_gpu(struct reader *r, const struct cJSON *spec)
 	read_gpu_memory(r, o);
 }
 
-static void read_placement(struct reader *r, const struct cJSON *spec)
+static void read_placement(struct reader *r, const struct json *spec)
 {
 	static const char *const policies[] = {
 		[PLACE_PACK] = "Pack", [PLACE_SPREAD] = "Spread", [PLACE_FGD] = "FGD"};
-	const struct cJSON *o = read_object(r, spec, "placement", "spec.placement");
+	const struct json *o = read_object(r, spec, "placement", "spec.placement");
 	struct mdep *m = r->m;
 
 	m->placement = (enum mdep_placement)read_enum(r, o, "policy", "spec.placement.policy",
@@ -284,11 +284,11 @@ static void read_placement(struct reader *r, const struct cJSON *spec)
 	m->max_per_node = read_int(r, o, "maxPerNode", "spec.placement.maxPerNode", 1, 10000, 0);
 }
 
-static void read_zones(struct reader *r, const struct cJSON *spec)
+static void read_zones(struct reader *r, const struct json *spec)
 {
 	static const char *const roles[] = {[ZONE_ACTIVE] = "Active", [ZONE_STANDBY] = "Standby"};
 	struct mdep *m = r->m;
-	const struct cJSON *list = read_list(r, spec, "zones", "spec.zones", MDEP_ZONES_MAX), *it;
+	const struct json *list = read_list(r, spec, "zones", "spec.zones", MDEP_ZONES_MAX), *it;
 
 	m->zones = arena_array(r->a, json_size(list), sizeof(*m->zones));
 	json_for_each (it, list) {
@@ -313,12 +313,12 @@ static void read_zones(struct reader *r, const struct cJSON *spec)
 
 /* --- release ----------------------------------------------------------------------------- */
 
-static void read_analysis(struct reader *r, const struct cJSON *json, const char *path,
+static void read_analysis(struct reader *r, const struct json *json, const char *path,
                           struct mdep_step *step)
 {
 	static const char *const verdicts[] = {"Any", "Pass"};
 	const char *at = arena_printf(r->a, "%s.analysis", path);
-	const struct cJSON *o = read_object(r, json, "analysis", at);
+	const struct json *o = read_object(r, json, "analysis", at);
 
 	if (!json_has(json, "analysis"))
 		return;
@@ -331,7 +331,7 @@ static void read_analysis(struct reader *r, const struct cJSON *json, const char
 	                  verdicts, ARRAY_SIZE(verdicts), 0) == 1;
 }
 
-static void read_step(struct reader *r, const struct cJSON *spec, const struct cJSON *json,
+static void read_step(struct reader *r, const struct json *spec, const struct json *json,
                       unsigned i, struct mdep_step *step)
 {
 	static const char *const approvals[] = {"Required"};
@@ -357,12 +357,12 @@ static const char *hash_name(struct arena *a, uint64_t hash)
 }
 
 /* A release ends at 100 %: a plan that does not say so gets that step added. */
-static void read_steps(struct reader *r, const struct cJSON *spec, const struct cJSON *strategy)
+static void read_steps(struct reader *r, const struct json *spec, const struct json *strategy)
 {
-	const struct cJSON *list =
+	const struct json *list =
 		read_list(r, strategy, "steps", "spec.strategy.steps", MDEP_STEPS_MAX);
 	struct mdep_step *steps = arena_array(r->a, json_size(list) + 1, sizeof(*steps));
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 	int last = 0;
 
@@ -382,9 +382,9 @@ static void read_steps(struct reader *r, const struct cJSON *spec, const struct 
 	r->m->steps_hash = hash_name(r->a, canonical_hash(STR_HASH_SEED, list, NULL, r->a));
 }
 
-static void read_strategy(struct reader *r, const struct cJSON *spec)
+static void read_strategy(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *o = read_object(r, spec, "strategy", "spec.strategy");
+	const struct json *o = read_object(r, spec, "strategy", "spec.strategy");
 	struct mdep *m = r->m;
 
 	m->max_surge = read_amount(r, o, "maxSurge", "spec.strategy.maxSurge", 1);
@@ -397,12 +397,12 @@ static void read_strategy(struct reader *r, const struct cJSON *spec)
 	read_steps(r, spec, o);
 }
 
-static void read_canary(struct reader *r, const struct cJSON *spec)
+static void read_canary(struct reader *r, const struct json *spec)
 {
 	static const char *const no_data[] = {[NO_DATA_HOLD] = "Hold",
 	                                      [NO_DATA_ROLLBACK] = "Rollback",
 	                                      [NO_DATA_PROCEED] = "Proceed"};
-	const struct cJSON *o = read_object(r, spec, "canary", "spec.canary");
+	const struct json *o = read_object(r, spec, "canary", "spec.canary");
 	struct mdep *m = r->m;
 
 	m->canary.enabled = json_is_object(o);
@@ -422,7 +422,7 @@ static void read_canary(struct reader *r, const struct cJSON *spec)
 }
 
 /* "99.95" is a share of 0.9995. */
-static double read_target(struct reader *r, const struct cJSON *o, const char *path)
+static double read_target(struct reader *r, const struct json *o, const char *path)
 {
 	double percent = 0;
 
@@ -432,7 +432,7 @@ static double read_target(struct reader *r, const struct cJSON *o, const char *p
 	return percent / 100;
 }
 
-static void read_objective(struct reader *r, const struct cJSON *o, unsigned i)
+static void read_objective(struct reader *r, const struct json *o, unsigned i)
 {
 	const char *path = arena_printf(r->a, "spec.slo.objectives[%u]", i);
 	struct mdep_objective *x = &r->m->slo.objectives[r->m->slo.n++];
@@ -450,13 +450,13 @@ static void read_objective(struct reader *r, const struct cJSON *o, unsigned i)
 		finding_add(r->f, true, path, "objective latency needs thresholdMs");
 }
 
-static void read_slo(struct reader *r, const struct cJSON *spec)
+static void read_slo(struct reader *r, const struct json *spec)
 {
 	static const char *const breaches[] = {[BREACH_ROLLBACK] = "Rollback",
 	                                       [BREACH_PAUSE] = "Pause",
 	                                       [BREACH_NOTIFY] = "Notify"};
-	const struct cJSON *o = read_object(r, spec, "slo", "spec.slo"), *it;
-	const struct cJSON *list =
+	const struct json *o = read_object(r, spec, "slo", "spec.slo"), *it;
+	const struct json *list =
 		read_list(r, o, "objectives", "spec.slo.objectives", MDEP_OBJECTIVES_MAX);
 	struct mdep *m = r->m;
 	unsigned i = 0;
@@ -471,7 +471,7 @@ static void read_slo(struct reader *r, const struct cJSON *spec)
 	m->slo.cool_down_ms = read_duration(r, o, "coolDown", "spec.slo.coolDown", COOL_DOWN_MS);
 }
 
-static void read_failover(struct reader *r, const struct cJSON *spec)
+static void read_failover(struct reader *r, const struct json *spec)
 {
 	static const char *const modes[] = {[FAILOVER_AUTOMATIC] = "Automatic",
 	                                    [FAILOVER_MANUAL] = "Manual",
@@ -479,7 +479,7 @@ static void read_failover(struct reader *r, const struct cJSON *spec)
 	static const char *const failbacks[] = {[FAILBACK_GRADUAL] = "Gradual",
 	                                        [FAILBACK_IMMEDIATE] = "Immediate",
 	                                        [FAILBACK_MANUAL] = "Manual"};
-	const struct cJSON *o = read_object(r, spec, "failover", "spec.failover");
+	const struct json *o = read_object(r, spec, "failover", "spec.failover");
 	struct mdep *m = r->m;
 	const char *capacity = read_str(r, o, "minCapacity", "spec.failover.minCapacity");
 
@@ -496,10 +496,10 @@ static void read_failover(struct reader *r, const struct cJSON *spec)
 	m->failover.ramp_ms = read_duration(r, o, "ramp", "spec.failover.ramp", RAMP_MS);
 }
 
-static void read_budget(struct reader *r, const struct cJSON *spec)
+static void read_budget(struct reader *r, const struct json *spec)
 {
 	static const char *const modes[] = {"Automatic", "Disabled"};
-	const struct cJSON *o = read_object(r, spec, "disruptionBudget", "spec.disruptionBudget");
+	const struct json *o = read_object(r, spec, "disruptionBudget", "spec.disruptionBudget");
 	struct mdep *m = r->m;
 
 	m->budget.off = read_enum(r, o, "mode", "spec.disruptionBudget.mode", modes,
@@ -515,9 +515,9 @@ static void read_budget(struct reader *r, const struct cJSON *spec)
 		            "has minAvailable and maxUnavailable: one says what the other does");
 }
 
-static void read_take_over(struct reader *r, const struct cJSON *spec)
+static void read_take_over(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *o = read_object(r, spec, "takeOver", "spec.takeOver");
+	const struct json *o = read_object(r, spec, "takeOver", "spec.takeOver");
 
 	if (!json_has(spec, "takeOver"))
 		return;
@@ -527,9 +527,9 @@ static void read_take_over(struct reader *r, const struct cJSON *spec)
 		finding_add(r->f, true, "spec.takeOver.deployment.name", "is required");
 }
 
-static void read_traffic(struct reader *r, const struct cJSON *spec)
+static void read_traffic(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *o = read_object(r, spec, "traffic", "spec.traffic");
+	const struct json *o = read_object(r, spec, "traffic", "spec.traffic");
 	struct mdep *m = r->m;
 
 	m->service_port = read_int(r, o, "servicePort", "spec.traffic.servicePort", 1, 65535, 80);
@@ -558,7 +558,7 @@ static const struct {
 	{"gpu", "count", "", 1},
 };
 
-static bool counts(const struct cJSON *section, const char *name, size_t i)
+static bool counts(const struct json *section, const char *name, size_t i)
 {
 	const char *member = not_counted[i].member, *text = not_counted[i].text;
 
@@ -571,10 +571,10 @@ static bool counts(const struct cJSON *section, const char *name, size_t i)
 }
 
 /* An empty section is the same as none, but of gpu, where it asks for one card. */
-static uint64_t hash_section(struct reader *r, uint64_t h, const struct cJSON *spec,
+static uint64_t hash_section(struct reader *r, uint64_t h, const struct json *spec,
                              const char *name)
 {
-	const struct cJSON *v = json_get(spec, name);
+	const struct json *v = json_get(spec, name);
 	const char *skip[ARRAY_SIZE(not_counted) + 1];
 	size_t n = 0;
 
@@ -589,7 +589,7 @@ static uint64_t hash_section(struct reader *r, uint64_t h, const struct cJSON *s
 }
 
 /* What makes a pod different, and only that. */
-static void set_revision(struct reader *r, const struct cJSON *spec)
+static void set_revision(struct reader *r, const struct json *spec)
 {
 	static const char *const sections[] = {"gpu", "model", "runtime", "template"};
 	uint64_t h = STR_HASH_SEED;
@@ -599,7 +599,7 @@ static void set_revision(struct reader *r, const struct cJSON *spec)
 	str_safe_encode(h, r->m->revision, MDEP_REVISION_LEN);
 }
 
-static void read_orders(struct reader *r, const struct cJSON *json)
+static void read_orders(struct reader *r, const struct json *json)
 {
 	const char **values = arena_array(r->a, ORDER_VERBS, sizeof(*values));
 
@@ -611,10 +611,10 @@ static void read_orders(struct reader *r, const struct cJSON *json)
 	}
 }
 
-void mdep_spec_decode(const struct cJSON *json, struct mdep *m, struct findings *f)
+void mdep_spec_decode(const struct json *json, struct mdep *m, struct findings *f)
 {
 	struct reader r = {.m = m, .f = f, .a = f->a};
-	const struct cJSON *spec = read_object(&r, json, "spec", "spec");
+	const struct json *spec = read_object(&r, json, "spec", "spec");
 
 	m->replicas = read_int(&r, spec, "replicas", "spec.replicas", 0, REPLICAS_MAX, 1);
 	m->paused = read_bool(&r, spec, "paused", "spec.paused");

@@ -385,7 +385,7 @@ static enum rollout_phase phase_parse(const char *s)
 	                                      ROLLOUT_IDLE);
 }
 
-static void read_rollout(const struct cJSON *o, struct mdep_status *s)
+static void read_rollout(const struct json *o, struct mdep_status *s)
 {
 	s->phase = phase_parse(json_str(o, "phase"));
 	s->paused_from = phase_parse(json_str(o, "pausedFrom"));
@@ -406,16 +406,16 @@ static void read_rollout(const struct cJSON *o, struct mdep_status *s)
 }
 
 /* NULL for an empty list. */
-static void *room_for(struct arena *a, const struct cJSON *list, size_t max, size_t size)
+static void *room_for(struct arena *a, const struct json *list, size_t max, size_t size)
 {
 	size_t n = json_size(list);
 
 	return n ? arena_array(a, n < max ? n : max, size) : NULL;
 }
 
-static void read_traffic(const struct cJSON *o, struct mdep_status *s, struct arena *a)
+static void read_traffic(const struct json *o, struct mdep_status *s, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	s->weight = json_int(o, "weight", 0);
 	s->verified_weight = json_int(o, "verifiedWeight", 0);
@@ -433,7 +433,7 @@ static void read_traffic(const struct cJSON *o, struct mdep_status *s, struct ar
 	}
 }
 
-static int read_burn(const struct cJSON *o, const char *key)
+static int read_burn(const struct json *o, const char *key)
 {
 	double v;
 
@@ -442,14 +442,14 @@ static int read_burn(const struct cJSON *o, const char *key)
 	return (int)(v * 100 + 0.5);
 }
 
-static uint32_t read_count(const struct cJSON *o, const char *key)
+static uint32_t read_count(const struct json *o, const char *key)
 {
 	int64_t v = json_i64(o, key, 0);
 
 	return v < 0 ? 0 : v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
 }
 
-static struct mdep_recent_counts read_recent(const struct cJSON *o)
+static struct mdep_recent_counts read_recent(const struct json *o)
 {
 	struct mdep_recent_counts c = {.since_ms = json_time(o, "sinceTime")};
 
@@ -460,9 +460,9 @@ static struct mdep_recent_counts read_recent(const struct cJSON *o)
 	return c;
 }
 
-static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena *a)
+static void read_slo(const struct json *o, struct mdep_status *s, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	s->previous = json_str(o, "previousRevision");
 	s->promoted_ms = json_time(o, "promotedTime");
@@ -487,9 +487,9 @@ static void read_slo(const struct cJSON *o, struct mdep_status *s, struct arena 
 	}
 }
 
-static void read_revisions(const struct cJSON *list, struct mdep_status *s, struct arena *a)
+static void read_revisions(const struct json *list, struct mdep_status *s, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	s->revisions = room_for(a, list, MDEP_REVISIONS_MAX, sizeof(*s->revisions));
 	json_for_each (it, list) {
@@ -505,9 +505,9 @@ static void read_revisions(const struct cJSON *list, struct mdep_status *s, stru
 	}
 }
 
-static void read_orders(const struct cJSON *list, struct mdep_status *s, struct arena *a)
+static void read_orders(const struct json *list, struct mdep_status *s, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	s->orders = room_for(a, list, MDEP_ORDERS_MAX, sizeof(*s->orders));
 	json_for_each (it, list) {
@@ -526,9 +526,9 @@ static void read_orders(const struct cJSON *list, struct mdep_status *s, struct 
 	}
 }
 
-static void read_zones(const struct cJSON *list, struct mdep_status *s, struct arena *a)
+static void read_zones(const struct json *list, struct mdep_status *s, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	s->zones = room_for(a, list, MDEP_ZONES_MAX, sizeof(*s->zones));
 	json_for_each (it, list) {
@@ -551,9 +551,9 @@ static void read_zones(const struct cJSON *list, struct mdep_status *s, struct a
 	}
 }
 
-static void read_conditions(const struct cJSON *list, struct mdep_status *s, struct arena *a)
+static void read_conditions(const struct json *list, struct mdep_status *s, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	s->conditions = room_for(a, list, MDEP_CONDITIONS_MAX, sizeof(*s->conditions));
 	json_for_each (it, list) {
@@ -569,9 +569,9 @@ static void read_conditions(const struct cJSON *list, struct mdep_status *s, str
 	}
 }
 
-static void read_score(const struct cJSON *score, struct mdep_status *out, struct arena *a)
+static void read_score(const struct json *score, struct mdep_status *out, struct arena *a)
 {
-	const struct cJSON *list = json_get(score, "groups"), *it;
+	const struct json *list = json_get(score, "groups"), *it;
 	struct mdep_group_score *groups = room_for(a, list, MDEP_GROUPS_MAX, sizeof(*groups));
 
 	out->verdict = str_or(json_str(score, "verdict"), "");
@@ -585,7 +585,7 @@ static void read_score(const struct cJSON *score, struct mdep_status *out, struc
 				json_str(it, "message")};
 }
 
-void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, struct arena *a)
+void mdep_status_decode(const struct json *status, struct mdep_status *out, struct arena *a)
 {
 	*out = (struct mdep_status){.observed_generation =
 	                                    json_i64(status, "observedGeneration", 0)};

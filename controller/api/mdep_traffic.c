@@ -84,7 +84,7 @@ bool mdep_route_is_ours(const struct mdep *m)
 
 /* --- spec.traffic ------------------------------------------------------------------------ */
 
-static const char *text_member(const struct cJSON *o, const char *key, const char *path,
+static const char *text_member(const struct json *o, const char *key, const char *path,
                                struct findings *f)
 {
 	if (json_has(o, key) && !json_str(o, key))
@@ -92,10 +92,10 @@ static const char *text_member(const struct cJSON *o, const char *key, const cha
 	return str_empty(json_str(o, key)) ? NULL : json_str(o, key);
 }
 
-static const char *list_member(const struct cJSON *o, const char *key, const char *path,
+static const char *list_member(const struct json *o, const char *key, const char *path,
                                struct findings *f)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 	cleanup_buf struct buf text;
 
 	buf_init(&text, JSON_TEXT_MAX);
@@ -109,8 +109,7 @@ static const char *list_member(const struct cJSON *o, const char *key, const cha
 	return arena_strndup(f->a, text.data, text.len);
 }
 
-static void read_ingress(const struct cJSON *o, const char *path, struct mdep *m,
-                         struct findings *f)
+static void read_ingress(const struct json *o, const char *path, struct mdep *m, struct findings *f)
 {
 	const char *name = text_member(o, "dialect", path, f);
 	size_t i = 0;
@@ -127,7 +126,7 @@ static void read_ingress(const struct cJSON *o, const char *path, struct mdep *m
 		str_or(text_member(o, "annotationPrefix", path, f), prefixes[m->ingress]);
 }
 
-static void read_driver(const struct cJSON *o, enum mdep_traffic t, struct mdep *m,
+static void read_driver(const struct json *o, enum mdep_traffic t, struct mdep *m,
                         struct findings *f)
 {
 	const char *path = arena_printf(f->a, "spec.traffic.%s", fields[t]);
@@ -148,9 +147,9 @@ static void read_driver(const struct cJSON *o, enum mdep_traffic t, struct mdep 
 		read_ingress(o, path, m, f);
 }
 
-void mdep_traffic_decode(const struct cJSON *spec, struct mdep *m, struct findings *f)
+void mdep_traffic_decode(const struct json *spec, struct mdep *m, struct findings *f)
 {
-	const struct cJSON *o = json_get(spec, "traffic"), *driver;
+	const struct json *o = json_get(spec, "traffic"), *driver;
 
 	for (int t = TRAFFIC_HTTPROUTE; t <= TRAFFIC_TRAEFIK; t++) {
 		driver = json_get(o, fields[t]);
@@ -197,7 +196,7 @@ static void add(struct audience *x, const struct mdep_header *h)
 }
 
 /* A member's text within bounds, NULL and a finding otherwise. */
-static const char *bounded(struct audience *x, const struct cJSON *o, const char *key, size_t max)
+static const char *bounded(struct audience *x, const struct json *o, const char *key, size_t max)
 {
 	const char *s = json_str(o, key);
 
@@ -209,9 +208,9 @@ static const char *bounded(struct audience *x, const struct cJSON *o, const char
 	return s;
 }
 
-static void read_headers(struct audience *x, const struct cJSON *list)
+static void read_headers(struct audience *x, const struct json *list)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (list && !json_is_array(list))
 		finding_add(x->f, true, x->path, "headers must be a list");
@@ -230,7 +229,7 @@ static void read_headers(struct audience *x, const struct cJSON *list)
 	}
 }
 
-static void read_cookie(struct audience *x, const struct cJSON *o)
+static void read_cookie(struct audience *x, const struct json *o)
 {
 	struct mdep_header h = {.name = bounded(x, o, "name", NAME_MAX_LEN),
 	                        .exact = bounded(x, o, "value", VALUE_MAX_LEN),
@@ -253,7 +252,7 @@ static const char *bucket_regex(struct arena *a, int percent)
 	return ones ? arena_printf(a, "%s|%d[0-%d]", all, tens, ones - 1) : all;
 }
 
-static void read_bucket(struct audience *x, const struct cJSON *o)
+static void read_bucket(struct audience *x, const struct json *o)
 {
 	const char *header = bounded(x, o, "header", NAME_MAX_LEN);
 	const char *cookie = bounded(x, o, "cookie", NAME_MAX_LEN);
@@ -270,7 +269,7 @@ static void read_bucket(struct audience *x, const struct cJSON *o)
 	}
 }
 
-static void read_lane(struct audience *x, const struct cJSON *audience, const struct cJSON *spec)
+static void read_lane(struct audience *x, const struct json *audience, const struct json *spec)
 {
 	const char *header = json_str(json_get(spec, "traffic"), "laneHeader");
 	struct mdep_header h = {.name = str_empty(header) ? LANE_HEADER : header,
@@ -280,11 +279,11 @@ static void read_lane(struct audience *x, const struct cJSON *audience, const st
 		add(x, &h);
 }
 
-void mdep_audience_decode(const struct cJSON *step_json, const struct cJSON *spec, const char *path,
+void mdep_audience_decode(const struct json *step_json, const struct json *spec, const char *path,
                           struct mdep_step *step, struct findings *f)
 {
-	const struct cJSON *o = json_get(step_json, "audience");
-	const struct cJSON *mirror = json_get(step_json, "mirror");
+	const struct json *o = json_get(step_json, "audience");
+	const struct json *mirror = json_get(step_json, "mirror");
 	struct audience x = {.path = arena_printf(f->a, "%s.audience", path), .f = f};
 	struct mdep_header *out;
 

@@ -5,9 +5,9 @@
 #include "mdep_internal.h"
 
 /* After the rest of the spec: lanes need the name of their header. */
-void mdep_traffic_decode(const struct cJSON *spec, struct mdep *m, struct findings *f);
+void mdep_traffic_decode(const struct json *spec, struct mdep *m, struct findings *f);
 /* Adds audience and mirror of the step's JSON. */
-void mdep_audience_decode(const struct cJSON *step_json, const struct cJSON *spec, const char *path,
+void mdep_audience_decode(const struct json *step_json, const struct json *spec, const char *path,
                           struct mdep_step *step, struct findings *f);
 void mdep_traffic_check(const struct mdep *m, struct findings *f);
 

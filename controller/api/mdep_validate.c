@@ -131,9 +131,9 @@ static bool is_known_annotation(const char *verb)
 }
 
 /* An order with a typing mistake would otherwise be an order that nobody hears. */
-static void warn_annotations(const struct cJSON *json, struct findings *f)
+static void warn_annotations(const struct json *json, struct findings *f)
 {
-	const struct cJSON *list = json_path(json, "metadata", "annotations", NULL), *it;
+	const struct json *list = json_path(json, "metadata", "annotations", NULL), *it;
 
 	if (!json_is_object(list))
 		return;
@@ -149,7 +149,7 @@ static void warn_annotations(const struct cJSON *json, struct findings *f)
 	}
 }
 
-static void warn_objectives(const struct cJSON *spec, const struct mdep *m, struct findings *f)
+static void warn_objectives(const struct json *spec, const struct mdep *m, struct findings *f)
 {
 	const struct preset *p = preset_get(m->runtime);
 
@@ -174,7 +174,7 @@ static bool sets_zones(const struct mdep *m)
 	return m->nzones > 1 && m->traffic != TRAFFIC_NONE && m->traffic != TRAFFIC_INGRESS;
 }
 
-static void warn_failover(const struct cJSON *spec, const struct mdep *m, struct findings *f)
+static void warn_failover(const struct json *spec, const struct mdep *m, struct findings *f)
 {
 	if (json_has(spec, "failover") && m->failover.mode != FAILOVER_DISABLED && !sets_zones(m))
 		finding_add(f, false, "spec.failover",
@@ -197,9 +197,9 @@ static void warn_values(const struct mdep *m, struct findings *f)
 			            "that knows zones");
 }
 
-void mdep_spec_check(const struct cJSON *json, const struct mdep *m, struct findings *f)
+void mdep_spec_check(const struct json *json, const struct mdep *m, struct findings *f)
 {
-	const struct cJSON *spec = json_get(json, "spec");
+	const struct json *spec = json_get(json, "spec");
 
 	check_model(m, f);
 	check_runtime(m, f);

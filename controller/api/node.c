@@ -5,14 +5,14 @@
 #include "taint.h"
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct node node;
 };
 
-static void read_taints(const struct cJSON *list, struct arena *a, struct node *n)
+static void read_taints(const struct json *list, struct arena *a, struct node *n)
 {
 	struct taint *t = arena_array(a, json_size(list), sizeof(*t));
-	const struct cJSON *it;
+	const struct json *it;
 
 	n->taints = t;
 	json_for_each (it, list) {
@@ -27,7 +27,7 @@ static void read_taints(const struct cJSON *list, struct arena *a, struct node *
 }
 
 /* Resources that have a field of their own; all others are extended ones. */
-static bool read_known(const struct cJSON *v, struct node *n)
+static bool read_known(const struct json *v, struct node *n)
 {
 	const char *name = json_key(v);
 
@@ -45,9 +45,9 @@ static bool read_known(const struct cJSON *v, struct node *n)
 }
 
 /* A node that reports no allocatable offers its capacity: the API server's own default. */
-static void read_allocatable(const struct cJSON *status, struct arena *a, struct node *n)
+static void read_allocatable(const struct json *status, struct arena *a, struct node *n)
 {
-	const struct cJSON *list = json_get(status, "allocatable"), *it;
+	const struct json *list = json_get(status, "allocatable"), *it;
 	struct extended *e;
 
 	if (!list)
@@ -87,9 +87,9 @@ static void node_fill(void *obj, struct packer *p, const void *ctx)
 	n->zone = pack_name(p, d->node.zone);
 }
 
-static struct object *node_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *node_decode(const struct json *json, struct arena *scratch, struct err *err)
 {
-	const struct cJSON *spec = json_get(json, "spec"), *status = json_get(json, "status");
+	const struct json *spec = json_get(json, "spec"), *status = json_get(json, "status");
 	struct draft d = {.json = json};
 
 	if (object_meta_check(json, err))

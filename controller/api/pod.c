@@ -12,7 +12,7 @@
 #define MESSAGE_MAX 512
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct pod pod;
 };
 
@@ -31,7 +31,7 @@ static enum pod_phase phase_parse(const char *s)
 	return s ? POD_UNKNOWN : POD_PENDING;
 }
 
-static void read_conditions(const struct cJSON *list, struct pod *pod)
+static void read_conditions(const struct json *list, struct pod *pod)
 {
 	pod->ready = json_condition_true(list, "Ready");
 	pod->initialized = json_condition_true(list, "Initialized");
@@ -44,12 +44,12 @@ static void read_conditions(const struct cJSON *list, struct pod *pod)
 			json_time(json_condition(list, "Ready"), "lastTransitionTime");
 }
 
-static bool read_waiting(const struct cJSON *statuses, struct pod *pod)
+static bool read_waiting(const struct json *statuses, struct pod *pod)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, statuses) {
-		const struct cJSON *waiting = json_path(it, "state", "waiting", NULL);
+		const struct json *waiting = json_path(it, "state", "waiting", NULL);
 
 		if (str_empty(json_str(waiting, "reason")))
 			continue;
@@ -61,9 +61,9 @@ static bool read_waiting(const struct cJSON *statuses, struct pod *pod)
 }
 
 /* Why it is not well: what the kubelet says of the pod, of a container, or what kept it unbound. */
-static void read_reason(const struct cJSON *status, struct pod *pod)
+static void read_reason(const struct json *status, struct pod *pod)
 {
-	const struct cJSON *scheduled =
+	const struct json *scheduled =
 		json_condition(json_get(status, "conditions"), "PodScheduled");
 
 	if (json_str(status, "reason")) {
@@ -80,9 +80,9 @@ static void read_reason(const struct cJSON *status, struct pod *pod)
 	}
 }
 
-static int count_restarts(const struct cJSON *statuses)
+static int count_restarts(const struct json *statuses)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	int64_t n = 0;
 
 	json_for_each (it, statuses)
@@ -90,7 +90,7 @@ static int count_restarts(const struct cJSON *statuses)
 	return n > 0 && n < INT32_MAX ? (int)n : 0;
 }
 
-static void read_status(const struct cJSON *status, struct arena *a, struct pod *pod)
+static void read_status(const struct json *status, struct arena *a, struct pod *pod)
 {
 	pod->phase = phase_parse(json_str(status, "phase"));
 	read_conditions(json_get(status, "conditions"), pod);
@@ -105,7 +105,7 @@ static void read_status(const struct cJSON *status, struct arena *a, struct pod 
 
 /* --- spec and annotations ---------------------------------------------------------------- */
 
-static int annotation_int(const struct cJSON *json, const char *key)
+static int annotation_int(const struct json *json, const char *key)
 {
 	const char *s = json_annotation(json, key);
 	int64_t n;
@@ -113,7 +113,7 @@ static int annotation_int(const struct cJSON *json, const char *key)
 	return s && str_to_i64(s, &n) && n >= INT32_MIN && n <= INT32_MAX ? (int)n : 0;
 }
 
-static void read_annotations(const struct cJSON *json, struct pod *pod)
+static void read_annotations(const struct json *json, struct pod *pod)
 {
 	pod->leaving_since_ms =
 		json_time(json_path(json, "metadata", "annotations", NULL), TG_ANN_LEAVING_SINCE);
@@ -122,9 +122,9 @@ static void read_annotations(const struct cJSON *json, struct pod *pod)
 	pod->placement = json_annotation(json, TG_ANN_PLACEMENT);
 }
 
-static void read_spec(const struct cJSON *spec, struct pod *pod)
+static void read_spec(const struct json *spec, struct pod *pod)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	pod->node = str_empty(json_str(spec, "nodeName")) ? NULL : json_str(spec, "nodeName");
 	pod->scheduler = str_or(json_str(spec, "schedulerName"), "default-scheduler");
@@ -207,9 +207,9 @@ static void pod_fill(void *obj, struct packer *p, const void *ctx)
 
 /* --- kind -------------------------------------------------------------------------------- */
 
-static struct object *pod_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *pod_decode(const struct json *json, struct arena *scratch, struct err *err)
 {
-	const struct cJSON *spec = json_get(json, "spec");
+	const struct json *spec = json_get(json, "spec");
 	struct draft d = {.json = json};
 	struct pod *pod = &d.pod;
 

@@ -25,10 +25,10 @@ static bool op_parse(const char *s, enum selector_op *out)
 	return false;
 }
 
-static bool req_decode(const struct cJSON *json, bool field, struct arena *a,
+static bool req_decode(const struct json *json, bool field, struct arena *a,
                        struct selector_req *out)
 {
-	const struct cJSON *values = json_get(json, "values"), *it;
+	const struct json *values = json_get(json, "values"), *it;
 	const char **v = arena_array(a, json_size(values), sizeof(*v));
 
 	*out = (struct selector_req){
@@ -43,10 +43,10 @@ static bool req_decode(const struct cJSON *json, bool field, struct arena *a,
 }
 
 /* False when some requirement is of a form that we do not know. */
-static bool term_decode(const struct cJSON *json, struct arena *a, struct selector_term *out)
+static bool term_decode(const struct json *json, struct arena *a, struct selector_term *out)
 {
-	const struct cJSON *exprs = json_get(json, "matchExpressions"), *it;
-	const struct cJSON *fields = json_get(json, "matchFields");
+	const struct json *exprs = json_get(json, "matchExpressions"), *it;
+	const struct json *fields = json_get(json, "matchFields");
 	struct selector_req *r = arena_array(a, json_size(exprs) + json_size(fields), sizeof(*r));
 	bool known = true;
 
@@ -58,9 +58,9 @@ static bool term_decode(const struct cJSON *json, struct arena *a, struct select
 	return known;
 }
 
-static void required_decode(const struct cJSON *required, struct arena *a, struct pod *pod)
+static void required_decode(const struct json *required, struct arena *a, struct pod *pod)
 {
-	const struct cJSON *list = json_get(required, "nodeSelectorTerms"), *it;
+	const struct json *list = json_get(required, "nodeSelectorTerms"), *it;
 	struct selector_term *t = arena_array(a, json_size(list), sizeof(*t));
 
 	pod->has_required = true;
@@ -71,10 +71,10 @@ static void required_decode(const struct cJSON *required, struct arena *a, struc
 }
 
 /* A preference that we cannot read is worth nothing: it is left out. */
-static void preferred_decode(const struct cJSON *list, struct arena *a, struct pod *pod)
+static void preferred_decode(const struct json *list, struct arena *a, struct pod *pod)
 {
 	struct selector_term *t = arena_array(a, json_size(list), sizeof(*t));
-	const struct cJSON *it;
+	const struct json *it;
 
 	pod->preferred = t;
 	json_for_each (it, list) {
@@ -86,9 +86,9 @@ static void preferred_decode(const struct cJSON *list, struct arena *a, struct p
 	}
 }
 
-void pod_affinity_decode(const struct cJSON *affinity, struct arena *a, struct pod *pod)
+void pod_affinity_decode(const struct json *affinity, struct arena *a, struct pod *pod)
 {
-	const struct cJSON *node = json_get(affinity, "nodeAffinity");
+	const struct json *node = json_get(affinity, "nodeAffinity");
 
 	if (json_has(node, REQUIRED))
 		required_decode(json_get(node, REQUIRED), a, pod);

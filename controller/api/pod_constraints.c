@@ -15,7 +15,7 @@ void pod_refuse(struct pod *pod, const char *field)
 /* --- tolerations ------------------------------------------------------------------------- */
 
 /* False when it tolerates nothing that we know of. */
-static bool toleration_decode(const struct cJSON *json, struct pod *pod, struct toleration *out)
+static bool toleration_decode(const struct json *json, struct pod *pod, struct toleration *out)
 {
 	const char *op = str_or(json_str(json, "operator"), "Equal");
 	const char *effect = json_str(json, "effect");
@@ -31,10 +31,10 @@ static bool toleration_decode(const struct cJSON *json, struct pod *pod, struct 
 	return out->any_effect || taint_effect_parse(effect, &out->effect);
 }
 
-static void tolerations_decode(const struct cJSON *list, struct arena *a, struct pod *pod)
+static void tolerations_decode(const struct json *list, struct arena *a, struct pod *pod)
 {
 	struct toleration *t = arena_array(a, json_size(list), sizeof(*t));
-	const struct cJSON *it;
+	const struct json *it;
 
 	pod->tolerations = t;
 	json_for_each (it, list)
@@ -45,10 +45,10 @@ static void tolerations_decode(const struct cJSON *list, struct arena *a, struct
 /* --- host ports -------------------------------------------------------------------------- */
 
 /* On the host's network a container port is a host port: the API server's default. */
-static void container_ports(const struct cJSON *container, bool host_network, struct pod *pod,
+static void container_ports(const struct json *container, bool host_network, struct pod *pod,
                             struct pod_port *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(container, "ports")) {
 		int port = json_int(it, "hostPort", 0);
@@ -66,14 +66,14 @@ static void container_ports(const struct cJSON *container, bool host_network, st
 	}
 }
 
-static bool holds_ports(const struct cJSON *container, bool init)
+static bool holds_ports(const struct json *container, bool init)
 {
 	return !init || str_eq(json_str(container, "restartPolicy"), "Always");
 }
 
-static size_t count_ports(const struct cJSON *list)
+static size_t count_ports(const struct json *list)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t n = 0;
 
 	json_for_each (it, list)
@@ -81,10 +81,10 @@ static size_t count_ports(const struct cJSON *list)
 	return n;
 }
 
-static void host_ports_decode(const struct cJSON *spec, struct arena *a, struct pod *pod)
+static void host_ports_decode(const struct json *spec, struct arena *a, struct pod *pod)
 {
-	const struct cJSON *containers = json_get(spec, "containers"), *it;
-	const struct cJSON *inits = json_get(spec, "initContainers");
+	const struct json *containers = json_get(spec, "containers"), *it;
+	const struct json *inits = json_get(spec, "initContainers");
 	bool host_network = json_bool(spec, "hostNetwork", false);
 	struct pod_port *ports =
 		arena_array(a, count_ports(containers) + count_ports(inits), sizeof(*ports));
@@ -100,7 +100,7 @@ static void host_ports_decode(const struct cJSON *spec, struct arena *a, struct 
 /* --- what is refused --------------------------------------------------------------------- */
 
 /* Volumes that tie a pod to a node by rules that are not implemented. */
-static void refuse_volumes(const struct cJSON *volumes, struct pod *pod)
+static void refuse_volumes(const struct json *volumes, struct pod *pod)
 {
 	static const char *const kinds[][2] = {
 		{"persistentVolumeClaim", "spec.volumes[].persistentVolumeClaim"},
@@ -111,7 +111,7 @@ static void refuse_volumes(const struct cJSON *volumes, struct pod *pod)
 		{"iscsi", "spec.volumes[].iscsi"},
 		{"rbd", "spec.volumes[].rbd"},
 	};
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, volumes)
 		for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -119,16 +119,16 @@ static void refuse_volumes(const struct cJSON *volumes, struct pod *pod)
 				pod_refuse(pod, kinds[i][1]);
 }
 
-static void refuse_spread(const struct cJSON *constraints, struct pod *pod)
+static void refuse_spread(const struct json *constraints, struct pod *pod)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, constraints)
 		if (!str_eq(json_str(it, "whenUnsatisfiable"), "ScheduleAnyway"))
 			pod_refuse(pod, "spec.topologySpreadConstraints[] (DoNotSchedule)");
 }
 
-void pod_constraints_decode(const struct cJSON *spec, struct arena *a, struct pod *pod)
+void pod_constraints_decode(const struct json *spec, struct arena *a, struct pod *pod)
 {
 	host_ports_decode(spec, a, pod);
 	refuse_volumes(json_get(spec, "volumes"), pod);

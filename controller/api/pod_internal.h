@@ -7,14 +7,14 @@
 #include "tidegate/base/json.h"
 
 /* Effective request: cpu_milli, memory, ephemeral, extended. Sets unsupported when it is absurd. */
-void pod_request_decode(const struct cJSON *json, struct arena *a, struct pod *pod);
+void pod_request_decode(const struct json *json, struct arena *a, struct pod *pod);
 /*
  * nodeSelector, node affinity, tolerations, host ports; sets unsupported for what we do not
  * implement.
  */
-void pod_constraints_decode(const struct cJSON *spec, struct arena *a, struct pod *pod);
+void pod_constraints_decode(const struct json *spec, struct arena *a, struct pod *pod);
 /* Required and preferred node affinity, and the (anti)affinity that we do not implement. */
-void pod_affinity_decode(const struct cJSON *affinity, struct arena *a, struct pod *pod);
+void pod_affinity_decode(const struct json *affinity, struct arena *a, struct pod *pod);
 /* The first reason stays. `field` is a constant. */
 void pod_refuse(struct pod *pod, const char *field);
 

@@ -47,15 +47,15 @@ static int64_t *amount_of(struct request *r, const char *name)
 	return &r->extended[r->n++].amount;
 }
 
-static int64_t quantity(const struct cJSON *v)
+static int64_t quantity(const struct json *v)
 {
 	return str_eq(json_key(v), "cpu") ? json_quantity_milli(v) : json_quantity(v);
 }
 
 /* Each resource of the list raises r's to at least its amount. */
-static void raise_list(struct request *r, const struct cJSON *list)
+static void raise_list(struct request *r, const struct json *list)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (!json_is_object(list))
 		return;
@@ -103,10 +103,10 @@ static void raise_request(struct request *r, const struct request *x)
 /* --- one container ----------------------------------------------------------------------- */
 
 /* A limit without a request is a request: the API server's default, which files do not have yet. */
-static void read_spec(struct request *r, const struct cJSON *resources)
+static void read_spec(struct request *r, const struct json *resources)
 {
-	const struct cJSON *requests = json_get(resources, "requests"), *it;
-	const struct cJSON *limits = json_get(resources, "limits");
+	const struct json *requests = json_get(resources, "requests"), *it;
+	const struct json *limits = json_get(resources, "limits");
 
 	raise_list(r, requests);
 	if (!json_is_object(limits))
@@ -119,9 +119,9 @@ static void read_spec(struct request *r, const struct cJSON *resources)
 	}
 }
 
-static const struct cJSON *by_name(const struct cJSON *list, const char *name)
+static const struct json *by_name(const struct json *list, const char *name)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list)
 		if (str_eq(json_str(it, "name"), name))
@@ -129,17 +129,17 @@ static const struct cJSON *by_name(const struct cJSON *list, const char *name)
 	return NULL;
 }
 
-static bool resize_infeasible(const struct cJSON *status)
+static bool resize_infeasible(const struct json *status)
 {
-	const struct cJSON *c = json_condition(json_get(status, "conditions"), "PodResizePending");
+	const struct json *c = json_condition(json_get(status, "conditions"), "PodResizePending");
 
 	return c && str_eq(json_str(c, "reason"), "Infeasible");
 }
 
-static void read_container(struct request *r, const struct cJSON *container,
-                           const struct cJSON *statuses, bool infeasible)
+static void read_container(struct request *r, const struct json *container,
+                           const struct json *statuses, bool infeasible)
 {
-	const struct cJSON *status = by_name(statuses, json_str(container, "name"));
+	const struct json *status = by_name(statuses, json_str(container, "name"));
 	bool resizable = json_has(status, "resources");
 
 	*r = (struct request){.n = 0};
@@ -153,9 +153,9 @@ static void read_container(struct request *r, const struct cJSON *container,
 
 /* --- the pod ----------------------------------------------------------------------------- */
 
-static void sum_containers(const struct cJSON *spec, const struct cJSON *status, struct request *r)
+static void sum_containers(const struct json *spec, const struct json *status, struct request *r)
 {
-	const struct cJSON *statuses = json_get(status, "containerStatuses"), *it;
+	const struct json *statuses = json_get(status, "containerStatuses"), *it;
 	bool infeasible = resize_infeasible(status);
 	struct request one;
 
@@ -166,10 +166,10 @@ static void sum_containers(const struct cJSON *spec, const struct cJSON *status,
 }
 
 /* Sidecars that start alone never exceed the sum that they end up in. */
-static void count_init_containers(const struct cJSON *spec, const struct cJSON *status,
+static void count_init_containers(const struct json *spec, const struct json *status,
                                   struct request *r)
 {
-	const struct cJSON *statuses = json_get(status, "initContainerStatuses"), *it;
+	const struct json *statuses = json_get(status, "initContainerStatuses"), *it;
 	struct request one, sidecars = {.n = 0}, peak = {.n = 0};
 	bool infeasible = resize_infeasible(status);
 
@@ -186,9 +186,9 @@ static void count_init_containers(const struct cJSON *spec, const struct cJSON *
 	raise_request(r, &peak);
 }
 
-static void override_by_pod(const struct cJSON *spec, struct request *r)
+static void override_by_pod(const struct json *spec, struct request *r)
 {
-	const struct cJSON *list = json_path(spec, "resources", "requests", NULL), *it;
+	const struct json *list = json_path(spec, "resources", "requests", NULL), *it;
 
 	if (!json_is_object(list))
 		return;
@@ -205,7 +205,7 @@ static void override_by_pod(const struct cJSON *spec, struct request *r)
 	}
 }
 
-static void add_overhead(const struct cJSON *spec, struct request *r)
+static void add_overhead(const struct json *spec, struct request *r)
 {
 	struct request overhead = {.n = 0};
 
@@ -213,9 +213,9 @@ static void add_overhead(const struct cJSON *spec, struct request *r)
 	add_request(r, &overhead);
 }
 
-void pod_request_decode(const struct cJSON *json, struct arena *a, struct pod *pod)
+void pod_request_decode(const struct json *json, struct arena *a, struct pod *pod)
 {
-	const struct cJSON *spec = json_get(json, "spec"), *status = json_get(json, "status");
+	const struct json *spec = json_get(json, "spec"), *status = json_get(json, "status");
 	struct request r = {.n = 0};
 	struct extended *e;
 

@@ -11,14 +11,14 @@
 
 /* --- reading ----------------------------------------------------------------------------- */
 
-int json_int(const struct cJSON *o, const char *key, int fallback)
+int json_int(const struct json *o, const char *key, int fallback)
 {
 	int64_t v = json_i64(o, key, fallback);
 
 	return v < INT_MIN || v > INT_MAX ? fallback : (int)v;
 }
 
-int64_t json_time(const struct cJSON *o, const char *key)
+int64_t json_time(const struct json *o, const char *key)
 {
 	const char *s = json_str(o, key);
 	int64_t ms;
@@ -26,17 +26,17 @@ int64_t json_time(const struct cJSON *o, const char *key)
 	return s && clock_parse(s, &ms) == 0 && ms > 0 ? ms : 0;
 }
 
-const char *json_annotation(const struct cJSON *object, const char *key)
+const char *json_annotation(const struct json *object, const char *key)
 {
 	return json_str(json_path(object, "metadata", "annotations", NULL), key);
 }
 
-const char *json_label(const struct cJSON *object, const char *key)
+const char *json_label(const struct json *object, const char *key)
 {
 	return json_str(json_path(object, "metadata", "labels", NULL), key);
 }
 
-uint64_t json_apply_hash(const struct cJSON *object)
+uint64_t json_apply_hash(const struct json *object)
 {
 	const char *s = json_annotation(object, TG_ANN_APPLY_HASH);
 	static const char digits[] = "0123456789abcdef";
@@ -54,9 +54,9 @@ uint64_t json_apply_hash(const struct cJSON *object)
 	return v;
 }
 
-const struct cJSON *json_condition(const struct cJSON *conditions, const char *type)
+const struct json *json_condition(const struct json *conditions, const char *type)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, conditions)
 		if (str_eq(json_str(it, "type"), type))
@@ -64,12 +64,12 @@ const struct cJSON *json_condition(const struct cJSON *conditions, const char *t
 	return NULL;
 }
 
-bool json_condition_true(const struct cJSON *conditions, const char *type)
+bool json_condition_true(const struct json *conditions, const char *type)
 {
 	return str_eq(json_str(json_condition(conditions, type), "status"), "True");
 }
 
-static int64_t quantity_of(const struct cJSON *v, int64_t per_unit,
+static int64_t quantity_of(const struct json *v, int64_t per_unit,
                            int (*parse)(const char *s, int64_t *out, struct err *err))
 {
 	const char *s = json_value_str(v);
@@ -81,12 +81,12 @@ static int64_t quantity_of(const struct cJSON *v, int64_t per_unit,
 	return n <= 0 ? 0 : n > INT64_MAX / 1000 / per_unit ? INT64_MAX / 1000 : n * per_unit;
 }
 
-int64_t json_quantity(const struct cJSON *v)
+int64_t json_quantity(const struct json *v)
 {
 	return quantity_of(v, 1, quantity_parse);
 }
 
-int64_t json_quantity_milli(const struct cJSON *v)
+int64_t json_quantity_milli(const struct json *v)
 {
 	return quantity_of(v, 1000, quantity_parse_milli);
 }
@@ -103,11 +103,11 @@ const char *text_cut(struct arena *a, const char *s, size_t max)
 	return arena_strndup(a, s, n);
 }
 
-const struct label *labels_decode(struct arena *a, const struct cJSON *map, const char *prefix,
+const struct label *labels_decode(struct arena *a, const struct json *map, const char *prefix,
                                   unsigned *n)
 {
 	struct label *l = NULL;
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned count = 0;
 
 	*n = 0;

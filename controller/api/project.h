@@ -20,20 +20,20 @@
 
 /* --- reading ----------------------------------------------------------------------------- */
 /* A whole number within int, else fallback. */
-int json_int(const struct cJSON *o, const char *key, int fallback);
+int json_int(const struct json *o, const char *key, int fallback);
 /* RFC 3339; 0 when missing or unreadable. */
-int64_t json_time(const struct cJSON *o, const char *key);
-const char *json_annotation(const struct cJSON *object, const char *key);
-const char *json_label(const struct cJSON *object, const char *key);
+int64_t json_time(const struct json *o, const char *key);
+const char *json_annotation(const struct json *object, const char *key);
+const char *json_label(const struct json *object, const char *key);
 /* Our apply-hash annotation, 16 hex digits; 0 when absent or something else. */
-uint64_t json_apply_hash(const struct cJSON *object);
+uint64_t json_apply_hash(const struct json *object);
 /* Resource quantity, as text or number; negative and unreadable ones count 0. */
-int64_t json_quantity(const struct cJSON *v);
-int64_t json_quantity_milli(const struct cJSON *v);
+int64_t json_quantity(const struct json *v);
+int64_t json_quantity_milli(const struct json *v);
 /* s cut to at most max bytes, never inside a character. */
 const char *text_cut(struct arena *a, const char *s, size_t max);
 /* All members of a string map, or those whose key starts with prefix (NULL = all). */
-const struct label *labels_decode(struct arena *a, const struct cJSON *map, const char *prefix,
+const struct label *labels_decode(struct arena *a, const struct json *map, const char *prefix,
                                   unsigned *n);
 
 /* --- packing ----------------------------------------------------------------------------- */

@@ -8,13 +8,13 @@
 #define FAILURE_MAX 512
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct replicaset rs;
 };
 
-static void read_status(const struct cJSON *status, struct arena *a, struct replicaset *rs)
+static void read_status(const struct json *status, struct arena *a, struct replicaset *rs)
 {
-	const struct cJSON *conditions = json_get(status, "conditions");
+	const struct json *conditions = json_get(status, "conditions");
 
 	rs->status_replicas = json_int(status, "replicas", 0);
 	rs->ready_replicas = json_int(status, "readyReplicas", 0);
@@ -29,9 +29,9 @@ static void read_status(const struct cJSON *status, struct arena *a, struct repl
 }
 
 /* The container of the model server has its name from the pod template (spec.template). */
-static void read_grpc_probe(const struct cJSON *spec, struct replicaset *rs)
+static void read_grpc_probe(const struct json *spec, struct replicaset *rs)
 {
-	const struct cJSON *it, *grpc;
+	const struct json *it, *grpc;
 	int port;
 
 	json_for_each (it, json_path(spec, "template", "spec", "containers", NULL)) {
@@ -44,8 +44,8 @@ static void read_grpc_probe(const struct cJSON *spec, struct replicaset *rs)
 	}
 }
 
-static int64_t annotated(const struct cJSON *json, const char *annotation, int64_t low,
-                         int64_t high, int64_t fallback)
+static int64_t annotated(const struct json *json, const char *annotation, int64_t low, int64_t high,
+                         int64_t fallback)
 {
 	const char *s = json_annotation(json, annotation);
 	int64_t n;
@@ -71,7 +71,7 @@ static void replicaset_fill(void *obj, struct packer *p, const void *ctx)
 	rs->failure = pack_str(p, d->rs.failure);
 }
 
-static struct object *replicaset_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *replicaset_decode(const struct json *json, struct arena *scratch,
                                         struct err *err)
 {
 	struct draft d = {.json = json};

@@ -10,20 +10,20 @@
 #define TEXT_MAX ((size_t)2 << 20)
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct route route;
 };
 
 /* --- what the gateways say --------------------------------------------------------------- */
 
-static bool same_member(const struct cJSON *a, const struct cJSON *b, const char *key,
+static bool same_member(const struct json *a, const struct json *b, const char *key,
                         const char *fallback)
 {
 	return str_eq(str_or(json_str(a, key), fallback), str_or(json_str(b, key), fallback));
 }
 
 /* A parentRef is identified by all its fields, absent ones standing for their defaults. */
-static bool same_parent(const struct cJSON *a, const struct cJSON *b, const char *ns)
+static bool same_parent(const struct json *a, const struct json *b, const char *ns)
 {
 	return same_member(a, b, "group", GATEWAY_GROUP) && same_member(a, b, "kind", "Gateway") &&
 	       same_member(a, b, "namespace", ns) && same_member(a, b, "name", NULL) &&
@@ -32,17 +32,17 @@ static bool same_parent(const struct cJSON *a, const struct cJSON *b, const char
 }
 
 /* The condition's status if it speaks about this generation, else NULL. */
-static const char *current_status(const struct cJSON *conditions, const char *type,
+static const char *current_status(const struct json *conditions, const char *type,
                                   int64_t generation)
 {
-	const struct cJSON *c = json_condition(conditions, type);
+	const struct json *c = json_condition(conditions, type);
 
 	return json_i64(c, "observedGeneration", -1) >= generation ? json_str(c, "status") : NULL;
 }
 
-static const char *describe(const struct cJSON *conditions, const char *type, struct arena *a)
+static const char *describe(const struct json *conditions, const char *type, struct arena *a)
 {
-	const struct cJSON *c = json_condition(conditions, type);
+	const struct json *c = json_condition(conditions, type);
 	const char *message = json_str(c, "message");
 
 	return text_cut(a,
@@ -51,7 +51,7 @@ static const char *describe(const struct cJSON *conditions, const char *type, st
 	                PROBLEM_MAX);
 }
 
-static const char *problem_of(const struct cJSON *conditions, int64_t generation, struct arena *a)
+static const char *problem_of(const struct json *conditions, int64_t generation, struct arena *a)
 {
 	static const struct {
 		const char *type, *bad;
@@ -64,22 +64,22 @@ static const char *problem_of(const struct cJSON *conditions, int64_t generation
 	return NULL;
 }
 
-static bool accepts(const struct cJSON *conditions, int64_t generation)
+static bool accepts(const struct json *conditions, int64_t generation)
 {
 	return str_eq(current_status(conditions, "Accepted", generation), "True") &&
 	       str_eq(current_status(conditions, "ResolvedRefs", generation), "True");
 }
 
-static void read_parent(const struct cJSON *json, const struct cJSON *ref, struct arena *a,
+static void read_parent(const struct json *json, const struct json *ref, struct arena *a,
                         struct route *r)
 {
 	const char *ns = str_or(json_str(json_get(json, "metadata"), "namespace"), "");
 	int64_t generation = json_i64(json_get(json, "metadata"), "generation", 0);
 	bool answered = false;
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(json, "status", "parents", NULL)) {
-		const struct cJSON *conditions = json_get(it, "conditions");
+		const struct json *conditions = json_get(it, "conditions");
 
 		if (!same_parent(ref, json_get(it, "parentRef"), ns))
 			continue;
@@ -93,7 +93,7 @@ static void read_parent(const struct cJSON *json, const struct cJSON *ref, struc
 
 /* --- kinds ------------------------------------------------------------------------------- */
 
-static const char *text_of(const struct cJSON *v, struct arena *a, struct err *err)
+static const char *text_of(const struct json *v, struct arena *a, struct err *err)
 {
 	cleanup_buf struct buf b;
 
@@ -119,7 +119,7 @@ static void route_fill(void *obj, struct packer *p, const void *ctx)
 	r->problem = pack_str(p, d->route.problem);
 }
 
-static int route_draft(const struct cJSON *json, struct arena *scratch, struct draft *d,
+static int route_draft(const struct json *json, struct arena *scratch, struct draft *d,
                        struct err *err)
 {
 	if (object_meta_check(json, err))
@@ -131,7 +131,7 @@ static int route_draft(const struct cJSON *json, struct arena *scratch, struct d
 }
 
 /* Kinds whose status says nothing that could be relied on. */
-static struct object *plain_decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *plain_decode(const struct json *json, struct arena *scratch, struct err *err)
 {
 	struct draft d = {.json = NULL};
 
@@ -140,11 +140,11 @@ static struct object *plain_decode(const struct cJSON *json, struct arena *scrat
 	return object_pack(sizeof(d.route), route_fill, &d);
 }
 
-static struct object *gateway_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *gateway_decode(const struct json *json, struct arena *scratch,
                                      struct err *err)
 {
 	struct draft d = {.json = NULL};
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (route_draft(json, scratch, &d, err))
 		return NULL;
@@ -153,11 +153,11 @@ static struct object *gateway_decode(const struct cJSON *json, struct arena *scr
 	return object_pack(sizeof(d.route), route_fill, &d);
 }
 
-static struct object *ingress_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *ingress_decode(const struct json *json, struct arena *scratch,
                                      struct err *err)
 {
 	struct draft d = {.json = NULL};
-	const struct cJSON *annotations = json_path(json, "metadata", "annotations", NULL);
+	const struct json *annotations = json_path(json, "metadata", "annotations", NULL);
 
 	if (route_draft(json, scratch, &d, err))
 		return NULL;

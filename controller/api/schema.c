@@ -23,7 +23,7 @@ struct checker {
 	unsigned n;
 };
 
-static void check(struct checker *c, const struct cJSON *schema, const struct cJSON *value,
+static void check(struct checker *c, const struct json *schema, const struct json *value,
                   const char *path);
 
 static void __attribute__((format(printf, 3, 4)))
@@ -41,17 +41,17 @@ find(struct checker *c, const char *path, const char *fmt, ...)
 	c->fn(c->arg, path, arena_strdup(c->a, message));
 }
 
-static bool is_null(const struct cJSON *v)
+static bool is_null(const struct json *v)
 {
 	return !json_is_object(v) && !json_is_array(v) && !json_is_string(v) &&
 	       !json_is_number(v) && !json_is_bool(v);
 }
 
 /* "a, b, c" */
-static const char *names(struct arena *a, const struct cJSON *list)
+static const char *names(struct arena *a, const struct json *list)
 {
 	const char *text = "";
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list)
 		text = arena_printf(a, "%s%s%s", text, *text ? ", " : "",
@@ -181,12 +181,12 @@ static int64_t characters(const char *s)
 	return count;
 }
 
-static void check_string(struct checker *c, const struct cJSON *schema, const char *text,
+static void check_string(struct checker *c, const struct json *schema, const char *text,
                          const char *path)
 {
 	int64_t n = characters(text), max = json_i64(schema, "maxLength", INT64_MAX);
 	const char *pattern = json_str(schema, "pattern");
-	const struct cJSON *allowed = json_get(schema, "enum"), *it;
+	const struct json *allowed = json_get(schema, "enum"), *it;
 
 	if (n < json_i64(schema, "minLength", 0))
 		find(c, path, "must have at least %" PRId64 " characters",
@@ -204,7 +204,7 @@ static void check_string(struct checker *c, const struct cJSON *schema, const ch
 	find(c, path, "\"%.80s\" is none of %s", text, names(c->a, allowed));
 }
 
-static void check_number(struct checker *c, const struct cJSON *schema, double v, const char *path)
+static void check_number(struct checker *c, const struct json *schema, double v, const char *path)
 {
 	char text[STR_DOUBLE_MAX];
 
@@ -220,7 +220,7 @@ static void check_number(struct checker *c, const struct cJSON *schema, double v
 
 /* --- lists ------------------------------------------------------------------------------- */
 
-static bool same_text(const struct cJSON *x, const struct cJSON *y)
+static bool same_text(const struct json *x, const struct json *y)
 {
 	cleanup_buf struct buf a, b;
 
@@ -231,15 +231,15 @@ static bool same_text(const struct cJSON *x, const struct cJSON *y)
 	return str_eq(a.data, b.data);
 }
 
-static bool same_element(const struct cJSON *keys, const struct cJSON *x, const struct cJSON *y)
+static bool same_element(const struct json *keys, const struct json *x, const struct json *y)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (!keys)
 		return same_text(x, y);
 	json_for_each (it, keys) {
-		const struct cJSON *vx = json_get(x, json_value_str(it));
-		const struct cJSON *vy = json_get(y, json_value_str(it));
+		const struct json *vx = json_get(x, json_value_str(it));
+		const struct json *vy = json_get(y, json_value_str(it));
 
 		if (!vx || !vy ? vx != vy : !same_text(vx, vy))
 			return false;
@@ -248,11 +248,11 @@ static bool same_element(const struct cJSON *keys, const struct cJSON *x, const 
 }
 
 /* Lists are bounded by maxItems, so the square of them is small. */
-static void check_unique(struct checker *c, const struct cJSON *schema, const struct cJSON *list,
+static void check_unique(struct checker *c, const struct json *schema, const struct json *list,
                          const char *path)
 {
 	const char *type = json_str(schema, "x-kubernetes-list-type");
-	const struct cJSON *keys = json_get(schema, "x-kubernetes-list-map-keys"), *x, *y;
+	const struct json *keys = json_get(schema, "x-kubernetes-list-map-keys"), *x, *y;
 	unsigned i = 0;
 
 	if (!str_eq(type, "map") && !str_eq(type, "set"))
@@ -269,11 +269,11 @@ static void check_unique(struct checker *c, const struct cJSON *schema, const st
 	}
 }
 
-static void check_array(struct checker *c, const struct cJSON *schema, const struct cJSON *list,
+static void check_array(struct checker *c, const struct json *schema, const struct json *list,
                         const char *path)
 {
 	int64_t n = (int64_t)json_size(list), max = json_i64(schema, "maxItems", INT64_MAX);
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned i = 0;
 
 	if (n < json_i64(schema, "minItems", 0))
@@ -295,10 +295,10 @@ static const char *member_path(struct checker *c, const char *path, const char *
 	return arena_printf(c->a, "%s%s%s", path, *path ? "." : "", key);
 }
 
-static void check_required(struct checker *c, const struct cJSON *schema, const struct cJSON *o,
+static void check_required(struct checker *c, const struct json *schema, const struct json *o,
                            const char *path)
 {
-	const struct cJSON *properties = json_get(schema, "properties"), *it;
+	const struct json *properties = json_get(schema, "properties"), *it;
 
 	json_for_each (it, json_get(schema, "required")) {
 		const char *key = json_value_str(it);
@@ -308,11 +308,11 @@ static void check_required(struct checker *c, const struct cJSON *schema, const 
 	}
 }
 
-static void check_object(struct checker *c, const struct cJSON *schema, const struct cJSON *o,
+static void check_object(struct checker *c, const struct json *schema, const struct json *o,
                          const char *path)
 {
-	const struct cJSON *properties = json_get(schema, "properties"), *it;
-	const struct cJSON *others = json_get(schema, "additionalProperties");
+	const struct json *properties = json_get(schema, "properties"), *it;
+	const struct json *others = json_get(schema, "additionalProperties");
 	int64_t max = json_i64(schema, "maxProperties", INT64_MAX);
 	bool open = c->silent || json_bool(schema, "x-kubernetes-preserve-unknown-fields", false);
 
@@ -322,7 +322,7 @@ static void check_object(struct checker *c, const struct cJSON *schema, const st
 	if ((int64_t)json_size(o) > max)
 		find(c, path, "has more than %" PRId64 " members", max);
 	json_for_each (it, o) {
-		const struct cJSON *s = json_get(properties, json_key(it));
+		const struct json *s = json_get(properties, json_key(it));
 
 		s = s ? s : others;
 		if (s)
@@ -335,7 +335,7 @@ static void check_object(struct checker *c, const struct cJSON *schema, const st
 
 /* --- any value --------------------------------------------------------------------------- */
 
-static const char *type_name(const struct cJSON *v)
+static const char *type_name(const struct json *v)
 {
 	if (json_is_object(v))
 		return "object";
@@ -348,14 +348,14 @@ static const char *type_name(const struct cJSON *v)
 	return "number";
 }
 
-static bool is_whole(const struct cJSON *v)
+static bool is_whole(const struct json *v)
 {
 	double d = json_value_double(v, NAN);
 
 	return json_is_number(v) && d == floor(d);
 }
 
-static bool type_fits(const struct cJSON *schema, const struct cJSON *v, const char **want)
+static bool type_fits(const struct json *schema, const struct json *v, const char **want)
 {
 	*want = json_str(schema, "type");
 	if (json_bool(schema, "x-kubernetes-int-or-string", false)) {
@@ -368,10 +368,10 @@ static bool type_fits(const struct cJSON *schema, const struct cJSON *v, const c
 }
 
 /* How many of the schemas fit. */
-static unsigned fitting(struct checker *c, const struct cJSON *schemas, const struct cJSON *v,
+static unsigned fitting(struct checker *c, const struct json *schemas, const struct json *v,
                         const char *path)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 
 	json_for_each (it, schemas) {
@@ -384,10 +384,10 @@ static unsigned fitting(struct checker *c, const struct cJSON *schemas, const st
 }
 
 /* "a, b, c": what the alternatives require. */
-static const char *alternatives(struct arena *a, const struct cJSON *schemas)
+static const char *alternatives(struct arena *a, const struct json *schemas)
 {
 	const char *text = "";
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, schemas)
 		text = arena_printf(a, "%s%s%s", text, *text ? ", " : "",
@@ -395,11 +395,11 @@ static const char *alternatives(struct arena *a, const struct cJSON *schemas)
 	return text;
 }
 
-static void check_junctors(struct checker *c, const struct cJSON *schema, const struct cJSON *v,
+static void check_junctors(struct checker *c, const struct json *schema, const struct json *v,
                            const char *path)
 {
-	const struct cJSON *any = json_get(schema, "anyOf"), *one = json_get(schema, "oneOf");
-	const struct cJSON *not = json_get(schema, "not");
+	const struct json *any = json_get(schema, "anyOf"), *one = json_get(schema, "oneOf");
+	const struct json *not = json_get(schema, "not");
 	struct checker quiet = {.a = c->a, .silent = true};
 
 	if (any && fitting(c, any, v, path) == 0)
@@ -413,7 +413,7 @@ static void check_junctors(struct checker *c, const struct cJSON *schema, const 
 		find(c, path, "must not have all of %s", names(c->a, json_get(not, "required")));
 }
 
-static void check(struct checker *c, const struct cJSON *schema, const struct cJSON *value,
+static void check(struct checker *c, const struct json *schema, const struct json *value,
                   const char *path)
 {
 	const char *want;
@@ -435,7 +435,7 @@ static void check(struct checker *c, const struct cJSON *schema, const struct cJ
 	check_junctors(c, schema, value, path);
 }
 
-void schema_check(const struct cJSON *schema, const struct cJSON *value, struct arena *a,
+void schema_check(const struct json *schema, const struct json *value, struct arena *a,
                   schema_finding_fn fn, void *arg)
 {
 	struct checker c = {.a = a, .fn = fn, .arg = arg};
@@ -445,9 +445,9 @@ void schema_check(const struct cJSON *schema, const struct cJSON *value, struct 
 
 /* --- the CRDs ---------------------------------------------------------------------------- */
 
-static const struct cJSON *version_schema(const struct cJSON *crd, const char *api_version)
+static const struct json *version_schema(const struct json *crd, const char *api_version)
 {
-	const struct cJSON *spec = json_get(crd, "spec"), *it;
+	const struct json *spec = json_get(crd, "spec"), *it;
 	const char *slash = strchr(api_version, '/');
 	const char *group = json_str(spec, "group");
 
@@ -460,11 +460,11 @@ static const struct cJSON *version_schema(const struct cJSON *crd, const char *a
 	return NULL;
 }
 
-const struct cJSON *schema_of(struct arena *a, const char *api_version, const char *kind)
+const struct json *schema_of(struct arena *a, const char *api_version, const char *kind)
 {
 	for (const char *const *text = crd_texts; *text; text++) {
 		cleanup_buf struct buf json;
-		const struct cJSON *crd;
+		const struct json *crd;
 
 		buf_init(&json, CRD_JSON_MAX);
 		if (yaml_to_json(*text, strlen(*text), &json, NULL))
@@ -476,9 +476,9 @@ const struct cJSON *schema_of(struct arena *a, const char *api_version, const ch
 	return NULL;
 }
 
-static const char *unknown_in_list(const struct cJSON *schemas)
+static const char *unknown_in_list(const struct json *schemas)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	const char *unknown;
 
 	json_for_each (it, schemas) {
@@ -489,7 +489,7 @@ static const char *unknown_in_list(const struct cJSON *schemas)
 	return NULL;
 }
 
-const char *schema_unknown_keyword(const struct cJSON *schema)
+const char *schema_unknown_keyword(const struct json *schema)
 {
 	static const char *const flat[] = {"type",
 	                                   "description",
@@ -512,7 +512,7 @@ const char *schema_unknown_keyword(const struct cJSON *schema)
 	                                   "x-kubernetes-list-map-keys",
 	                                   "x-kubernetes-map-type",
 	                                   "x-kubernetes-validations"};
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, schema) {
 		const char *key = json_key(it), *unknown = NULL;

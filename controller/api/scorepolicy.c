@@ -33,10 +33,10 @@ static void problem(struct reader *r, const char *at, const char *key, const cha
 	r->p->problem = what;
 }
 
-static void read_number(struct reader *r, const struct cJSON *o, const char *at,
+static void read_number(struct reader *r, const struct json *o, const char *at,
                         const struct number *n)
 {
-	const struct cJSON *v = json_get(o, n->key);
+	const struct json *v = json_get(o, n->key);
 	const char *text = json_value_str(v);
 	double d = json_value_double(v, NAN);
 
@@ -53,14 +53,14 @@ static void read_number(struct reader *r, const struct cJSON *o, const char *at,
 		*n->out = d;
 }
 
-static void read_numbers(struct reader *r, const struct cJSON *o, const char *at,
+static void read_numbers(struct reader *r, const struct json *o, const char *at,
                          const struct number *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		read_number(r, o, at, &list[i]);
 }
 
-static void read_seconds(struct reader *r, const struct cJSON *o, const char *at, const char *key,
+static void read_seconds(struct reader *r, const struct json *o, const char *at, const char *key,
                          double min, double *out)
 {
 	int64_t ms;
@@ -77,7 +77,7 @@ static void read_seconds(struct reader *r, const struct cJSON *o, const char *at
 		*out = (double)ms / 1000;
 }
 
-static bool read_bool(struct reader *r, const struct cJSON *o, const char *at, const char *key,
+static bool read_bool(struct reader *r, const struct json *o, const char *at, const char *key,
                       bool fallback)
 {
 	if (json_has(o, key) && !json_is_bool(json_get(o, key)))
@@ -86,8 +86,8 @@ static bool read_bool(struct reader *r, const struct cJSON *o, const char *at, c
 }
 
 /* Index of the text in a list that ends with NULL; the first one is the default. */
-static unsigned read_choice(struct reader *r, const struct cJSON *o, const char *at,
-                            const char *key, const char *const *names)
+static unsigned read_choice(struct reader *r, const struct json *o, const char *at, const char *key,
+                            const char *const *names)
 {
 	const char *all = names[0];
 
@@ -102,7 +102,7 @@ static unsigned read_choice(struct reader *r, const struct cJSON *o, const char 
 	return 0;
 }
 
-static const char *read_text(struct reader *r, const struct cJSON *o, const char *at,
+static const char *read_text(struct reader *r, const struct json *o, const char *at,
                              const char *key)
 {
 	if (!json_has(o, key))
@@ -112,10 +112,10 @@ static const char *read_text(struct reader *r, const struct cJSON *o, const char
 	return json_str(o, key);
 }
 
-static const struct cJSON *read_object(struct reader *r, const struct cJSON *o, const char *at,
-                                       const char *key)
+static const struct json *read_object(struct reader *r, const struct json *o, const char *at,
+                                      const char *key)
 {
-	const struct cJSON *v = json_has(o, key) ? json_get(o, key) : NULL;
+	const struct json *v = json_has(o, key) ? json_get(o, key) : NULL;
 
 	if (v && !json_is_object(v)) {
 		problem(r, at, key, "must be an object");
@@ -126,10 +126,10 @@ static const struct cJSON *read_object(struct reader *r, const struct cJSON *o, 
 
 /* --- sections ---------------------------------------------------------------------------- */
 
-static void read_sequential(struct reader *r, const struct cJSON *spec)
+static void read_sequential(struct reader *r, const struct json *spec)
 {
 	static const char at[] = "spec.sequential";
-	const struct cJSON *o = read_object(r, spec, "spec", "sequential");
+	const struct json *o = read_object(r, spec, "spec", "sequential");
 	struct scorepolicy *p = r->p;
 	const struct number numbers[] = {
 		{"alpha", &p->sequential.alpha, 1e-6, 0.2, false},
@@ -145,11 +145,11 @@ static void read_sequential(struct reader *r, const struct cJSON *spec)
 	p->sequential.latency = read_bool(r, o, at, "latency", true);
 }
 
-static void read_thresholds(struct reader *r, const struct cJSON *spec)
+static void read_thresholds(struct reader *r, const struct json *spec)
 {
 	static const char at[] = "spec.thresholds";
 	static const char *const no_data[] = {"Ignore", "Fail", NULL};
-	const struct cJSON *o = read_object(r, spec, "spec", "thresholds");
+	const struct json *o = read_object(r, spec, "spec", "thresholds");
 	struct scorepolicy *p = r->p;
 	const struct number numbers[] = {
 		{"maxErrors", &p->thresholds.max_errors, 0, 1, false},
@@ -165,10 +165,10 @@ static void read_thresholds(struct reader *r, const struct cJSON *spec)
 	p->thresholds.no_data_fails = read_choice(r, o, at, "noData", no_data) == 1;
 }
 
-static void read_prometheus(struct reader *r, const struct cJSON *spec)
+static void read_prometheus(struct reader *r, const struct json *spec)
 {
 	static const char at[] = "spec.prometheus";
-	const struct cJSON *o = read_object(r, spec, "spec", "prometheus");
+	const struct json *o = read_object(r, spec, "spec", "prometheus");
 	struct scorepolicy *p = r->p;
 	const char *url = read_text(r, o, at, "url");
 
@@ -184,10 +184,10 @@ static void read_prometheus(struct reader *r, const struct cJSON *spec)
 		problem(r, at, "url", "must not contain credentials: give secretRef");
 }
 
-static void read_series(struct reader *r, const struct cJSON *spec)
+static void read_series(struct reader *r, const struct json *spec)
 {
 	static const char at[] = "spec.series";
-	const struct cJSON *o = read_object(r, spec, "spec", "series");
+	const struct json *o = read_object(r, spec, "spec", "series");
 	struct scorepolicy *p = r->p;
 	const struct number numbers[] = {
 		{"minPoints", &p->series.min_points, 5, 1000, true},
@@ -204,11 +204,11 @@ static void read_series(struct reader *r, const struct cJSON *spec)
 	read_seconds(r, o, at, "window", 10, &p->series.window_s);
 }
 
-static void read_kayenta(struct reader *r, const struct cJSON *spec)
+static void read_kayenta(struct reader *r, const struct json *spec)
 {
 	static const char at[] = "spec.kayenta";
-	const struct cJSON *o = read_object(r, spec, "spec", "kayenta");
-	const struct cJSON *ref = read_object(r, o, at, "configMapRef");
+	const struct json *o = read_object(r, spec, "spec", "kayenta");
+	const struct json *ref = read_object(r, o, at, "configMapRef");
 	struct scorepolicy *p = r->p;
 
 	p->kayenta.config = read_text(r, o, at, "config");
@@ -227,10 +227,10 @@ static bool is_metric_name(const char *s)
 	               '\0';
 }
 
-static void read_drift(struct reader *r, const struct cJSON *spec)
+static void read_drift(struct reader *r, const struct json *spec)
 {
 	static const char at[] = "spec.drift";
-	const struct cJSON *o = read_object(r, spec, "spec", "drift");
+	const struct json *o = read_object(r, spec, "spec", "drift");
 	struct scorepolicy *p = r->p;
 	const struct number numbers[] = {
 		{"alpha", &p->drift.alpha, 1e-6, 0.2, false},
@@ -245,7 +245,7 @@ static void read_drift(struct reader *r, const struct cJSON *spec)
 }
 
 /* "5%" is 0.05. */
-static double read_percent(struct reader *r, const struct cJSON *o, const char *at, const char *key)
+static double read_percent(struct reader *r, const struct json *o, const char *at, const char *key)
 {
 	const char *s = json_str(o, key);
 	char digits[24];
@@ -270,7 +270,7 @@ static bool is_known(const struct scorepolicy *p, const char *name)
 	return false;
 }
 
-static void read_metric(struct reader *r, const struct cJSON *o, unsigned i)
+static void read_metric(struct reader *r, const struct json *o, unsigned i)
 {
 	static const char *const directions[] = {"Either", "Increase", "Decrease", NULL};
 	static const char *const nan[] = {"Remove", "Replace", NULL};
@@ -298,9 +298,9 @@ static void read_metric(struct reader *r, const struct cJSON *o, unsigned i)
 	r->p->metrics[r->p->nmetrics++] = m;
 }
 
-static void read_metrics(struct reader *r, const struct cJSON *spec)
+static void read_metrics(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *list = json_get(spec, "metrics"), *it;
+	const struct json *list = json_get(spec, "metrics"), *it;
 
 	if (!json_has(spec, "metrics"))
 		return;
@@ -330,11 +330,11 @@ bool scorepolicy_has_series(const struct scorepolicy *p)
 	return p->nmetrics || p->kayenta.config || p->kayenta.configmap;
 }
 
-void scorepolicy_read(const struct cJSON *json, struct arena *a, struct scorepolicy *p)
+void scorepolicy_read(const struct json *json, struct arena *a, struct scorepolicy *p)
 {
 	static const char *const judges[] = {"Sequential", "Thresholds", "Kayenta", NULL};
 	struct reader r = {p, a};
-	const struct cJSON *spec = read_object(&r, json, "", "spec");
+	const struct json *spec = read_object(&r, json, "", "spec");
 
 	if (!json_is_object(json))
 		problem(&r, "", "", "a ScorePolicy is an object");
@@ -354,7 +354,7 @@ void scorepolicy_read(const struct cJSON *json, struct arena *a, struct scorepol
 /* --- kind -------------------------------------------------------------------------------- */
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct scorepolicy p;
 };
 
@@ -383,9 +383,9 @@ static void scorepolicy_fill(void *obj, struct packer *k, const void *ctx)
 	}
 }
 
-static void read_status(const struct cJSON *status, struct scorepolicy *p)
+static void read_status(const struct json *status, struct scorepolicy *p)
 {
-	const struct cJSON *ready = json_condition(json_get(status, "conditions"), "Ready");
+	const struct json *ready = json_condition(json_get(status, "conditions"), "Ready");
 
 	p->said_generation = json_i64(status, "observedGeneration", 0);
 	p->said_status = json_str(ready, "status");
@@ -393,7 +393,7 @@ static void read_status(const struct cJSON *status, struct scorepolicy *p)
 	p->said_since_ms = json_time(ready, "lastTransitionTime");
 }
 
-static struct object *scorepolicy_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *scorepolicy_decode(const struct json *json, struct arena *scratch,
                                          struct err *err)
 {
 	struct draft *d = arena_alloc(scratch, sizeof(*d));

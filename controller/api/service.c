@@ -18,17 +18,17 @@ int service_port_suffix(const char *name)
 	return *name == '-' && str_to_i64(name + 1, &n) && n > 0 && n <= UINT16_MAX ? (int)n : -1;
 }
 
-static bool is_ours(const struct cJSON *port)
+static bool is_ours(const struct json *port)
 {
 	int suffix = service_port_suffix(json_str(port, "name"));
 
 	return suffix == 0 || (suffix > 0 && suffix == json_int(port, "port", 0));
 }
 
-static void fill_ports(struct service *s, struct packer *p, const struct cJSON *ports)
+static void fill_ports(struct service *s, struct packer *p, const struct json *ports)
 {
 	struct service_port *out;
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 
 	json_for_each (it, ports)
@@ -54,7 +54,7 @@ static void service_fill(void *obj, struct packer *p, const void *ctx)
 	fill_ports(s, p, json_path(ctx, "spec", "ports", NULL));
 }
 
-static struct object *service_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *service_decode(const struct json *json, struct arena *scratch,
                                      struct err *err)
 {
 	(void)scratch;

@@ -11,7 +11,7 @@ static void vote_lease_fill(void *obj, struct packer *p, const void *ctx)
 	l->votes = pack_str(p, json_annotation(ctx, TG_ANN_VOTES));
 }
 
-static struct object *vote_lease_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *vote_lease_decode(const struct json *json, struct arena *scratch,
                                         struct err *err)
 {
 	(void)scratch;

@@ -27,7 +27,7 @@ static void problem(struct zoneshift *z, const char *path, const char *text)
 
 /* --- spec -------------------------------------------------------------------------------- */
 
-static void read_zone(const struct cJSON *spec, struct zoneshift *z)
+static void read_zone(const struct json *spec, struct zoneshift *z)
 {
 	z->zone = json_str(spec, "zone");
 	if (!z->zone || !str_is_dns_label(z->zone))
@@ -37,10 +37,10 @@ static void read_zone(const struct cJSON *spec, struct zoneshift *z)
 	z->reason = json_str(spec, "reason");
 }
 
-static void read_namespaces(const struct cJSON *list, struct arena *a, struct zoneshift *z)
+static void read_namespaces(const struct json *list, struct arena *a, struct zoneshift *z)
 {
 	const char **out = arena_array(a, json_size(list), sizeof(*out));
-	const struct cJSON *it;
+	const struct json *it;
 
 	z->namespaces = out;
 	json_for_each (it, list) {
@@ -51,9 +51,9 @@ static void read_namespaces(const struct cJSON *list, struct arena *a, struct zo
 	}
 }
 
-static void check_labels(const struct cJSON *map, struct zoneshift *z)
+static void check_labels(const struct json *map, struct zoneshift *z)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, map)
 		if (!json_value_str(it))
@@ -61,11 +61,10 @@ static void check_labels(const struct cJSON *map, struct zoneshift *z)
 }
 
 /* A selector that is not understood must not select more than was meant. */
-static void read_selector(const struct cJSON *spec, struct arena *a, struct zoneshift *z)
+static void read_selector(const struct json *spec, struct arena *a, struct zoneshift *z)
 {
-	const struct cJSON *o = json_get(spec, "selector"), *it;
-	const struct cJSON *spaces = json_get(o, "namespaces"),
-			   *labels = json_get(o, "matchLabels");
+	const struct json *o = json_get(spec, "selector"), *it;
+	const struct json *spaces = json_get(o, "namespaces"), *labels = json_get(o, "matchLabels");
 
 	if (json_has(spec, "selector") && !json_is_object(o))
 		problem(z, "spec.selector", "must be an object");
@@ -86,7 +85,7 @@ static void read_selector(const struct cJSON *spec, struct arena *a, struct zone
 	z->labels = labels_decode(a, labels, NULL, &z->nlabels);
 }
 
-static void read_end(const struct cJSON *spec, int64_t created_ms, struct zoneshift *z)
+static void read_end(const struct json *spec, int64_t created_ms, struct zoneshift *z)
 {
 	const char *duration = json_str(spec, "duration"), *at = json_str(spec, "expiresAt");
 	struct err err = ERR_INIT;
@@ -106,9 +105,9 @@ static void read_end(const struct cJSON *spec, int64_t created_ms, struct zonesh
 	}
 }
 
-void zoneshift_read(const struct cJSON *json, struct arena *a, struct zoneshift *z)
+void zoneshift_read(const struct json *json, struct arena *a, struct zoneshift *z)
 {
-	const struct cJSON *spec = json_get(json, "spec");
+	const struct json *spec = json_get(json, "spec");
 	int64_t created_ms = json_time(json_get(json, "metadata"), "creationTimestamp");
 
 	if (!json_is_object(spec))
@@ -154,13 +153,13 @@ bool zoneshift_matches(const struct zoneshift *z, const struct mdep *m)
 /* --- kind -------------------------------------------------------------------------------- */
 
 struct draft {
-	const struct cJSON *json;
+	const struct json *json;
 	struct zoneshift z;
 };
 
-static void read_status(const struct cJSON *status, struct zoneshift *z)
+static void read_status(const struct json *status, struct zoneshift *z)
 {
-	const struct cJSON *list = json_get(status, "conditions");
+	const struct json *list = json_get(status, "conditions");
 
 	z->said.generation = json_i64(status, "observedGeneration", 0);
 	z->said.until_ms = json_time(status, "expiresAt");
@@ -171,7 +170,7 @@ static void read_status(const struct cJSON *status, struct zoneshift *z)
 	z->said.reason = json_str(json_condition(list, "Ready"), "reason");
 	z->said.message = json_str(json_condition(list, "Ready"), "message");
 	for (int i = 0; i < ZONESHIFT_CONDITIONS; i++) {
-		const struct cJSON *c = json_condition(list, condition_names[i]);
+		const struct json *c = json_condition(list, condition_names[i]);
 
 		z->said.status[i] = json_str(c, "status");
 		z->said.since_ms[i] = json_time(c, "lastTransitionTime");
@@ -211,7 +210,7 @@ static void zoneshift_fill(void *obj, struct packer *k, const void *ctx)
 		z->said.status[i] = pack_name(k, d->z.said.status[i]);
 }
 
-static struct object *zoneshift_decode(const struct cJSON *json, struct arena *scratch,
+static struct object *zoneshift_decode(const struct json *json, struct arena *scratch,
                                        struct err *err)
 {
 	struct draft *d = arena_alloc(scratch, sizeof(*d));

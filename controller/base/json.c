@@ -11,9 +11,9 @@
 /* Beyond it a double may stand for more than one integer. */
 #define SAFE_INTEGER_MAX 9007199254740991.0
 
-const struct cJSON *json_get(const struct cJSON *o, const char *key)
+const struct json *json_get(const struct json *o, const char *key)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (!json_node_is(o, JSON_OBJECT) || !key)
 		return NULL;
@@ -24,7 +24,7 @@ const struct cJSON *json_get(const struct cJSON *o, const char *key)
 	return NULL;
 }
 
-const struct cJSON *json_path(const struct cJSON *o, ...)
+const struct json *json_path(const struct json *o, ...)
 {
 	const char *key;
 	va_list ap;
@@ -36,64 +36,64 @@ const struct cJSON *json_path(const struct cJSON *o, ...)
 	return o;
 }
 
-const char *json_str(const struct cJSON *o, const char *key)
+const char *json_str(const struct json *o, const char *key)
 {
 	return json_value_str(json_get(o, key));
 }
 
-bool json_bool(const struct cJSON *o, const char *key, bool fallback)
+bool json_bool(const struct json *o, const char *key, bool fallback)
 {
 	return json_value_bool(json_get(o, key), fallback);
 }
 
-int64_t json_i64(const struct cJSON *o, const char *key, int64_t fallback)
+int64_t json_i64(const struct json *o, const char *key, int64_t fallback)
 {
 	return json_value_i64(json_get(o, key), fallback);
 }
 
-double json_double(const struct cJSON *o, const char *key, double fallback)
+double json_double(const struct json *o, const char *key, double fallback)
 {
 	return json_value_double(json_get(o, key), fallback);
 }
 
-bool json_has(const struct cJSON *o, const char *key)
+bool json_has(const struct json *o, const char *key)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 
 	return v && !json_node_is(v, JSON_NULL);
 }
 
-bool json_is_object(const struct cJSON *v)
+bool json_is_object(const struct json *v)
 {
 	return json_node_is(v, JSON_OBJECT);
 }
 
-bool json_is_array(const struct cJSON *v)
+bool json_is_array(const struct json *v)
 {
 	return json_node_is(v, JSON_ARRAY);
 }
 
-bool json_is_string(const struct cJSON *v)
+bool json_is_string(const struct json *v)
 {
 	return json_node_is(v, JSON_STRING);
 }
 
-bool json_is_number(const struct cJSON *v)
+bool json_is_number(const struct json *v)
 {
 	return json_node_is(v, JSON_NUMBER);
 }
 
-bool json_is_bool(const struct cJSON *v)
+bool json_is_bool(const struct json *v)
 {
 	return json_node_is(v, JSON_TRUE) || json_node_is(v, JSON_FALSE);
 }
 
-const char *json_value_str(const struct cJSON *v)
+const char *json_value_str(const struct json *v)
 {
 	return json_node_is(v, JSON_STRING) ? v->text : NULL;
 }
 
-int64_t json_value_i64(const struct cJSON *v, int64_t fallback)
+int64_t json_value_i64(const struct json *v, int64_t fallback)
 {
 	if (!json_node_is(v, JSON_NUMBER) || fabs(v->number) > SAFE_INTEGER_MAX ||
 	    v->number != trunc(v->number))
@@ -101,24 +101,24 @@ int64_t json_value_i64(const struct cJSON *v, int64_t fallback)
 	return (int64_t)v->number;
 }
 
-double json_value_double(const struct cJSON *v, double fallback)
+double json_value_double(const struct json *v, double fallback)
 {
 	return json_node_is(v, JSON_NUMBER) && isfinite(v->number) ? v->number : fallback;
 }
 
-bool json_value_bool(const struct cJSON *v, bool fallback)
+bool json_value_bool(const struct json *v, bool fallback)
 {
 	return json_is_bool(v) ? json_node_is(v, JSON_TRUE) : fallback;
 }
 
-const char *json_key(const struct cJSON *v)
+const char *json_key(const struct json *v)
 {
 	return v ? v->key : NULL;
 }
 
-size_t json_size(const struct cJSON *v)
+size_t json_size(const struct json *v)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t n = 0;
 
 	json_for_each (it, v)
@@ -126,9 +126,9 @@ size_t json_size(const struct cJSON *v)
 	return n;
 }
 
-const struct cJSON *json_find_i64(const struct cJSON *array, const char *key, int64_t v)
+const struct json *json_find_i64(const struct json *array, const char *key, int64_t v)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, array)
 		if (json_has(it, key) && json_i64(it, key, 0) == v)
@@ -136,21 +136,21 @@ const struct cJSON *json_find_i64(const struct cJSON *array, const char *key, in
 	return NULL;
 }
 
-const struct cJSON *json_first(const struct cJSON *v)
+const struct json *json_first(const struct json *v)
 {
 	return v ? v->first : NULL;
 }
 
-const struct cJSON *json_next(const struct cJSON *v)
+const struct json *json_next(const struct json *v)
 {
 	return v->next;
 }
 
 /* --- comparing --------------------------------------------------------------------------- */
 
-static bool same_array(const struct cJSON *want, const struct cJSON *have, bool loose)
+static bool same_array(const struct json *want, const struct json *have, bool loose)
 {
-	const struct cJSON *x = json_first(want), *y = json_first(have);
+	const struct json *x = json_first(want), *y = json_first(have);
 
 	for (; x && y; x = json_next(x), y = json_next(y))
 		if (!json_same(x, y, loose))
@@ -158,9 +158,9 @@ static bool same_array(const struct cJSON *want, const struct cJSON *have, bool 
 	return !x && !y;
 }
 
-static bool same_object(const struct cJSON *want, const struct cJSON *have, bool loose)
+static bool same_object(const struct json *want, const struct json *have, bool loose)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, want)
 		if (!json_same(it, json_get(have, json_key(it)), loose))
@@ -168,7 +168,7 @@ static bool same_object(const struct cJSON *want, const struct cJSON *have, bool
 	return loose || json_size(want) == json_size(have);
 }
 
-bool json_same(const struct cJSON *want, const struct cJSON *have, bool loose)
+bool json_same(const struct json *want, const struct json *have, bool loose)
 {
 	if (!have)
 		return false;

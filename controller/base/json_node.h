@@ -14,11 +14,11 @@ enum json_type {
 	JSON_OBJECT
 };
 
-struct cJSON {
-	struct cJSON *next;
-	struct cJSON *first, *last; /* members or elements */
-	char *key;                  /* NULL: not a member */
-	char *text;                 /* of a string; of a number that a double may not hold */
+struct json {
+	struct json *next;
+	struct json *first, *last; /* members or elements */
+	char *key;                 /* NULL: not a member */
+	char *text;                /* of a string; of a number that a double may not hold */
 	double number;
 	enum json_type type;
 	/* All of it stands for itself when it is written again (str_plain_run()); false: not known.
@@ -27,12 +27,12 @@ struct cJSON {
 };
 
 /* NULL has no type. */
-static inline bool json_node_is(const struct cJSON *v, enum json_type type)
+static inline bool json_node_is(const struct json *v, enum json_type type)
 {
 	return v && v->type == type;
 }
 
-static inline void json_node_append(struct cJSON *parent, struct cJSON *v)
+static inline void json_node_append(struct json *parent, struct json *v)
 {
 	if (parent->last)
 		parent->last->next = v;

@@ -229,7 +229,7 @@ static double number_of(const char *text)
 }
 
 /* What follows a number in the text is never put into the copy, so the number may end there. */
-static void set_number(struct parse *c, struct cJSON *v, const char *from, bool exact)
+static void set_number(struct parse *c, struct json *v, const char *from, bool exact)
 {
 	char *text = place_of(c, from);
 
@@ -239,7 +239,7 @@ static void set_number(struct parse *c, struct cJSON *v, const char *from, bool 
 	v->text = exact ? NULL : text;
 }
 
-static bool read_number(struct parse *c, struct cJSON *v)
+static bool read_number(struct parse *c, struct json *v)
 {
 	const char *from = c->p;
 	size_t digits, exponent = 0;
@@ -267,7 +267,7 @@ static bool read_number(struct parse *c, struct cJSON *v)
 	return true;
 }
 
-static bool read_word(struct parse *c, struct cJSON *v, const char *word, enum json_type type)
+static bool read_word(struct parse *c, struct json *v, const char *word, enum json_type type)
 {
 	size_t n = strlen(word);
 
@@ -280,7 +280,7 @@ static bool read_word(struct parse *c, struct cJSON *v, const char *word, enum j
 }
 
 /* v: what becomes of it; NULL: it is only checked. */
-static bool read_value(struct parse *c, struct cJSON *v);
+static bool read_value(struct parse *c, struct json *v);
 
 static bool is_key(const struct parse *c, const char *key, const char *quoted)
 {
@@ -296,7 +296,7 @@ static bool is_dropped(const struct parse *c, const char *parent)
 }
 
 /* Checked like everything else; an empty list stands for it. */
-static bool drop_value(struct parse *c, struct cJSON *v)
+static bool drop_value(struct parse *c, struct json *v)
 {
 	v->type = JSON_ARRAY;
 	c->dropped = true;
@@ -304,7 +304,7 @@ static bool drop_value(struct parse *c, struct cJSON *v)
 }
 
 /* "key": before a member; v: whose key it becomes. */
-static bool read_key(struct parse *c, struct cJSON *v)
+static bool read_key(struct parse *c, struct json *v)
 {
 	c->member = c->p;
 	if (!read_string(c, v ? &v->key : NULL, v ? &v->plain_key : NULL))
@@ -317,9 +317,9 @@ static bool read_key(struct parse *c, struct cJSON *v)
 }
 
 /* A member or element, of v where there is one. */
-static bool read_item(struct parse *c, struct cJSON *v, const char *parent, bool keys)
+static bool read_item(struct parse *c, struct json *v, const char *parent, bool keys)
 {
-	struct cJSON *item = v ? arena_alloc(c->arena, sizeof(*item)) : NULL;
+	struct json *item = v ? arena_alloc(c->arena, sizeof(*item)) : NULL;
 
 	c->member = NULL;
 	if (keys && !read_key(c, item))
@@ -330,7 +330,7 @@ static bool read_item(struct parse *c, struct cJSON *v, const char *parent, bool
 }
 
 /* The inside of an object or array up to its closing bracket. */
-static bool read_items(struct parse *c, struct cJSON *v, enum json_type type)
+static bool read_items(struct parse *c, struct json *v, enum json_type type)
 {
 	bool keys = type == JSON_OBJECT;
 	char close = keys ? '}' : ']';
@@ -358,14 +358,14 @@ static bool read_items(struct parse *c, struct cJSON *v, enum json_type type)
 	return true;
 }
 
-static bool read_text(struct parse *c, struct cJSON *v)
+static bool read_text(struct parse *c, struct json *v)
 {
 	if (v)
 		v->type = JSON_STRING;
 	return read_string(c, v ? &v->text : NULL, v ? &v->plain_text : NULL);
 }
 
-static bool read_value(struct parse *c, struct cJSON *v)
+static bool read_value(struct parse *c, struct json *v)
 {
 	switch (c->p < c->end ? *c->p : '\0') {
 	case '{':
@@ -385,7 +385,7 @@ static bool read_value(struct parse *c, struct cJSON *v)
 	}
 }
 
-static int read_all(struct parse *c, struct cJSON *v, const char *text, size_t len, struct err *err)
+static int read_all(struct parse *c, struct json *v, const char *text, size_t len, struct err *err)
 {
 	c->start = c->p = text;
 	c->end = text + len;
@@ -407,25 +407,24 @@ int json_check(const char *text, size_t len, struct err *err)
 	return read_all(&c, NULL, text, len, err);
 }
 
-static const struct cJSON *parse(struct parse *c, struct arena *a, const char *text, size_t len,
-                                 struct err *err)
+static const struct json *parse(struct parse *c, struct arena *a, const char *text, size_t len,
+                                struct err *err)
 {
-	struct cJSON *v = arena_alloc(a, sizeof(*v));
+	struct json *v = arena_alloc(a, sizeof(*v));
 
 	c->arena = a;
 	c->copy = arena_memdup(a, text, len);
 	return read_all(c, v, text, len, err) < 0 ? NULL : v;
 }
 
-const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err)
+const struct json *json_parse(struct arena *a, const char *text, size_t len, struct err *err)
 {
 	struct parse c = {.drop_key = NULL};
 
 	return parse(&c, a, text, len, err);
 }
 
-const struct cJSON *json_parse_object(struct arena *a, const char *text, size_t len,
-                                      struct err *err)
+const struct json *json_parse_object(struct arena *a, const char *text, size_t len, struct err *err)
 {
 	struct parse c = {.drop_parent = "\"metadata\"", .drop_key = "\"managedFields\""};
 

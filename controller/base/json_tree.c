@@ -1,45 +1,45 @@
 /* Trees that are made rather than parsed. */
 #include "json_node.h"
 
-static struct cJSON *node(struct arena *a, enum json_type type)
+static struct json *node(struct arena *a, enum json_type type)
 {
-	struct cJSON *v = arena_alloc(a, sizeof(*v));
+	struct json *v = arena_alloc(a, sizeof(*v));
 
 	v->type = type;
 	return v;
 }
 
-struct cJSON *json_new_object(struct arena *a)
+struct json *json_new_object(struct arena *a)
 {
 	return node(a, JSON_OBJECT);
 }
 
-struct cJSON *json_new_str(struct arena *a, const char *s)
+struct json *json_new_str(struct arena *a, const char *s)
 {
-	struct cJSON *v = node(a, JSON_STRING);
+	struct json *v = node(a, JSON_STRING);
 
 	v->text = arena_strdup(a, s);
 	return v;
 }
 
-struct cJSON *json_new_i64(struct arena *a, int64_t n)
+struct json *json_new_i64(struct arena *a, int64_t n)
 {
-	struct cJSON *v = node(a, JSON_NUMBER);
+	struct json *v = node(a, JSON_NUMBER);
 
 	v->number = (double)n;
 	return v;
 }
 
-void json_add(struct arena *a, struct cJSON *object, const char *key, struct cJSON *v)
+void json_add(struct arena *a, struct json *object, const char *key, struct json *v)
 {
 	v->key = arena_strdup(a, key);
 	json_node_append(object, v);
 }
 
-struct cJSON *json_copy(struct arena *a, const struct cJSON *v)
+struct json *json_copy(struct arena *a, const struct json *v)
 {
-	struct cJSON *copy = node(a, v->type), *member;
-	const struct cJSON *it;
+	struct json *copy = node(a, v->type), *member;
+	const struct json *it;
 
 	copy->number = v->number;
 	copy->text = arena_strdup(a, v->text);

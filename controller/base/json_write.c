@@ -93,11 +93,11 @@ static int add_double(struct buf *out, double v)
 	return buf_addstr(out, isfinite(v) ? str_from_double(v, text) : "null");
 }
 
-static int add_value(struct buf *out, const struct cJSON *v);
+static int add_value(struct buf *out, const struct json *v);
 
-static int add_members(struct buf *out, const struct cJSON *v, const char *brackets)
+static int add_members(struct buf *out, const struct json *v, const char *brackets)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	int rc = buf_addch(out, brackets[0]);
 
 	json_for_each (it, v) {
@@ -114,7 +114,7 @@ static int add_members(struct buf *out, const struct cJSON *v, const char *brack
 	return rc | buf_addch(out, brackets[1]);
 }
 
-static int add_value(struct buf *out, const struct cJSON *v)
+static int add_value(struct buf *out, const struct json *v)
 {
 	switch (v ? v->type : JSON_NULL) {
 	case JSON_OBJECT:
@@ -135,7 +135,7 @@ static int add_value(struct buf *out, const struct cJSON *v)
 	}
 }
 
-int json_write_value(struct buf *out, const struct cJSON *v)
+int json_write_value(struct buf *out, const struct json *v)
 {
 	size_t before = out->len;
 
@@ -291,7 +291,7 @@ void jw_raw(struct json_writer *w, const char *key, const char *json)
 		check(w, buf_addstr(w->out, json));
 }
 
-void jw_value(struct json_writer *w, const char *key, const struct cJSON *v)
+void jw_value(struct json_writer *w, const char *key, const struct json *v)
 {
 	if (begin_item(w, key))
 		check(w, json_write_value(w->out, v));

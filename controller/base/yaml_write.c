@@ -8,7 +8,7 @@
 
 #define INDENT 2
 
-static int write_block(struct buf *out, const struct cJSON *v, unsigned depth);
+static int write_block(struct buf *out, const struct json *v, unsigned depth);
 
 /* Words that YAML 1.1 reads as booleans or null. */
 static bool is_word_of_yaml(const char *s)
@@ -45,13 +45,13 @@ static int write_indent(struct buf *out, unsigned depth)
 	return 0;
 }
 
-static bool is_block(const struct cJSON *v)
+static bool is_block(const struct json *v)
 {
 	return (json_is_object(v) || json_is_array(v)) && json_size(v) > 0;
 }
 
 /* What stands behind "key:" or "-": on the same line, or a block below. */
-static int write_scalar(struct buf *out, const struct cJSON *v)
+static int write_scalar(struct buf *out, const struct json *v)
 {
 	const char *text = json_value_str(v);
 
@@ -60,7 +60,7 @@ static int write_scalar(struct buf *out, const struct cJSON *v)
 	return buf_addch(out, '\n');
 }
 
-static int write_member(struct buf *out, const struct cJSON *v, unsigned depth)
+static int write_member(struct buf *out, const struct json *v, unsigned depth)
 {
 	if (write_text(out, json_key(v)) || buf_addch(out, ':'))
 		return -1;
@@ -72,7 +72,7 @@ static int write_member(struct buf *out, const struct cJSON *v, unsigned depth)
 	               : 0;
 }
 
-static int write_element(struct buf *out, const struct cJSON *v, unsigned depth)
+static int write_element(struct buf *out, const struct json *v, unsigned depth)
 {
 	if (buf_addstr(out, "- "))
 		return -1;
@@ -80,9 +80,9 @@ static int write_element(struct buf *out, const struct cJSON *v, unsigned depth)
 }
 
 /* The first line's indent is there already. */
-static int write_block(struct buf *out, const struct cJSON *v, unsigned depth)
+static int write_block(struct buf *out, const struct json *v, unsigned depth)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	bool first = true;
 
 	json_for_each (it, v) {
@@ -96,7 +96,7 @@ static int write_block(struct buf *out, const struct cJSON *v, unsigned depth)
 	return 0;
 }
 
-int yaml_write(struct buf *out, const struct cJSON *v)
+int yaml_write(struct buf *out, const struct json *v)
 {
 	return is_block(v) ? write_block(out, v, 0) : write_scalar(out, v);
 }

@@ -66,7 +66,7 @@ static void print_header(struct import *im, const struct import_model *m)
 
 static int print_document(struct import *im, const struct buf *json, struct err *err)
 {
-	const struct cJSON *v = json_parse(&im->a, json->data, json->len, err);
+	const struct json *v = json_parse(&im->a, json->data, json->len, err);
 	cleanup_buf struct buf text;
 
 	buf_init(&text, DOCUMENT_MAX);
@@ -79,7 +79,7 @@ static int print_document(struct import *im, const struct buf *json, struct err 
 /* What `tidegate validate` would say of it; lines are those of the YAML that is printed. */
 static unsigned check(struct import *im, const struct import_model *m, const struct buf *json)
 {
-	const struct cJSON *v = json_parse(&im->a, json->data, json->len, NULL);
+	const struct json *v = json_parse(&im->a, json->data, json->len, NULL);
 	cleanup_buf struct buf text;
 	struct manifest made = {.text = &text, .line = 1, .prefix = "", .json = v, .name = m->name};
 
@@ -96,7 +96,7 @@ static unsigned check(struct import *im, const struct import_model *m, const str
 /* Autoscalers of the source; spec.replicas is then theirs. */
 static bool is_scaler_of(const struct import_object *hpa, const struct import_model *m)
 {
-	const struct cJSON *ref = json_path(hpa->json, "spec", "scaleTargetRef", NULL);
+	const struct json *ref = json_path(hpa->json, "spec", "scaleTargetRef", NULL);
 	const char *kind = json_str(ref, "kind"), *name = json_str(ref, "name");
 
 	return str_eq(hpa->kind, "HorizontalPodAutoscaler") &&
@@ -153,7 +153,7 @@ static const struct {
 static struct import_model *begin(struct import *im, const struct import_object *o)
 {
 	struct import_model *m = arena_alloc(&im->a, sizeof(*m));
-	const struct cJSON *meta = json_get(o->json, "metadata");
+	const struct json *meta = json_get(o->json, "metadata");
 
 	*m = (struct import_model){
 		.source = o,

@@ -26,7 +26,7 @@ struct import_object {
 	const struct buf *text;
 	unsigned line;
 	const char *api_version, *kind, *name, *namespace; /* "" when missing */
-	const struct cJSON *json;
+	const struct json *json;
 	bool converted;
 };
 
@@ -51,7 +51,7 @@ struct import {
 	/* Of the object that is being converted: */
 	struct import_note *notes;
 	size_t nnotes, notes_cap;
-	const struct cJSON **taken;
+	const struct json **taken;
 	size_t ntaken, taken_cap;
 	bool failed;
 };
@@ -65,12 +65,11 @@ void import_release(struct import *im);
 struct import_object *import_find(struct import *im, const char *kind, const char *namespace,
                                   const char *name);
 /* The member, marked as taken; NULL when it is missing. */
-const struct cJSON *import_take(struct import *im, const struct cJSON *o, const char *key);
-const char *import_take_str(struct import *im, const struct cJSON *o, const char *key);
-int64_t import_take_i64(struct import *im, const struct cJSON *o, const char *key,
-                        int64_t fallback);
-bool import_take_bool(struct import *im, const struct cJSON *o, const char *key, bool fallback);
-bool import_is_taken(const struct import *im, const struct cJSON *v);
+const struct json *import_take(struct import *im, const struct json *o, const char *key);
+const char *import_take_str(struct import *im, const struct json *o, const char *key);
+int64_t import_take_i64(struct import *im, const struct json *o, const char *key, int64_t fallback);
+bool import_take_bool(struct import *im, const struct json *o, const char *key, bool fallback);
+bool import_is_taken(const struct import *im, const struct json *v);
 
 /* path may be NULL: of the object as a whole. */
 void import_note(struct import *im, const struct import_object *of, const char *path,
@@ -112,27 +111,27 @@ struct import_policy {
 struct import_model {
 	const struct import_object *source;
 	const char *name, *namespace;
-	const struct cJSON *labels, *annotations;
+	const struct json *labels, *annotations;
 	int64_t replicas, history; /* -1: not said */
 	bool paused;
 
 	const char *take_over; /* Deployment whose place it takes; NULL */
 	const struct import_object *template_of;
 	const char *template_path; /* "spec.template" */
-	const struct cJSON *template;
+	const struct json *template;
 	const char *preset, *container; /* container: its name in the template */
 	const char *model_name, *model_version, *version_from;
 	int port;
 
-	const struct cJSON *max_surge, *max_unavailable;
+	const struct json *max_surge, *max_unavailable;
 	int64_t deadline_ms, warmup_ms, drain_ms; /* 0: not said */
 	struct import_step steps[IMPORT_STEPS_MAX];
 	unsigned nsteps;
 
 	enum mdep_traffic traffic;
 	const char *route, *http_route, *annotation_prefix;
-	const struct cJSON *parent_refs, *hosts; /* given: the route is Tidegate's */
-	int service_port;                        /* 0: not said */
+	const struct json *parent_refs, *hosts; /* given: the route is Tidegate's */
+	int service_port;                       /* 0: not said */
 
 	struct import_policy policy;
 };
@@ -145,7 +144,7 @@ bool import_is_measured(const struct import_model *m);
 /* Sets template, preset, container, model and port. Services are looked for by `service` first
  * (may be NULL), then by their selector. */
 void import_pods(struct import *im, struct import_model *m, const struct import_object *of,
-                 const char *path, const struct cJSON *template, const char *service);
+                 const char *path, const struct json *template, const char *service);
 /* The members runtime, gpu, template and placement of spec. */
 void import_pods_write(const struct import_model *m, struct json_writer *w);
 
@@ -155,7 +154,7 @@ struct import_step *import_step_add(struct import_model *m);
 /* A step's header or cookie by a pattern as Argo and Flagger write it: {exact|prefix|regex}. NULL
  * when it is none of them. */
 const struct import_audience *import_audience(struct import *im, const char *header,
-                                              const struct cJSON *match);
+                                              const struct json *match);
 /* What a step asks for and the driver cannot is taken out, with a note. */
 void import_steps_fit(struct import *im, struct import_model *m, const char *path);
 
@@ -167,7 +166,7 @@ void import_rollout(struct import *im, struct import_object *o, struct import_mo
 void import_canary(struct import *im, struct import_object *o, struct import_model *m);
 
 /* What Deployments and Rollouts share: replicas, history, paused, deadline, minReadySeconds. */
-void import_workload(struct import *im, const struct cJSON *spec, struct import_model *m);
+void import_workload(struct import *im, const struct json *spec, struct import_model *m);
 /* The Deployment's pods, and its bounds unless m has its own. */
 void import_deployment_pods(struct import *im, struct import_object *o, struct import_model *m,
                             const char *service);
@@ -177,12 +176,12 @@ void import_deployment_pods(struct import *im, struct import_object *o, struct i
 /* The metrics of an analysis of Argo Rollouts, {templates, args} at `path` of o. Returns how long
  * it takes, 0 when that cannot be told. */
 int64_t import_analysis(struct import *im, struct import_object *o, const char *path,
-                        const struct cJSON *analysis, struct import_model *m);
+                        const struct json *analysis, struct import_model *m);
 /* spec.analysis.metrics of a Flagger Canary. */
-void import_canary_metrics(struct import *im, struct import_object *o, const struct cJSON *analysis,
+void import_canary_metrics(struct import *im, struct import_object *o, const struct json *analysis,
                            struct import_model *m);
 /* "5m", 300 or "300": as Argo and Flagger write a time. False when it is none. */
-bool import_duration(const struct cJSON *v, int64_t *ms);
+bool import_duration(const struct json *v, int64_t *ms);
 
 /* --- import_write.c -------------------------------------------------------------------------- */
 
@@ -193,6 +192,6 @@ int import_write_policy(const struct import_model *m, struct buf *json);
 int import_write_scaler(const struct import_object *hpa, const struct import_model *m,
                         struct buf *json);
 void import_write_meta(struct json_writer *w, const char *name, const char *namespace,
-                       const struct cJSON *labels, const struct cJSON *annotations);
+                       const struct json *labels, const struct json *annotations);
 
 #endif

@@ -44,7 +44,7 @@ static struct import_step *moving(struct reader *r)
 	return r->step;
 }
 
-static void read_weight(struct reader *r, const struct cJSON *step, const char *path)
+static void read_weight(struct reader *r, const struct json *step, const char *path)
 {
 	int weight = (int)import_take_i64(r->im, step, "setWeight", -1);
 
@@ -60,9 +60,9 @@ static void read_weight(struct reader *r, const struct cJSON *step, const char *
 	r->step->weight = r->weight = weight;
 }
 
-static void read_pause(struct reader *r, const struct cJSON *step, const char *path)
+static void read_pause(struct reader *r, const struct json *step, const char *path)
 {
-	const struct cJSON *pause = import_take(r->im, step, "pause");
+	const struct json *pause = import_take(r->im, step, "pause");
 	int64_t ms;
 
 	if (!json_has(pause, "duration")) {
@@ -77,9 +77,9 @@ static void read_pause(struct reader *r, const struct cJSON *step, const char *p
 	}
 }
 
-static void read_scale(struct reader *r, const struct cJSON *step)
+static void read_scale(struct reader *r, const struct json *step)
 {
-	const struct cJSON *scale = import_take(r->im, step, "setCanaryScale");
+	const struct json *scale = import_take(r->im, step, "setCanaryScale");
 	bool percent = json_has(scale, "weight");
 	int n = (int)json_i64(scale, percent ? "weight" : "replicas", 0);
 
@@ -91,10 +91,10 @@ static void read_scale(struct reader *r, const struct cJSON *step)
 	r->step->capacity_percent = percent;
 }
 
-static void read_header_route(struct reader *r, const struct cJSON *step, const char *path)
+static void read_header_route(struct reader *r, const struct json *step, const char *path)
 {
-	const struct cJSON *route = import_take(r->im, step, "setHeaderRoute");
-	const struct cJSON *match = json_get(route, "match"), *first = json_first(match);
+	const struct json *route = import_take(r->im, step, "setHeaderRoute");
+	const struct json *match = json_get(route, "match"), *first = json_first(match);
 
 	r->audience = NULL;
 	r->step = NULL;
@@ -114,9 +114,9 @@ static void read_header_route(struct reader *r, const struct cJSON *step, const 
 		begin(r);
 }
 
-static void read_mirror_route(struct reader *r, const struct cJSON *step, const char *path)
+static void read_mirror_route(struct reader *r, const struct json *step, const char *path)
 {
-	const struct cJSON *route = json_get(step, "setMirrorRoute");
+	const struct json *route = json_get(step, "setMirrorRoute");
 
 	import_take(r->im, route, "name");
 	r->step = NULL;
@@ -132,7 +132,7 @@ static void read_mirror_route(struct reader *r, const struct cJSON *step, const 
 	begin(r);
 }
 
-static int64_t analysis_time(struct reader *r, const char *path, const struct cJSON *analysis)
+static int64_t analysis_time(struct reader *r, const char *path, const struct json *analysis)
 {
 	int64_t ms = import_analysis(r->im, r->o, path, analysis, r->m);
 
@@ -143,15 +143,15 @@ static int64_t analysis_time(struct reader *r, const char *path, const struct cJ
 	return GUESS_MS;
 }
 
-static void read_analysis(struct reader *r, const struct cJSON *step, const char *path)
+static void read_analysis(struct reader *r, const struct json *step, const char *path)
 {
-	const struct cJSON *analysis = import_take(r->im, step, "analysis");
+	const struct json *analysis = import_take(r->im, step, "analysis");
 	int64_t ms = analysis_time(r, PATH(r, "%s.analysis", path), analysis);
 
 	moving(r)->analysis_ms = ms;
 }
 
-static void read_step(struct reader *r, const struct cJSON *step, const char *path)
+static void read_step(struct reader *r, const struct json *step, const char *path)
 {
 	if (json_has(step, "setWeight"))
 		read_weight(r, step, path);
@@ -180,10 +180,9 @@ static void must_name(struct reader *r, const char *path, const char *what, cons
 			what, r->m->name, service ? " in place of " : "", str_or(service, ""));
 }
 
-static void read_nginx(struct reader *r, const struct cJSON *t, const char *path,
-                       const char *stable)
+static void read_nginx(struct reader *r, const struct json *t, const char *path, const char *stable)
 {
-	const struct cJSON *many = import_take(r->im, t, "stableIngresses");
+	const struct json *many = import_take(r->im, t, "stableIngresses");
 	const char *one = import_take_str(r->im, t, "stableIngress");
 
 	r->m->traffic = TRAFFIC_INGRESS;
@@ -195,12 +194,11 @@ static void read_nginx(struct reader *r, const struct cJSON *t, const char *path
 	must_name(r, path, "a path of that Ingress", stable);
 }
 
-static void read_istio(struct reader *r, const struct cJSON *t, const char *path,
-                       const char *stable)
+static void read_istio(struct reader *r, const struct json *t, const char *path, const char *stable)
 {
-	const struct cJSON *one = import_take(r->im, t, "virtualService");
-	const struct cJSON *many = import_take(r->im, t, "virtualServices");
-	const struct cJSON *routes;
+	const struct json *one = import_take(r->im, t, "virtualService");
+	const struct json *many = import_take(r->im, t, "virtualServices");
+	const struct json *routes;
 
 	if (!one)
 		one = json_first(many);
@@ -224,10 +222,10 @@ static void read_istio(struct reader *r, const struct cJSON *t, const char *path
 	must_name(r, path, "a destination of that http route", stable);
 }
 
-static void read_gateway(struct reader *r, const struct cJSON *t, const char *path,
+static void read_gateway(struct reader *r, const struct json *t, const char *path,
                          const char *stable)
 {
-	const struct cJSON *list = import_take(r->im, t, "httpRoutes");
+	const struct json *list = import_take(r->im, t, "httpRoutes");
 	const char *http = import_take_str(r->im, t, "httpRoute");
 	const char *grpc = import_take_str(r->im, t, "grpcRoute");
 	const char *namespace = import_take_str(r->im, t, "namespace");
@@ -245,7 +243,7 @@ static void read_gateway(struct reader *r, const struct cJSON *t, const char *pa
 	must_name(r, path, "a backendRef of that route", stable);
 }
 
-static void read_traefik(struct reader *r, const struct cJSON *t, const char *path)
+static void read_traefik(struct reader *r, const struct json *t, const char *path)
 {
 	r->m->traffic = TRAFFIC_TRAEFIK;
 	r->m->route = str_or(import_take_str(r->im, t, "weightedTraefikServiceName"), "");
@@ -255,11 +253,11 @@ static void read_traefik(struct reader *r, const struct cJSON *t, const char *pa
 		"when Tidegate's pods are Ready, or name another here and in the IngressRoute");
 }
 
-static void read_routing(struct reader *r, const struct cJSON *canary)
+static void read_routing(struct reader *r, const struct json *canary)
 {
 	static const char *const path = "spec.strategy.canary.trafficRouting";
-	const struct cJSON *all = json_get(canary, "trafficRouting"), *it;
-	const struct cJSON *plugin = json_path(all, "plugins", GATEWAY_PLUGIN, NULL);
+	const struct json *all = json_get(canary, "trafficRouting"), *it;
+	const struct json *plugin = json_path(all, "plugins", GATEWAY_PLUGIN, NULL);
 	const char *stable = json_str(canary, "stableService");
 
 	import_take(r->im, all, "managedRoutes");
@@ -288,14 +286,14 @@ static void read_routing(struct reader *r, const struct cJSON *canary)
 /* --- strategies
  * ------------------------------------------------------------------------------------ */
 
-static void read_services(struct reader *r, const struct cJSON *s, const char *const *keys)
+static void read_services(struct reader *r, const struct json *s, const char *const *keys)
 {
 	for (; *keys; keys++)
 		import_take(r->im, s, *keys);
 }
 
 /* The time that old pods are kept for late requests. */
-static void read_drain(struct reader *r, const struct cJSON *s)
+static void read_drain(struct reader *r, const struct json *s)
 {
 	int64_t seconds = import_take_i64(r->im, s, "scaleDownDelaySeconds", 0);
 
@@ -303,10 +301,10 @@ static void read_drain(struct reader *r, const struct cJSON *s)
 		r->m->drain_ms = (seconds < 3 ? 3 : seconds) * 1000;
 }
 
-static void read_canary(struct reader *r, const struct cJSON *s)
+static void read_canary(struct reader *r, const struct json *s)
 {
 	static const char *const services[] = {"canaryService", "stableService", "pingPong", NULL};
-	const struct cJSON *background = import_take(r->im, s, "analysis"), *it;
+	const struct json *background = import_take(r->im, s, "analysis"), *it;
 	unsigned i = 0;
 
 	r->m->max_surge = import_take(r->im, s, "maxSurge");
@@ -326,14 +324,14 @@ static void read_canary(struct reader *r, const struct cJSON *s)
 }
 
 /* A preview is a step without traffic in which all new pods are there. */
-static void read_blue_green(struct reader *r, const struct cJSON *s)
+static void read_blue_green(struct reader *r, const struct json *s)
 {
 	static const char *const services[] = {"activeService", "previewService", NULL};
 	static const char *const path = "spec.strategy.blueGreen";
 	bool automatic = import_take_bool(r->im, s, "autoPromotionEnabled", true);
 	int64_t wait = import_take_i64(r->im, s, "autoPromotionSeconds", 0);
 	int64_t preview = import_take_i64(r->im, s, "previewReplicaCount", 0);
-	const struct cJSON *before = import_take(r->im, s, "prePromotionAnalysis");
+	const struct json *before = import_take(r->im, s, "prePromotionAnalysis");
 	struct import_step *step = begin(r);
 
 	step->weight = 0;
@@ -362,10 +360,10 @@ static void read_blue_green(struct reader *r, const struct cJSON *s)
 /* --- pods
  * ------------------------------------------------------------------------------------------ */
 
-static void read_pods(struct reader *r, const struct cJSON *spec, const char *service)
+static void read_pods(struct reader *r, const struct json *spec, const char *service)
 {
-	const struct cJSON *ref = import_take(r->im, spec, "workloadRef");
-	const struct cJSON *template = import_take(r->im, spec, "template");
+	const struct json *ref = import_take(r->im, spec, "workloadRef");
+	const struct json *template = import_take(r->im, spec, "template");
 	const char *kind = json_str(ref, "kind"), *name = json_str(ref, "name");
 	struct import_object *d;
 
@@ -393,9 +391,9 @@ static void read_pods(struct reader *r, const struct cJSON *spec, const char *se
 void import_rollout(struct import *im, struct import_object *o, struct import_model *m)
 {
 	struct reader r = {.im = im, .o = o, .m = m, .weight = -1};
-	const struct cJSON *spec = json_get(o->json, "spec");
-	const struct cJSON *canary = json_path(spec, "strategy", "canary", NULL);
-	const struct cJSON *blue_green = json_path(spec, "strategy", "blueGreen", NULL);
+	const struct json *spec = json_get(o->json, "spec");
+	const struct json *canary = json_path(spec, "strategy", "canary", NULL);
+	const struct json *blue_green = json_path(spec, "strategy", "blueGreen", NULL);
 
 	import_workload(im, spec, m);
 	if (!import_take_bool(im, spec, "progressDeadlineAbort", true))

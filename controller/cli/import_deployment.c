@@ -5,7 +5,7 @@
 
 #define HISTORY_MAX 10
 
-void import_workload(struct import *im, const struct cJSON *spec, struct import_model *m)
+void import_workload(struct import *im, const struct json *spec, struct import_model *m)
 {
 	m->replicas = import_take_i64(im, spec, "replicas", -1);
 	m->history = import_take_i64(im, spec, "revisionHistoryLimit", -1);
@@ -20,8 +20,8 @@ void import_workload(struct import *im, const struct cJSON *spec, struct import_
 
 static void read_strategy(struct import *im, struct import_object *o, struct import_model *m)
 {
-	const struct cJSON *strategy = json_path(o->json, "spec", "strategy", NULL);
-	const struct cJSON *rolling = json_get(strategy, "rollingUpdate");
+	const struct json *strategy = json_path(o->json, "spec", "strategy", NULL);
+	const struct json *rolling = json_get(strategy, "rollingUpdate");
 
 	if (str_eq(import_take_str(im, strategy, "type"), "Recreate"))
 		import_note(
@@ -37,7 +37,7 @@ static void read_strategy(struct import *im, struct import_object *o, struct imp
 void import_deployment_pods(struct import *im, struct import_object *o, struct import_model *m,
                             const char *service)
 {
-	const struct cJSON *spec = json_get(o->json, "spec"), *template;
+	const struct json *spec = json_get(o->json, "spec"), *template;
 
 	if (im->options->take_over)
 		m->take_over = o->name;

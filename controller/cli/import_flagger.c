@@ -27,9 +27,9 @@ static void add_weight(struct reader *r, int weight)
 	s->hold_ms = r->interval_ms;
 }
 
-static void read_step_weights(struct reader *r, const struct cJSON *list)
+static void read_step_weights(struct reader *r, const struct json *list)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	int64_t last = 0;
 
 	json_for_each (it, list) {
@@ -62,7 +62,7 @@ static void read_even_weights(struct reader *r, int64_t step, int64_t max)
 	r->interval_ms /= every;
 }
 
-static void read_mirror(struct reader *r, const struct cJSON *analysis)
+static void read_mirror(struct reader *r, const struct json *analysis)
 {
 	int percent = (int)import_take_i64(r->im, analysis, "mirrorWeight", 100);
 	struct import_step *s;
@@ -76,11 +76,11 @@ static void read_mirror(struct reader *r, const struct cJSON *analysis)
 }
 
 /* {headers: {x-canary: {exact: insider}}}; of a cookie header the pattern is kept as it is. */
-static const struct import_audience *read_match(struct reader *r, const struct cJSON *match)
+static const struct import_audience *read_match(struct reader *r, const struct json *match)
 {
-	const struct cJSON *list =
+	const struct json *list =
 		json_size(json_get(match, "headers")) ? json_get(match, "headers") : NULL;
-	const struct cJSON *first = json_first(list);
+	const struct json *first = json_first(list);
 	const struct import_audience *a =
 		first ? import_audience(r->im, json_key(first), first) : NULL;
 
@@ -94,9 +94,9 @@ static const struct import_audience *read_match(struct reader *r, const struct c
 }
 
 /* A fixed number of looks: at an audience, or at new pods without traffic. */
-static void read_iterations(struct reader *r, const struct cJSON *analysis, int64_t n)
+static void read_iterations(struct reader *r, const struct json *analysis, int64_t n)
 {
-	const struct cJSON *match = json_get(analysis, "match");
+	const struct json *match = json_get(analysis, "match");
 	const struct import_audience *a = read_match(r, json_first(match));
 	struct import_step *s = import_step_add(r->m);
 
@@ -118,10 +118,10 @@ static void read_iterations(struct reader *r, const struct cJSON *analysis, int6
 		"pods of both versions at once need strategy.maxSurge: 100%% (1 is the default)");
 }
 
-static void read_steps(struct reader *r, const struct cJSON *analysis)
+static void read_steps(struct reader *r, const struct json *analysis)
 {
-	const struct cJSON *interval = import_take(r->im, analysis, "interval");
-	const struct cJSON *weights = import_take(r->im, analysis, "stepWeights");
+	const struct json *interval = import_take(r->im, analysis, "interval");
+	const struct json *weights = import_take(r->im, analysis, "stepWeights");
 	int64_t step = import_take_i64(r->im, analysis, "stepWeight", 0);
 	int64_t max = import_take_i64(r->im, analysis, "maxWeight", WEIGHT_WHOLE);
 	int64_t iterations = import_take_i64(r->im, analysis, "iterations", 0);
@@ -142,7 +142,7 @@ static void read_steps(struct reader *r, const struct cJSON *analysis)
  * -------------------------------------------------------------------------------------- */
 
 /* Flagger makes the route, named after the Service; so does Tidegate when it is told where. */
-static void read_gateway(struct reader *r, const struct cJSON *service)
+static void read_gateway(struct reader *r, const struct json *service)
 {
 	r->m->traffic = TRAFFIC_HTTPROUTE;
 	r->m->route = r->m->name;
@@ -153,7 +153,7 @@ static void read_gateway(struct reader *r, const struct cJSON *service)
 		              "are needed: a route of Tidegate's must know its gateways");
 }
 
-static void read_istio(struct reader *r, const struct cJSON *service)
+static void read_istio(struct reader *r, const struct json *service)
 {
 	r->m->traffic = TRAFFIC_ISTIO;
 	r->m->route = r->m->name;
@@ -166,9 +166,9 @@ static void read_istio(struct reader *r, const struct cJSON *service)
 			"be said");
 }
 
-static void read_ingress(struct reader *r, const struct cJSON *spec)
+static void read_ingress(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *ref = import_take(r->im, spec, "ingressRef");
+	const struct json *ref = import_take(r->im, spec, "ingressRef");
 
 	r->m->traffic = TRAFFIC_INGRESS;
 	r->m->route = str_or(json_str(ref, "name"), "");
@@ -177,10 +177,10 @@ static void read_ingress(struct reader *r, const struct cJSON *spec)
 		              "only an Ingress: --http-route NAME takes an HTTPRoute in its place");
 }
 
-static void read_provider(struct reader *r, const struct cJSON *spec)
+static void read_provider(struct reader *r, const struct json *spec)
 {
 	const char *provider = str_or(import_take_str(r->im, spec, "provider"), "");
-	const struct cJSON *service = json_get(spec, "service");
+	const struct json *service = json_get(spec, "service");
 
 	if (r->im->options->http_route)
 		return;
@@ -213,9 +213,9 @@ static void read_provider(struct reader *r, const struct cJSON *spec)
 /* --- the whole
  * ------------------------------------------------------------------------------------ */
 
-static void read_target(struct reader *r, const struct cJSON *spec)
+static void read_target(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *ref = import_take(r->im, spec, "targetRef");
+	const struct json *ref = import_take(r->im, spec, "targetRef");
 	const char *kind = str_or(json_str(ref, "kind"), ""),
 		   *name = str_or(json_str(ref, "name"), "");
 	struct import_object *d;
@@ -234,10 +234,10 @@ static void read_target(struct reader *r, const struct cJSON *spec)
 	import_deployment_pods(r->im, d, r->m, NULL);
 }
 
-static void read_service(struct reader *r, const struct cJSON *spec)
+static void read_service(struct reader *r, const struct json *spec)
 {
-	const struct cJSON *service = json_get(spec, "service");
-	const struct cJSON *target = import_take(r->im, service, "targetPort");
+	const struct json *service = json_get(spec, "service");
+	const struct json *target = import_take(r->im, service, "targetPort");
 
 	r->m->service_port = (int)import_take_i64(r->im, service, "port", 0);
 	if (json_is_number(target))
@@ -247,8 +247,8 @@ static void read_service(struct reader *r, const struct cJSON *spec)
 void import_canary(struct import *im, struct import_object *o, struct import_model *m)
 {
 	struct reader r = {.im = im, .o = o, .m = m};
-	const struct cJSON *spec = json_get(o->json, "spec");
-	const struct cJSON *analysis = json_get(spec, "analysis");
+	const struct json *spec = json_get(o->json, "spec");
+	const struct json *analysis = json_get(spec, "analysis");
 	int64_t deadline = import_take_i64(im, spec, "progressDeadlineSeconds", 0);
 
 	read_service(&r, spec);

@@ -15,7 +15,7 @@
 
 #define QUERY_MAX 4096
 
-bool import_duration(const struct cJSON *v, int64_t *ms)
+bool import_duration(const struct json *v, int64_t *ms)
 {
 	const char *text = json_value_str(v);
 	int64_t seconds;
@@ -170,12 +170,12 @@ static void set_url(struct import *im, struct import_model *m, const struct impo
 
 struct arguments {
 	struct import *im;
-	const struct cJSON *given, *declared;
+	const struct json *given, *declared;
 };
 
-static const struct cJSON *argument(const struct cJSON *list, const char *name)
+static const struct json *argument(const struct json *list, const char *name)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list)
 		if (str_eq(json_str(it, "name"), name))
@@ -186,7 +186,7 @@ static const struct cJSON *argument(const struct cJSON *list, const char *name)
 static const char *argument_value(void *arg, const char *name)
 {
 	const struct arguments *args = arg;
-	const struct cJSON *a, *from;
+	const struct json *a, *from;
 	const char *field;
 
 	if (!str_starts(name, "args."))
@@ -216,7 +216,7 @@ static enum scorepolicy_direction direction_of(const char *success, const char *
 	return above == (success != NULL) ? SCOREPOLICY_DECREASE : SCOREPOLICY_INCREASE;
 }
 
-static int64_t metric_time(const struct cJSON *metric)
+static int64_t metric_time(const struct json *metric)
 {
 	int64_t delay = 0, interval = 0, count = json_i64(metric, "count", 0);
 
@@ -229,14 +229,14 @@ static int64_t metric_time(const struct cJSON *metric)
 
 static void read_prometheus(struct import *im, struct import_model *m,
                             const struct import_object *of, const char *path,
-                            const struct cJSON *metric, struct arguments *args)
+                            const struct json *metric, struct arguments *args)
 {
 	static const char *const own[] = {"count", "initialDelay", "consecutiveErrorLimit",
 	                                  "inconclusiveLimit"};
-	const struct cJSON *provider = json_get(metric, "provider");
-	const struct cJSON *prometheus = json_get(provider, "prometheus");
+	const struct json *provider = json_get(metric, "provider");
+	const struct json *prometheus = json_get(provider, "prometheus");
 	const char *query = json_str(prometheus, "query"), *unknown = "";
-	const struct cJSON *interval = import_take(im, metric, "interval");
+	const struct json *interval = import_take(im, metric, "interval");
 	int64_t limit = import_take_i64(im, metric, "failureLimit", 0), ms;
 
 	if (query)
@@ -245,7 +245,7 @@ static void read_prometheus(struct import *im, struct import_model *m,
 	                direction_of(json_str(metric, "successCondition"),
 	                             json_str(metric, "failureCondition")))) {
 		import_take(im, metric, "name"); /* told as a whole */
-		for (const struct cJSON *it = json_first(metric); it; it = json_next(it))
+		for (const struct json *it = json_first(metric); it; it = json_next(it))
 			import_take(im, metric, json_key(it));
 		return;
 	}
@@ -265,9 +265,9 @@ static void read_prometheus(struct import *im, struct import_model *m,
 }
 
 static int64_t read_template(struct import *im, struct import_model *m, struct import_object *t,
-                             const struct cJSON *given)
+                             const struct json *given)
 {
-	const struct cJSON *spec = json_get(t->json, "spec"), *it;
+	const struct json *spec = json_get(t->json, "spec"), *it;
 	struct arguments args = {im, given, import_take(im, spec, "args")};
 	int64_t longest = 0, ms;
 	unsigned i = 0;
@@ -288,7 +288,7 @@ static int64_t read_template(struct import *im, struct import_model *m, struct i
 		            "metrics come from pods and from Prometheus, not from %.30s: let an "
 		            "approval step wait for it",
 		            *provider ? provider : "elsewhere");
-		for (const struct cJSON *field = json_first(it); field; field = json_next(field))
+		for (const struct json *field = json_first(it); field; field = json_next(field))
 			import_take(im, it, json_key(field));
 	}
 	if (!t->converted)
@@ -298,9 +298,9 @@ static int64_t read_template(struct import *im, struct import_model *m, struct i
 }
 
 int64_t import_analysis(struct import *im, struct import_object *o, const char *path,
-                        const struct cJSON *analysis, struct import_model *m)
+                        const struct json *analysis, struct import_model *m)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	int64_t longest = 0, ms;
 
 	json_for_each (it, json_get(analysis, "templates")) {
@@ -334,7 +334,7 @@ static const char *flagger_value(void *arg, const char *name)
 	} known[] = {{"namespace", "$namespace"},
 	             {"target", "$name-$revision"},
 	             {"interval", "$interval"}};
-	const struct cJSON *metric = arg;
+	const struct json *metric = arg;
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		if (str_eq(known[i].name, name))
@@ -344,7 +344,7 @@ static const char *flagger_value(void *arg, const char *name)
 	                                      : NULL;
 }
 
-static enum scorepolicy_direction range_direction(const struct cJSON *range)
+static enum scorepolicy_direction range_direction(const struct json *range)
 {
 	bool min = json_has(range, "min"), max = json_has(range, "max");
 
@@ -352,7 +352,7 @@ static enum scorepolicy_direction range_direction(const struct cJSON *range)
 }
 
 /* "request-success-rate" and "request-duration", which Flagger knows without a query. */
-static bool read_builtin(struct import_model *m, const char *name, const struct cJSON *range)
+static bool read_builtin(struct import_model *m, const char *name, const struct json *range)
 {
 	double min = json_double(range, "min", 99), max = json_double(range, "max", 500);
 
@@ -367,16 +367,16 @@ static bool read_builtin(struct import_model *m, const char *name, const struct 
 }
 
 static void read_metric_template(struct import *im, struct import_object *o, const char *path,
-                                 const struct cJSON *metric, struct import_model *m)
+                                 const struct json *metric, struct import_model *m)
 {
-	const struct cJSON *ref = json_get(metric, "templateRef");
+	const struct json *ref = json_get(metric, "templateRef");
 	const char *query = json_str(metric, "query"), *unknown = "";
 	const char *name = str_or(json_str(ref, "name"), "");
 	struct import_object *t =
 		ref ? import_find(im, "MetricTemplate",
 	                          str_or(json_str(ref, "namespace"), o->namespace), name)
 		    : NULL;
-	const struct cJSON *provider = json_path(t ? t->json : NULL, "spec", "provider", NULL);
+	const struct json *provider = json_path(t ? t->json : NULL, "spec", "provider", NULL);
 
 	if (!query && !t) {
 		import_note(im, o, path,
@@ -404,10 +404,10 @@ static void read_metric_template(struct import *im, struct import_object *o, con
 		            "serving.tidegate.io/credentials");
 }
 
-void import_canary_metrics(struct import *im, struct import_object *o, const struct cJSON *analysis,
+void import_canary_metrics(struct import *im, struct import_object *o, const struct json *analysis,
                            struct import_model *m)
 {
-	const struct cJSON *list = import_take(im, analysis, "metrics"), *it;
+	const struct json *list = import_take(im, analysis, "metrics"), *it;
 	int64_t failures = import_take_i64(im, analysis, "threshold", 0);
 	unsigned i = 0;
 

@@ -19,9 +19,9 @@
 /* --- reading
  * -------------------------------------------------------------------------------------- */
 
-static const struct cJSON *named(const struct cJSON *list, const char *name)
+static const struct json *named(const struct json *list, const char *name)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list)
 		if (str_eq(json_str(it, "name"), name))
@@ -29,9 +29,9 @@ static const struct cJSON *named(const struct cJSON *list, const char *name)
 	return NULL;
 }
 
-static const char *gpu_resource(const struct cJSON *container)
+static const char *gpu_resource(const struct json *container)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(container, "resources", "limits", NULL))
 		if (str_ends(json_key(it), "/gpu"))
@@ -39,9 +39,9 @@ static const char *gpu_resource(const struct cJSON *container)
 	return NULL;
 }
 
-static const struct cJSON *find_container(struct import *im, struct import_model *m)
+static const struct json *find_container(struct import *im, struct import_model *m)
 {
-	const struct cJSON *list = json_path(m->template, "spec", "containers", NULL), *it;
+	const struct json *list = json_path(m->template, "spec", "containers", NULL), *it;
 	const char *path = arena_printf(&im->a, "%s.spec.containers", m->template_path);
 
 	if (im->options->container) {
@@ -97,9 +97,9 @@ static void hint_preset(struct import *im, const struct import_model *m, const c
 	            "latency: --preset names a model server, canary.policyRef metrics by query");
 }
 
-static const char *flag_value(const struct cJSON *list, const char *flag)
+static const char *flag_value(const struct json *list, const char *flag)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t n = strlen(flag);
 
 	json_for_each (it, list) {
@@ -116,7 +116,7 @@ static const char *flag_value(const struct cJSON *list, const char *flag)
 }
 
 static const char *model_name(const struct import *im, const struct import_model *m,
-                              const struct cJSON *container)
+                              const struct json *container)
 {
 	const char *name = im->options->model_name;
 	static const char *const flags[] = {"--model_name", "--served-model-name", "--model-name"};
@@ -131,7 +131,7 @@ static const char *model_name(const struct import *im, const struct import_model
 	return str_or(name, m->name);
 }
 
-static void set_version(struct import *im, struct import_model *m, const struct cJSON *container,
+static void set_version(struct import *im, struct import_model *m, const struct json *container,
                         const char *image)
 {
 	const char *tag = strrchr(image, ':'), *slash = strrchr(image, '/');
@@ -162,15 +162,15 @@ static void set_version(struct import *im, struct import_model *m, const struct 
 /* --- ports
  * --------------------------------------------------------------------------------------------- */
 
-static int port_named(const struct cJSON *container, const char *name)
+static int port_named(const struct json *container, const char *name)
 {
 	return (int)json_i64(named(json_get(container, "ports"), name), "containerPort", 0);
 }
 
-static bool selects(const struct cJSON *service, const struct cJSON *template)
+static bool selects(const struct json *service, const struct json *template)
 {
-	const struct cJSON *selector = json_path(service, "spec", "selector", NULL), *it;
-	const struct cJSON *labels = json_path(template, "metadata", "labels", NULL);
+	const struct json *selector = json_path(service, "spec", "selector", NULL), *it;
+	const struct json *labels = json_path(template, "metadata", "labels", NULL);
 
 	json_for_each (it, selector)
 		if (!str_eq(json_value_str(it), json_str(labels, json_key(it))))
@@ -191,16 +191,16 @@ static struct import_object *find_service(struct import *im, const struct import
 }
 
 /* The port called http, or the first. */
-static const struct cJSON *main_port(const struct cJSON *ports)
+static const struct json *main_port(const struct json *ports)
 {
-	const struct cJSON *p = named(ports, "http");
+	const struct json *p = named(ports, "http");
 
 	return p ? p : json_first(ports);
 }
 
-static int target_port(const struct cJSON *port, const struct cJSON *container)
+static int target_port(const struct json *port, const struct json *container)
 {
-	const struct cJSON *target = json_get(port, "targetPort");
+	const struct json *target = json_get(port, "targetPort");
 	const char *name = json_value_str(target);
 
 	if (name)
@@ -208,12 +208,12 @@ static int target_port(const struct cJSON *port, const struct cJSON *container)
 	return (int)json_value_i64(target, json_i64(port, "port", 0));
 }
 
-static void set_ports(struct import *im, struct import_model *m, const struct cJSON *container,
+static void set_ports(struct import *im, struct import_model *m, const struct json *container,
                       const char *service)
 {
 	const struct import_object *o = find_service(im, m, service);
-	const struct cJSON *ports = o ? json_path(o->json, "spec", "ports", NULL) : NULL;
-	const struct cJSON *port = main_port(ports);
+	const struct json *ports = o ? json_path(o->json, "spec", "ports", NULL) : NULL;
+	const struct json *port = main_port(ports);
 
 	if (json_size(ports) > 1)
 		import_note(
@@ -241,9 +241,9 @@ static void set_ports(struct import *im, struct import_model *m, const struct cJ
 }
 
 void import_pods(struct import *im, struct import_model *m, const struct import_object *of,
-                 const char *path, const struct cJSON *template, const char *service)
+                 const char *path, const struct json *template, const char *service)
 {
-	const struct cJSON *container;
+	const struct json *container;
 	const char *image;
 
 	m->template_of = of;
@@ -282,9 +282,9 @@ static bool is_one_of(const char *key, const char *const *list)
 }
 
 /* All members but those in `without` (ends with NULL). */
-static void write_without(struct json_writer *w, const struct cJSON *o, const char *const *without)
+static void write_without(struct json_writer *w, const struct json *o, const char *const *without)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, o)
 		if (!is_one_of(json_key(it), without))
@@ -292,15 +292,15 @@ static void write_without(struct json_writer *w, const struct cJSON *o, const ch
 }
 
 /* What is left of a list of resources without the cards, which spec.gpu has. */
-static bool is_more_than_cards(const struct cJSON *list, const char *gpu)
+static bool is_more_than_cards(const struct json *list, const char *gpu)
 {
 	return !json_is_object(list) || json_size(list) > (gpu && json_get(list, gpu) ? 1 : 0);
 }
 
-static void write_resources(struct json_writer *w, const struct cJSON *resources, const char *gpu)
+static void write_resources(struct json_writer *w, const struct json *resources, const char *gpu)
 {
 	const char *const without[] = {gpu, NULL};
-	const struct cJSON *it;
+	const struct json *it;
 	size_t left = 0;
 
 	json_for_each (it, resources)
@@ -321,7 +321,7 @@ static void write_resources(struct json_writer *w, const struct cJSON *resources
 }
 
 /* What Tidegate writes itself. */
-static bool is_own_port(const struct import_model *m, const struct cJSON *port)
+static bool is_own_port(const struct import_model *m, const struct json *port)
 {
 	const char *name = json_str(port, "name");
 
@@ -331,9 +331,9 @@ static bool is_own_port(const struct import_model *m, const struct cJSON *port)
 }
 
 static void write_ports(struct json_writer *w, const struct import_model *m,
-                        const struct cJSON *ports)
+                        const struct json *ports)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t left = 0;
 
 	json_for_each (it, ports)
@@ -348,7 +348,7 @@ static void write_ports(struct json_writer *w, const struct import_model *m,
 }
 
 /* Tidegate says these itself; a constant here would outlive the next version. */
-static bool is_own_variable(const struct import_model *m, const struct cJSON *variable)
+static bool is_own_variable(const struct import_model *m, const struct json *variable)
 {
 	const char *name = json_str(variable, "name"), *value = json_str(variable, "value");
 
@@ -356,9 +356,9 @@ static bool is_own_variable(const struct import_model *m, const struct cJSON *va
 	       (str_eq(name, "MODEL_VERSION") && str_eq(value, m->model_version));
 }
 
-static void write_env(struct json_writer *w, const struct import_model *m, const struct cJSON *env)
+static void write_env(struct json_writer *w, const struct import_model *m, const struct json *env)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t left = 0;
 
 	json_for_each (it, env)
@@ -373,13 +373,13 @@ static void write_env(struct json_writer *w, const struct import_model *m, const
 }
 
 static void write_model_container(struct json_writer *w, const struct import_model *m,
-                                  const struct cJSON *c)
+                                  const struct json *c)
 {
 	static const char *const elsewhere[] = {
 		"name",           "image",         "resources", "ports", "startupProbe",
 		"readinessProbe", "livenessProbe", "lifecycle", "env",   NULL};
 	static const char *const pre_stop[] = {"preStop", NULL};
-	const struct cJSON *lifecycle = json_get(c, "lifecycle");
+	const struct json *lifecycle = json_get(c, "lifecycle");
 	bool own_stop = str_eq(m->preset, "custom");
 
 	jw_object(w, NULL);
@@ -399,7 +399,7 @@ static void write_model_container(struct json_writer *w, const struct import_mod
 }
 
 /* Labels by which the other controller finds its pods would make it find ours too. */
-static void write_metadata(struct json_writer *w, const struct cJSON *meta)
+static void write_metadata(struct json_writer *w, const struct json *meta)
 {
 	static const char *const foreign[] = {"rollouts-pod-template-hash", "pod-template-hash",
 	                                      NULL};
@@ -420,7 +420,7 @@ static void write_metadata(struct json_writer *w, const struct cJSON *meta)
 static void write_template(struct json_writer *w, const struct import_model *m)
 {
 	static const char *const elsewhere[] = {"containers", "schedulerName", NULL};
-	const struct cJSON *spec = json_get(m->template, "spec"), *it;
+	const struct json *spec = json_get(m->template, "spec"), *it;
 
 	jw_object(w, "template");
 	write_metadata(w, json_get(m->template, "metadata"));
@@ -438,8 +438,7 @@ static void write_template(struct json_writer *w, const struct import_model *m)
 	jw_end_object(w);
 }
 
-static void write_runtime(struct json_writer *w, const struct import_model *m,
-                          const struct cJSON *c)
+static void write_runtime(struct json_writer *w, const struct import_model *m, const struct json *c)
 {
 	static const char *const probes[][2] = {{"startupProbe", "startup"},
 	                                        {"readinessProbe", "readiness"},
@@ -463,9 +462,9 @@ static void write_runtime(struct json_writer *w, const struct import_model *m,
 	jw_end_object(w);
 }
 
-static int64_t gpu_count(const struct cJSON *c, const char *resource)
+static int64_t gpu_count(const struct json *c, const char *resource)
 {
-	const struct cJSON *v = json_path(c, "resources", "limits", resource, NULL);
+	const struct json *v = json_path(c, "resources", "limits", resource, NULL);
 	int64_t n = 0;
 
 	if (json_value_str(v))
@@ -475,7 +474,7 @@ static int64_t gpu_count(const struct cJSON *c, const char *resource)
 	return n;
 }
 
-static void write_gpu(struct json_writer *w, const struct cJSON *c)
+static void write_gpu(struct json_writer *w, const struct json *c)
 {
 	const char *resource = gpu_resource(c);
 
@@ -490,8 +489,8 @@ static void write_gpu(struct json_writer *w, const struct cJSON *c)
 
 void import_pods_write(const struct import_model *m, struct json_writer *w)
 {
-	const struct cJSON *spec = json_get(m->template, "spec");
-	const struct cJSON *c = named(json_get(spec, "containers"), m->container);
+	const struct json *spec = json_get(m->template, "spec");
+	const struct json *c = named(json_get(spec, "containers"), m->container);
 
 	jw_object(w, "model");
 	jw_str(w, "name", m->model_name);

@@ -29,7 +29,7 @@ static const struct buf *keep_text(struct import *im, const struct manifest *m)
 static void keep(void *arg, const struct manifest *m)
 {
 	struct import *im = arg;
-	const struct cJSON *meta;
+	const struct json *meta;
 	struct import_object *o;
 	cleanup_buf struct buf json;
 
@@ -84,7 +84,7 @@ struct import_object *import_find(struct import *im, const char *kind, const cha
 /* --- what is taken ------------------------------------------------------------------------------
  */
 
-bool import_is_taken(const struct import *im, const struct cJSON *v)
+bool import_is_taken(const struct import *im, const struct json *v)
 {
 	for (size_t i = 0; i < im->ntaken; i++)
 		if (im->taken[i] == v)
@@ -92,9 +92,9 @@ bool import_is_taken(const struct import *im, const struct cJSON *v)
 	return false;
 }
 
-const struct cJSON *import_take(struct import *im, const struct cJSON *o, const char *key)
+const struct json *import_take(struct import *im, const struct json *o, const char *key)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 
 	if (!v)
 		return NULL;
@@ -106,17 +106,17 @@ const struct cJSON *import_take(struct import *im, const struct cJSON *o, const 
 	return v;
 }
 
-const char *import_take_str(struct import *im, const struct cJSON *o, const char *key)
+const char *import_take_str(struct import *im, const struct json *o, const char *key)
 {
 	return json_value_str(import_take(im, o, key));
 }
 
-int64_t import_take_i64(struct import *im, const struct cJSON *o, const char *key, int64_t fallback)
+int64_t import_take_i64(struct import *im, const struct json *o, const char *key, int64_t fallback)
 {
 	return json_value_i64(import_take(im, o, key), fallback);
 }
 
-bool import_take_bool(struct import *im, const struct cJSON *o, const char *key, bool fallback)
+bool import_take_bool(struct import *im, const struct json *o, const char *key, bool fallback)
 {
 	return json_value_bool(import_take(im, o, key), fallback);
 }
@@ -287,9 +287,9 @@ static const char *find_way(const struct import_object *of, const char *path)
 	return NULL;
 }
 
-static bool has_taken(const struct import *im, const struct cJSON *v)
+static bool has_taken(const struct import *im, const struct json *v)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (import_is_taken(im, v))
 		return true;
@@ -300,12 +300,12 @@ static bool has_taken(const struct import *im, const struct cJSON *v)
 }
 
 /* Lists and their elements member by member, because they may be of different sorts. */
-static void walk(struct import *im, const struct import_object *of, const struct cJSON *v,
+static void walk(struct import *im, const struct import_object *of, const struct json *v,
                  const char *path)
 {
 	const char *way = find_way(of, path);
 	bool element = json_is_object(v) && str_ends(path, "]");
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned i = 0;
 
 	if (import_is_taken(im, v))

@@ -32,7 +32,7 @@ static const char *quote_regex(struct import *im, const char *text, const char *
 
 /* "^(.*?;)?(canary=always)(;.*)?$" and the like are left to the one who reads it. */
 const struct import_audience *import_audience(struct import *im, const char *header,
-                                              const struct cJSON *match)
+                                              const struct json *match)
 {
 	struct import_audience *a = arena_alloc(&im->a, sizeof(*a));
 	const char *prefix = json_str(match, "prefix");

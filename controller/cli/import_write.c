@@ -29,9 +29,9 @@ static bool is_bookkeeping(const char *key)
 	return false;
 }
 
-static void write_map(struct json_writer *w, const char *key, const struct cJSON *map)
+static void write_map(struct json_writer *w, const char *key, const struct json *map)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 
 	json_for_each (it, map)
@@ -46,7 +46,7 @@ static void write_map(struct json_writer *w, const char *key, const struct cJSON
 }
 
 void import_write_meta(struct json_writer *w, const char *name, const char *namespace,
-                       const struct cJSON *labels, const struct cJSON *annotations)
+                       const struct json *labels, const struct json *annotations)
 {
 	jw_object(w, "metadata");
 	jw_str(w, "name", name);
@@ -131,7 +131,7 @@ static void write_strategy(struct json_writer *w, const struct import_model *m)
 }
 
 /* A value that is not there is not written. */
-static void write_value(struct json_writer *w, const char *key, const struct cJSON *v)
+static void write_value(struct json_writer *w, const char *key, const struct json *v)
 {
 	if (json_size(v))
 		jw_value(w, key, v);
@@ -288,10 +288,10 @@ int import_write_policy(const struct import_model *m, struct buf *json)
 /* --- HorizontalPodAutoscaler
  * ------------------------------------------------------------------------- */
 
-static void write_scaler_spec(struct json_writer *w, const struct cJSON *spec,
+static void write_scaler_spec(struct json_writer *w, const struct json *spec,
                               const struct import_model *m)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_object(w, "spec");
 	jw_object(w, "scaleTargetRef");
@@ -308,7 +308,7 @@ static void write_scaler_spec(struct json_writer *w, const struct cJSON *spec,
 int import_write_scaler(const struct import_object *hpa, const struct import_model *m,
                         struct buf *json)
 {
-	const struct cJSON *meta = json_get(hpa->json, "metadata");
+	const struct json *meta = json_get(hpa->json, "metadata");
 	struct json_writer w;
 
 	jw_init(&w, json);

@@ -21,7 +21,7 @@ struct reader {
 	void *arg;
 };
 
-static void deliver(struct reader *r, const struct cJSON *json, unsigned line, const char *prefix)
+static void deliver(struct reader *r, const struct json *json, unsigned line, const char *prefix)
 {
 	struct manifest m = {.file = r->file,
 	                     .text = &r->text,
@@ -39,7 +39,7 @@ static int on_document(void *arg, const char *text, size_t len, unsigned line, s
 {
 	struct reader *r = arg;
 	cleanup_arena struct arena a;
-	const struct cJSON *json, *it;
+	const struct json *json, *it;
 	unsigned i = 0;
 
 	arena_init(&a, 16384);

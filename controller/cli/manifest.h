@@ -19,7 +19,7 @@ struct manifest {
 	unsigned line;                         /* where its document begins */
 	const char *prefix;                    /* "", or "items[2]." in a List */
 	const char *api_version, *kind, *name; /* "" when missing */
-	const struct cJSON *json;
+	const struct json *json;
 };
 
 /*

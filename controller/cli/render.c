@@ -26,7 +26,7 @@ struct render {
 
 static int print_body(struct render *r, struct err *err)
 {
-	const struct cJSON *v = json_parse(&r->a, r->body.data, r->body.len, err);
+	const struct json *v = json_parse(&r->a, r->body.data, r->body.len, err);
 	cleanup_buf struct buf text;
 
 	buf_init(&text, 4 * CHILD_BODY_MAX);

@@ -31,8 +31,8 @@ struct document {
 	const char *name; /* of the file, for messages */
 	struct buf text;
 	struct arena arena;
-	const struct cJSON *json; /* NULL before it was loaded */
-	unsigned line;            /* where it begins */
+	const struct json *json; /* NULL before it was loaded */
+	unsigned line;           /* where it begins */
 };
 void document_init(struct document *d, const char *path);
 void document_release(struct document *d);

@@ -11,7 +11,7 @@ static int wrong(struct err *err, const char *field, const char *what)
 	return err_set(err, ERR_INVALID, "%s: %s", field, what);
 }
 
-static int read_count(const struct cJSON *o, const char *key, double *out, struct err *err)
+static int read_count(const struct json *o, const char *key, double *out, struct err *err)
 {
 	double v = json_double(o, key, NAN);
 
@@ -52,9 +52,9 @@ static int check_buckets(struct sequential_sample *x, struct err *err)
 	return 0;
 }
 
-static int read_buckets(const struct cJSON *o, struct sequential_sample *x, struct err *err)
+static int read_buckets(const struct json *o, struct sequential_sample *x, struct err *err)
 {
-	const struct cJSON *buckets = json_get(o, "buckets"), *it;
+	const struct json *buckets = json_get(o, "buckets"), *it;
 	double bound, count;
 
 	x->nbuckets = 0;
@@ -79,7 +79,7 @@ static int read_buckets(const struct cJSON *o, struct sequential_sample *x, stru
 	return check_buckets(x, err);
 }
 
-static int read_text(const struct cJSON *o, const char *key, const char **out, struct err *err)
+static int read_text(const struct json *o, const char *key, const char **out, struct err *err)
 {
 	*out = str_or(json_str(o, key), "");
 	if (json_has(o, key) && !json_str(o, key))
@@ -87,7 +87,7 @@ static int read_text(const struct cJSON *o, const char *key, const char **out, s
 	return 0;
 }
 
-static int read_sample(const struct cJSON *o, struct sequential_sample *x, struct err *err)
+static int read_sample(const struct json *o, struct sequential_sample *x, struct err *err)
 {
 	const char *track = json_str(o, "track");
 
@@ -114,7 +114,7 @@ static int read_sample(const struct cJSON *o, struct sequential_sample *x, struc
 int score_line_read(const char *text, size_t len, struct arena *a, struct score_line *out,
                     struct err *err)
 {
-	const struct cJSON *o = json_parse(a, text, len, err);
+	const struct json *o = json_parse(a, text, len, err);
 
 	if (!o || read_sample(o, &out->sample, err))
 		return -1;

@@ -18,7 +18,7 @@ struct reading {
 	unsigned n, cap;
 };
 
-static void keep(struct reading *r, const struct cJSON *json)
+static void keep(struct reading *r, const struct json *json)
 {
 	cleanup_buf struct buf b;
 	const char **bigger;
@@ -40,9 +40,9 @@ static void keep(struct reading *r, const struct cJSON *json)
 }
 
 /* Zones of manifests, for a world that names none. */
-static void add_zones(struct simulate_input *in, const struct cJSON *json)
+static void add_zones(struct simulate_input *in, const struct json *json)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(json, "spec", "zones", NULL))
 		if (json_str(it, "name"))
@@ -113,7 +113,7 @@ static const char *beside(struct simulate_input *in, const char *world, const ch
 
 /* A manifest that is written in the world itself; its lines are told as the event's. */
 static void read_inline(struct world_file *f, struct reading *r, const struct scenario_event *e,
-                        const struct cJSON *json)
+                        const struct json *json)
 {
 	struct manifest m = {.file = f->path,
 	                     .text = &f->text,
@@ -130,7 +130,7 @@ static void read_inline(struct world_file *f, struct reading *r, const struct sc
 static void read_applied(struct world_file *f, struct scenario_event *e)
 {
 	struct reading r = {.in = f->in};
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (json_is_array(e->value)) {
 		json_for_each (it, e->value)
@@ -148,7 +148,7 @@ static int on_world(void *arg, const char *text, size_t len, unsigned line, stru
 {
 	struct world_file *f = arg;
 	struct scenario *s = &f->in->scenario;
-	const struct cJSON *json = json_parse(&f->in->arena, text, len, err);
+	const struct json *json = json_parse(&f->in->arena, text, len, err);
 
 	if (!json)
 		return -1;

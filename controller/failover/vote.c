@@ -99,7 +99,7 @@ void vote_encode(const struct vote *v, struct buf *out)
 /* --- decoding ---------------------------------------------------------------------------- */
 
 /* The next number of a list; -1 marks what is missing or no count. */
-static int next_count(const struct cJSON **it)
+static int next_count(const struct json **it)
 {
 	int64_t n = json_value_i64(*it, -1);
 
@@ -107,10 +107,10 @@ static int next_count(const struct cJSON **it)
 	return n < 0 || n > COUNT_MAX ? -1 : (int)n;
 }
 
-static int read_sums(const struct cJSON *sees, struct arena *a, struct vote *out, struct err *err)
+static int read_sums(const struct json *sees, struct arena *a, struct vote *out, struct err *err)
 {
 	struct vote_sum *sums = arena_array(a, VOTE_ZONES_MAX, sizeof(*sums));
-	const struct cJSON *it, *n;
+	const struct json *it, *n;
 
 	json_for_each (it, sees) {
 		struct vote_sum s = {.zone = json_key(it)};
@@ -130,10 +130,10 @@ static int read_sums(const struct cJSON *sees, struct arena *a, struct vote *out
 	return 0;
 }
 
-static int read_entry(const struct cJSON *list, const char *model, struct vote_entry *e,
+static int read_entry(const struct json *list, const char *model, struct vote_entry *e,
                       struct err *err)
 {
-	const struct cJSON *n = json_first(list);
+	const struct json *n = json_first(list);
 	int64_t good_s;
 
 	*e = (struct vote_entry){.model = model, .zone = json_key(list)};
@@ -156,9 +156,9 @@ static int read_entry(const struct cJSON *list, const char *model, struct vote_e
 	               : 0;
 }
 
-static unsigned count_entries(const struct cJSON *models)
+static unsigned count_entries(const struct json *models)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t n = 0;
 
 	json_for_each (it, models)
@@ -174,12 +174,12 @@ static int by_model(const void *x, const void *y)
 	return c ? c : strcmp(a->zone, b->zone);
 }
 
-static int read_models(const struct cJSON *models, struct arena *a, struct vote *out,
+static int read_models(const struct json *models, struct arena *a, struct vote *out,
                        struct err *err)
 {
 	unsigned max = count_entries(models);
 	struct vote_entry *v = arena_array(a, max, sizeof(*v));
-	const struct cJSON *it, *zone;
+	const struct json *it, *zone;
 
 	json_for_each (it, models)
 		json_for_each (zone, it)
@@ -194,7 +194,7 @@ static int read_models(const struct cJSON *models, struct arena *a, struct vote 
 
 int vote_decode(const char *text, size_t len, struct arena *a, struct vote *out, struct err *err)
 {
-	const struct cJSON *root;
+	const struct json *root;
 
 	*out = (struct vote){.zone = ""};
 	if (len > VOTE_MAX)

@@ -27,10 +27,10 @@ __attribute__((format(printf, 3, 4))) static int wrong(struct reader *r, const c
 
 /* --- values: missing and null keep what is there -------------------------------------------- */
 
-static int read_number(struct reader *r, const struct cJSON *o, const char *key, const char *at,
+static int read_number(struct reader *r, const struct json *o, const char *key, const char *at,
                        double *out)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 
 	if (!json_has(o, key))
 		return 0;
@@ -40,10 +40,10 @@ static int read_number(struct reader *r, const struct cJSON *o, const char *key,
 	return 0;
 }
 
-static int read_bool(struct reader *r, const struct cJSON *o, const char *key, const char *at,
+static int read_bool(struct reader *r, const struct json *o, const char *key, const char *at,
                      bool *out)
 {
-	const struct cJSON *v = json_get(o, key);
+	const struct json *v = json_get(o, key);
 
 	if (!json_has(o, key))
 		return 0;
@@ -54,8 +54,8 @@ static int read_bool(struct reader *r, const struct cJSON *o, const char *key, c
 }
 
 /* *out stays NULL when there is none. */
-static int read_object(struct reader *r, const struct cJSON *o, const char *key, const char *at,
-                       const struct cJSON **out)
+static int read_object(struct reader *r, const struct json *o, const char *key, const char *at,
+                       const struct json **out)
 {
 	*out = NULL;
 	if (!json_has(o, key))
@@ -68,10 +68,10 @@ static int read_object(struct reader *r, const struct cJSON *o, const char *key,
 
 /* --- config ------------------------------------------------------------------------------ */
 
-static int read_groups(struct reader *r, const struct cJSON *o, const char *at,
+static int read_groups(struct reader *r, const struct json *o, const char *at,
                        struct kayenta_metric *m)
 {
-	const struct cJSON *list = json_get(o, "groups"), *it;
+	const struct json *list = json_get(o, "groups"), *it;
 
 	if (!json_has(o, "groups"))
 		return 0;
@@ -86,11 +86,11 @@ static int read_groups(struct reader *r, const struct cJSON *o, const char *at,
 	return 0;
 }
 
-static int read_effect(struct reader *r, const struct cJSON *canary, const char *at,
+static int read_effect(struct reader *r, const struct json *canary, const char *at,
                        struct kayenta_metric *m)
 {
 	const char *effect_at = arena_printf(r->a, "%s.effectSize", at);
-	const struct cJSON *o;
+	const struct json *o;
 
 	if (read_object(r, canary, "effectSize", at, &o))
 		return -1;
@@ -105,11 +105,11 @@ static int read_effect(struct reader *r, const struct cJSON *canary, const char 
 	return 0;
 }
 
-static int read_outliers(struct reader *r, const struct cJSON *canary, const char *at,
+static int read_outliers(struct reader *r, const struct json *canary, const char *at,
                          struct kayenta_metric *m)
 {
 	const char *outliers_at = arena_printf(r->a, "%s.outliers", at);
-	const struct cJSON *o;
+	const struct json *o;
 
 	m->outlier_factor = 3;
 	if (read_object(r, canary, "outliers", at, &o) ||
@@ -121,7 +121,7 @@ static int read_outliers(struct reader *r, const struct cJSON *canary, const cha
 	return 0;
 }
 
-static enum kayenta_direction direction_of(const struct cJSON *canary)
+static enum kayenta_direction direction_of(const struct json *canary)
 {
 	const char *s = json_str(canary, "direction");
 
@@ -130,11 +130,11 @@ static enum kayenta_direction direction_of(const struct cJSON *canary)
 	                               : KAYENTA_EITHER;
 }
 
-static int read_metric(struct reader *r, const struct cJSON *o, size_t i, struct kayenta_metric *m)
+static int read_metric(struct reader *r, const struct json *o, size_t i, struct kayenta_metric *m)
 {
 	const char *at = arena_printf(r->a, "metrics[%zu]", i);
 	const char *in = arena_printf(r->a, "%s.analysisConfigurations", at);
-	const struct cJSON *analysis, *canary;
+	const struct json *analysis, *canary;
 
 	m->name = json_str(o, "name");
 	if (str_empty(m->name))
@@ -154,9 +154,9 @@ static int read_metric(struct reader *r, const struct cJSON *o, size_t i, struct
 	return read_effect(r, canary, in, m) || read_outliers(r, canary, in, m) ? -1 : 0;
 }
 
-static int read_metrics(struct reader *r, const struct cJSON *json, struct kayenta_config *c)
+static int read_metrics(struct reader *r, const struct json *json, struct kayenta_config *c)
 {
-	const struct cJSON *list = json_get(json, "metrics"), *it;
+	const struct json *list = json_get(json, "metrics"), *it;
 
 	if (!json_is_array(list) || json_size(list) > KAYENTA_METRICS_MAX)
 		return wrong(r, "must be a list of at most 10000 metrics", "metrics");
@@ -169,9 +169,9 @@ static int read_metrics(struct reader *r, const struct cJSON *json, struct kayen
 	return 0;
 }
 
-static int read_weights(struct reader *r, const struct cJSON *classifier, struct kayenta_config *c)
+static int read_weights(struct reader *r, const struct json *classifier, struct kayenta_config *c)
 {
-	const struct cJSON *weights, *it;
+	const struct json *weights, *it;
 
 	if (read_object(r, classifier, "groupWeights", "classifier", &weights))
 		return -1;
@@ -188,10 +188,10 @@ static int read_weights(struct reader *r, const struct cJSON *classifier, struct
 	return 0;
 }
 
-static int read_judge(struct reader *r, const struct cJSON *json, struct kayenta_config *c)
+static int read_judge(struct reader *r, const struct json *json, struct kayenta_config *c)
 {
 	const char *at = "judge.judgeConfigurations";
-	const struct cJSON *judge, *o;
+	const struct json *judge, *o;
 
 	c->tolerance = TOLERANCE;
 	c->confidence = CONFIDENCE;
@@ -212,11 +212,11 @@ static int read_judge(struct reader *r, const struct cJSON *json, struct kayenta
 	return 0;
 }
 
-int kayenta_config_read(const struct cJSON *json, struct arena *a, struct kayenta_config *out,
+int kayenta_config_read(const struct json *json, struct arena *a, struct kayenta_config *out,
                         char *path, struct err *err)
 {
 	struct reader r = {a, path, err};
-	const struct cJSON *classifier, *thresholds;
+	const struct json *classifier, *thresholds;
 
 	*out = (struct kayenta_config){.pass = NAN, .marginal = NAN};
 	path[0] = '\0';
@@ -233,7 +233,7 @@ int kayenta_config_read(const struct cJSON *json, struct arena *a, struct kayent
 /* --- pairs ------------------------------------------------------------------------------- */
 
 /* null is what some exporters write for a missing point. */
-static int read_value(const struct cJSON *v, double *out)
+static int read_value(const struct json *v, double *out)
 {
 	const char *s = json_value_str(v);
 
@@ -251,10 +251,10 @@ static int read_value(const struct cJSON *v, double *out)
 	return 0;
 }
 
-static int read_series(struct reader *r, const struct cJSON *values, size_t i, const char *key,
+static int read_series(struct reader *r, const struct json *values, size_t i, const char *key,
                        const double **out, size_t *n)
 {
-	const struct cJSON *list = json_get(values, key), *it;
+	const struct json *list = json_get(values, key), *it;
 	double *v;
 
 	*n = 0;
@@ -272,10 +272,10 @@ static int read_series(struct reader *r, const struct cJSON *values, size_t i, c
 	return 0;
 }
 
-static int read_pair(struct reader *r, const struct cJSON *o, size_t i, struct kayenta_pair *p)
+static int read_pair(struct reader *r, const struct json *o, size_t i, struct kayenta_pair *p)
 {
 	const char *at = arena_printf(r->a, "[%zu]", i);
-	const struct cJSON *values;
+	const struct json *values;
 
 	p->name = json_str(o, "name");
 	p->id = json_str(o, "id");
@@ -292,11 +292,11 @@ static int read_pair(struct reader *r, const struct cJSON *o, size_t i, struct k
 	               : 0;
 }
 
-int kayenta_pairs_read(const struct cJSON *json, struct arena *a, struct kayenta_pair **out,
+int kayenta_pairs_read(const struct json *json, struct arena *a, struct kayenta_pair **out,
                        size_t *n, char *path, struct err *err)
 {
 	struct reader r = {a, path, err};
-	const struct cJSON *it;
+	const struct json *it;
 
 	*n = 0;
 	path[0] = '\0';

@@ -122,7 +122,7 @@ static int refused(struct err *err, size_t i, const char *what)
 }
 
 /* The text of a filter that several metrics share. */
-static const char *filter_of(const struct cJSON *config, const struct cJSON *query)
+static const char *filter_of(const struct json *config, const struct json *query)
 {
 	const char *name = json_str(query, "customFilterTemplate");
 
@@ -132,12 +132,11 @@ static const char *filter_of(const struct cJSON *config, const struct cJSON *que
 }
 
 /* name{a="b",filter}, averaged, as Kayenta's Prometheus service asks. */
-static const char *built_query(const struct cJSON *config, const struct cJSON *query,
-                               struct arena *a)
+static const char *built_query(const struct json *config, const struct json *query, struct arena *a)
 {
 	const char *filter = filter_of(config, query);
 	cleanup_buf struct buf b;
-	const struct cJSON *it;
+	const struct json *it;
 	const char *between = "";
 
 	buf_init(&b, QUERY_MAX);
@@ -154,11 +153,11 @@ static const char *built_query(const struct cJSON *config, const struct cJSON *q
 	return arena_strdup(a, b.data);
 }
 
-static int query_of(const struct cJSON *config, const struct cJSON *metric, size_t i,
-                    struct arena *a, const char **out, struct err *err)
+static int query_of(const struct json *config, const struct json *metric, size_t i, struct arena *a,
+                    const char **out, struct err *err)
 {
 	static const char literal[] = "PromQL:";
-	const struct cJSON *query = json_get(metric, "query");
+	const struct json *query = json_get(metric, "query");
 	const char *inline_text = json_str(query, "customInlineTemplate");
 	const char *type = json_str(query, "type");
 
@@ -179,7 +178,7 @@ static int query_of(const struct cJSON *config, const struct cJSON *metric, size
 static int take_config(const char *text, struct arena *a, struct scoreplan *out, struct err *err)
 {
 	char path[KAYENTA_PATH_MAX];
-	const struct cJSON *json = json_parse(a, text, strlen(text), err), *it;
+	const struct json *json = json_parse(a, text, strlen(text), err), *it;
 	size_t i = 0;
 
 	if (!json)

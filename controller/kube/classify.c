@@ -12,14 +12,14 @@
 
 struct status_view {
 	const char *reason, *message;
-	const struct cJSON *causes;
+	const struct json *causes;
 	int code, retry_after_ms;
 	bool is_status;
 };
 
 static void view_status(struct status_view *v, struct arena *a, const char *body, size_t len)
 {
-	const struct cJSON *json, *details;
+	const struct json *json, *details;
 	int64_t seconds;
 
 	memset(v, 0, sizeof(*v));
@@ -41,7 +41,7 @@ static void view_status(struct status_view *v, struct arena *a, const char *body
 
 static bool has_cause(const struct status_view *v, const char *reason)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, v->causes) {
 		if (str_eq(json_str(it, "reason"), reason))

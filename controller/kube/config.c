@@ -19,7 +19,7 @@
 
 struct config_file {
 	char *path;
-	const struct cJSON *root;
+	const struct json *root;
 };
 
 /* The files of one load, in order of precedence. */
@@ -44,7 +44,7 @@ int config_refuse(const struct config_place *at, const char *key, struct err *er
 	               at->entry, key ? "." : "", key ? key : "", what);
 }
 
-int config_take_str(const struct config_place *at, const struct cJSON *o, const char *key,
+int config_take_str(const struct config_place *at, const struct json *o, const char *key,
                     char **out, struct err *err)
 {
 	const char *s = json_str(o, key);
@@ -58,7 +58,7 @@ int config_take_str(const struct config_place *at, const struct cJSON *o, const 
 	return 0;
 }
 
-int config_take_bool(const struct config_place *at, const struct cJSON *o, const char *key,
+int config_take_bool(const struct config_place *at, const struct json *o, const char *key,
                      bool *out, struct err *err)
 {
 	if (!json_has(o, key))
@@ -70,7 +70,7 @@ int config_take_bool(const struct config_place *at, const struct cJSON *o, const
 }
 
 /* A file name, made absolute, that must be readable now. */
-static int take_path(const struct config_place *at, const struct cJSON *o, const char *key,
+static int take_path(const struct config_place *at, const struct json *o, const char *key,
                      char **out, struct err *err)
 {
 	cleanup_free char *rel = NULL;
@@ -86,7 +86,7 @@ static int take_path(const struct config_place *at, const struct cJSON *o, const
 }
 
 /* Base64 of a PEM text. */
-static int take_pem(const struct config_place *at, const struct cJSON *o, const char *key,
+static int take_pem(const struct config_place *at, const struct json *o, const char *key,
                     char **out, struct err *err)
 {
 	cleanup_free char *text = NULL;
@@ -110,7 +110,7 @@ static int take_pem(const struct config_place *at, const struct cJSON *o, const 
 }
 
 /* FIELD-data wins over FIELD. */
-static int take_pem_or_path(const struct config_place *at, const struct cJSON *o, const char *key,
+static int take_pem_or_path(const struct config_place *at, const struct json *o, const char *key,
                             char **pem, char **path, struct err *err)
 {
 	char data_key[64];
@@ -141,7 +141,7 @@ static int check_url(const struct config_place *at, const char *key, const char 
 	return config_refuse(at, key, err, "must start with %s and name a host", list);
 }
 
-static int take_server(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
+static int take_server(const struct config_place *at, const struct json *o, struct kube_config *c,
                        struct err *err)
 {
 	static const char *const schemes[] = {"https://", "http://", NULL};
@@ -157,7 +157,7 @@ static int take_server(const struct config_place *at, const struct cJSON *o, str
 	return check_url(at, "server", c->server, schemes, err);
 }
 
-static int take_proxy(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
+static int take_proxy(const struct config_place *at, const struct json *o, struct kube_config *c,
                       struct err *err)
 {
 	static const char *const schemes[] = {"http://", "https://", "socks5://", NULL};
@@ -167,7 +167,7 @@ static int take_proxy(const struct config_place *at, const struct cJSON *o, stru
 	return c->proxy_url ? check_url(at, "proxy-url", c->proxy_url, schemes, err) : 0;
 }
 
-static int take_cluster(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
+static int take_cluster(const struct config_place *at, const struct json *o, struct kube_config *c,
                         struct err *err)
 {
 	if (take_server(at, o, c, err) < 0 || take_proxy(at, o, c, err) < 0 ||
@@ -183,9 +183,9 @@ static int take_cluster(const struct config_place *at, const struct cJSON *o, st
 }
 
 /* Plugins that ask for cluster info may have settings of their own in the cluster entry. */
-static void take_exec_extension(const struct cJSON *cluster, struct kube_config *c)
+static void take_exec_extension(const struct json *cluster, struct kube_config *c)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	struct buf text;
 
 	if (!c->exec || !c->exec->provide_cluster_info)
@@ -233,7 +233,7 @@ static int check_token(const struct config_place *at, const char *token, struct 
 	return 0;
 }
 
-static int take_user(const struct config_place *at, const struct cJSON *o, struct kube_config *c,
+static int take_user(const struct config_place *at, const struct json *o, struct kube_config *c,
                      struct err *err)
 {
 	if (json_has(o, "auth-provider"))
@@ -323,7 +323,7 @@ static void set_release(struct config_set *set)
 /* "has: a, b" over all files of an entry list, for messages. */
 static void list_names(const struct config_set *set, const char *list, struct buf *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	const char *sep = "";
 
 	for (unsigned i = 0; i < set->n; i++) {
@@ -344,10 +344,10 @@ static void list_names(const struct config_set *set, const char *list, struct bu
  * The entry called at->name: the first file that has it wins, and the whole of it; a later
  * file adds nothing to it. Paths inside are relative to that file, so at->file is set to it.
  */
-static const struct cJSON *find_entry(const struct config_set *set, struct config_place *at,
-                                      struct err *err)
+static const struct json *find_entry(const struct config_set *set, struct config_place *at,
+                                     struct err *err)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	cleanup_buf struct buf names;
 
 	buf_init(&names, ERR_MSG_MAX / 2);
@@ -392,11 +392,11 @@ static int no_context(const struct config_set *set, struct err *err)
 
 /* The context's cluster and user entries. A context without a user is anonymous access. */
 static int take_context(const struct config_set *set, const struct config_place *ctx_at,
-                        const struct cJSON *ctx, struct kube_config *c, struct err *err)
+                        const struct json *ctx, struct kube_config *c, struct err *err)
 {
 	cleanup_free char *cluster = NULL, *user = NULL;
 	struct config_place at = {ctx_at->file, "clusters", "cluster", NULL};
-	const struct cJSON *cluster_json, *user_json;
+	const struct json *cluster_json, *user_json;
 
 	if (config_take_str(ctx_at, ctx, "namespace", &c->namespace, err) < 0 ||
 	    config_take_str(ctx_at, ctx, "cluster", &cluster, err) < 0 ||
@@ -423,7 +423,7 @@ static struct kube_config *choose(const struct config_set *set, const char *cont
 {
 	struct config_place at = {set->files[0].path, "contexts", "context", NULL};
 	struct kube_config *c;
-	const struct cJSON *ctx;
+	const struct json *ctx;
 
 	at.name = context ? context : current_context(set);
 	if (!at.name) {

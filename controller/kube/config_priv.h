@@ -20,16 +20,16 @@ struct config_place {
  * Sets *out (malloc'ed) to the string o.key, relative to `at` when it is wrong. Missing, null and
  * "" leave NULL.
  */
-int config_take_str(const struct config_place *at, const struct cJSON *o, const char *key,
+int config_take_str(const struct config_place *at, const struct json *o, const char *key,
                     char **out, struct err *err);
-int config_take_bool(const struct config_place *at, const struct cJSON *o, const char *key,
+int config_take_bool(const struct config_place *at, const struct json *o, const char *key,
                      bool *out, struct err *err);
 /* Fills c->exec from users[].user.exec. */
-int config_take_exec(const struct config_place *at, const struct cJSON *exec, struct kube_config *c,
+int config_take_exec(const struct config_place *at, const struct json *exec, struct kube_config *c,
                      struct err *err);
 void kube_exec_free(struct kube_exec *e);
 /* Fills c->as_user and c->as_headers from the user's as* fields. */
-int config_take_impersonation(const struct config_place *at, const struct cJSON *user,
+int config_take_impersonation(const struct config_place *at, const struct json *user,
                               struct kube_config *c, struct err *err);
 
 int config_refuse(const struct config_place *at, const char *key, struct err *err, const char *fmt,

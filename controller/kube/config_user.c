@@ -12,10 +12,10 @@
 
 /* --- exec --------------------------------------------------------------------------------- */
 
-static int take_args(const struct config_place *at, const struct cJSON *exec, struct kube_exec *e,
+static int take_args(const struct config_place *at, const struct json *exec, struct kube_exec *e,
                      struct err *err)
 {
-	const struct cJSON *args = json_get(exec, "args"), *it;
+	const struct json *args = json_get(exec, "args"), *it;
 	size_t n = json_size(args), i = 0;
 
 	if (json_has(exec, "args") && (!json_is_array(args) || n > EXEC_LIST_MAX))
@@ -31,10 +31,10 @@ static int take_args(const struct config_place *at, const struct cJSON *exec, st
 	return 0;
 }
 
-static int take_env(const struct config_place *at, const struct cJSON *exec, struct kube_exec *e,
+static int take_env(const struct config_place *at, const struct json *exec, struct kube_exec *e,
                     struct err *err)
 {
-	const struct cJSON *env = json_get(exec, "env"), *it;
+	const struct json *env = json_get(exec, "env"), *it;
 	size_t n = json_size(env);
 
 	if (json_has(exec, "env") && (!json_is_array(env) || n > EXEC_LIST_MAX))
@@ -94,7 +94,7 @@ static void resolve_command(const struct config_place *at, struct kube_exec *e)
 	e->command = path;
 }
 
-int config_take_exec(const struct config_place *at, const struct cJSON *exec, struct kube_config *c,
+int config_take_exec(const struct config_place *at, const struct json *exec, struct kube_config *c,
                      struct err *err)
 {
 	struct kube_exec *e;
@@ -162,10 +162,10 @@ static int add_header(const struct config_place *at, const char *key, struct hea
 	return 0;
 }
 
-static int add_groups(const struct config_place *at, const struct cJSON *user,
-                      struct header_list *l, struct err *err)
+static int add_groups(const struct config_place *at, const struct json *user, struct header_list *l,
+                      struct err *err)
 {
-	const struct cJSON *groups = json_get(user, "as-groups"), *it;
+	const struct json *groups = json_get(user, "as-groups"), *it;
 
 	if (json_has(user, "as-groups") && !json_is_array(groups))
 		return config_refuse(at, "as-groups", err, "must be a list of strings");
@@ -196,10 +196,10 @@ static char *extra_name(const char *key)
 	return buf_detach(&out);
 }
 
-static int add_extra(const struct config_place *at, const struct cJSON *user, struct header_list *l,
+static int add_extra(const struct config_place *at, const struct json *user, struct header_list *l,
                      struct err *err)
 {
-	const struct cJSON *key, *it;
+	const struct json *key, *it;
 
 	json_for_each (key, json_get(user, "as-user-extra")) {
 		cleanup_free char *name = extra_name(str_or(json_key(key), ""));
@@ -220,7 +220,7 @@ static int add_extra(const struct config_place *at, const struct cJSON *user, st
 	return 0;
 }
 
-int config_take_impersonation(const struct config_place *at, const struct cJSON *user,
+int config_take_impersonation(const struct config_place *at, const struct json *user,
                               struct kube_config *c, struct err *err)
 {
 	cleanup_free char *uid = NULL;

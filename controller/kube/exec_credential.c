@@ -23,7 +23,7 @@ void exec_credential_release(struct exec_credential *c)
 	c->cert_pem = NULL;
 }
 
-static int check_head(const struct cJSON *json, const char *api_version, struct err *err)
+static int check_head(const struct json *json, const char *api_version, struct err *err)
 {
 	const char *kind = json_str(json, "kind"), *version = json_str(json, "apiVersion");
 
@@ -39,7 +39,7 @@ static int check_head(const struct cJSON *json, const char *api_version, struct 
 	return 0;
 }
 
-static int take_expiry(struct exec_credential *out, const struct cJSON *status, struct err *err)
+static int take_expiry(struct exec_credential *out, const struct json *status, struct err *err)
 {
 	const char *s = json_str(status, "expirationTimestamp");
 
@@ -61,7 +61,7 @@ static bool token_is_clean(const char *s)
 	return true;
 }
 
-static int take_status(struct exec_credential *out, const struct cJSON *status, struct err *err)
+static int take_status(struct exec_credential *out, const struct json *status, struct err *err)
 {
 	const char *token = json_str(status, "token");
 	const char *cert = json_str(status, "clientCertificateData");
@@ -99,7 +99,7 @@ int exec_credential_parse(struct exec_credential *out, const char *api_version, 
                           size_t len, struct err *err)
 {
 	struct arena arena cleanup_arena;
-	const struct cJSON *json;
+	const struct json *json;
 
 	memset(out, 0, sizeof(*out));
 	arena_init(&arena, 0);

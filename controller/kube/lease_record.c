@@ -34,7 +34,7 @@ bool lease_record_equal(const struct lease_record *a, const struct lease_record 
 int lease_record_decode(struct lease_record *r, const char *json, size_t len, struct err *err)
 {
 	struct arena arena cleanup_arena;
-	const struct cJSON *root, *spec;
+	const struct json *root, *spec;
 
 	arena_init(&arena, 0);
 	root = json_parse(&arena, json, len, err);
@@ -70,9 +70,9 @@ static bool is_ours(const char *key)
 }
 
 static void write_metadata(struct json_writer *w, const char *ns, const char *name,
-                           const struct cJSON *current)
+                           const struct json *current)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_object(w, "metadata");
 	if (!current) {
@@ -88,9 +88,9 @@ static void write_metadata(struct json_writer *w, const char *ns, const char *na
 }
 
 static void write_spec(struct json_writer *w, const struct lease_record *r,
-                       const struct cJSON *current)
+                       const struct json *current)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_object(w, "spec");
 	json_for_each (it, json_get(current, "spec")) {
@@ -106,7 +106,7 @@ static void write_spec(struct json_writer *w, const struct lease_record *r,
 }
 
 int lease_record_encode(struct buf *out, const struct lease_record *r, const char *ns,
-                        const char *name, const struct cJSON *current, struct err *err)
+                        const char *name, const struct json *current, struct err *err)
 {
 	struct json_writer w;
 

@@ -20,7 +20,7 @@ struct lease_record {
 	int64_t duration_s;
 	int64_t transitions;
 	/* The object that it was read from; NULL = none was. */
-	const struct cJSON *object;
+	const struct json *object;
 	struct arena arena; /* of it */
 };
 
@@ -35,7 +35,7 @@ int lease_record_decode(struct lease_record *r, const char *json, size_t len, st
  * resourceVersion, labels, annotations and unknown spec fields are kept.
  */
 int lease_record_encode(struct buf *out, const struct lease_record *r, const char *ns,
-                        const char *name, const struct cJSON *current, struct err *err);
+                        const char *name, const struct json *current, struct err *err);
 
 /* The clock of a lease, NULL = CLOCK_BOOTTIME. For tests. */
 void lease_set_clock(struct lease *l, int64_t (*now)(void *arg), void *arg);

@@ -112,9 +112,9 @@ void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const v
 	return block;
 }
 
-int object_meta_check(const struct cJSON *json, struct err *err)
+int object_meta_check(const struct json *json, struct err *err)
 {
-	const struct cJSON *meta = json_get(json, "metadata");
+	const struct json *meta = json_get(json, "metadata");
 
 	if (!json_is_object(meta))
 		return err_set(err, ERR_INVALID, "metadata is missing");
@@ -147,9 +147,9 @@ static void fill_key(struct object *o, struct packer *p, const char *ns, const c
 	o->name = key + at;
 }
 
-static const struct cJSON *controller_owner(const struct cJSON *meta)
+static const struct json *controller_owner(const struct json *meta)
 {
-	const struct cJSON *ref;
+	const struct json *ref;
 
 	json_for_each (ref, json_get(meta, "ownerReferences"))
 		if (json_bool(ref, "controller", false))
@@ -158,7 +158,7 @@ static const struct cJSON *controller_owner(const struct cJSON *meta)
 }
 
 /* An instant that is there but unreadable is not "never": 1 ms after the epoch stands for it. */
-static int64_t instant(const struct cJSON *meta, const char *key)
+static int64_t instant(const struct json *meta, const char *key)
 {
 	const char *s = json_str(meta, key);
 	int64_t ms;
@@ -168,10 +168,10 @@ static int64_t instant(const struct cJSON *meta, const char *key)
 	return clock_parse(s, &ms) == 0 && ms > 0 ? ms : 1;
 }
 
-void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *json)
+void object_meta_fill(struct object *o, struct packer *p, const struct json *json)
 {
-	const struct cJSON *meta = json_get(json, "metadata");
-	const struct cJSON *owner = controller_owner(meta);
+	const struct json *meta = json_get(json, "metadata");
+	const struct json *owner = controller_owner(meta);
 
 	fill_key(o, p, str_or(json_str(meta, "namespace"), ""), str_or(json_str(meta, "name"), ""));
 	o->uid = pack_str(p, str_or(json_str(meta, "uid"), ""));

@@ -18,15 +18,15 @@
 
 /* --- one object -------------------------------------------------------------------------- */
 
-static const char *object_rv(const struct cJSON *json)
+static const char *object_rv(const struct json *json)
 {
 	return json_str(json_get(json, "metadata"), "resourceVersion");
 }
 
 /* "ns/name" in the arena; NULL when it has no name. */
-static char *object_key(struct reflector *r, const struct cJSON *json)
+static char *object_key(struct reflector *r, const struct json *json)
 {
-	const struct cJSON *meta = json_get(json, "metadata");
+	const struct json *meta = json_get(json, "metadata");
 	const char *ns = json_str(meta, "namespace"), *name = json_str(meta, "name");
 
 	if (str_empty(name))
@@ -36,9 +36,9 @@ static char *object_key(struct reflector *r, const struct cJSON *json)
 	return arena_printf(r->arena, "%s/%s", ns, name);
 }
 
-static void skip(struct reflector *r, const struct cJSON *json, const struct err *err)
+static void skip(struct reflector *r, const struct json *json, const struct err *err)
 {
-	const struct cJSON *meta = json_get(json, "metadata");
+	const struct json *meta = json_get(json, "metadata");
 
 	metric_add(r->m.decode_errors, 1);
 	log_warn("object skipped: it could not be decoded", LS("resource", r->resource),
@@ -50,7 +50,7 @@ static void skip(struct reflector *r, const struct cJSON *json, const struct err
  * Items of built-in kinds carry neither kind nor apiVersion; what is said must be right, since
  * some proxies and old servers answer with a Table or another version (k8s#132926).
  */
-static int check_kind(const struct reflector *r, const struct cJSON *json, struct err *err)
+static int check_kind(const struct reflector *r, const struct json *json, struct err *err)
 {
 	const char *kind = json_str(json, "kind"), *version = json_str(json, "apiVersion");
 
@@ -64,7 +64,7 @@ static int check_kind(const struct reflector *r, const struct cJSON *json, struc
 }
 
 /* The projection of an object; NULL when it was skipped, and told. */
-static struct object *project(struct reflector *r, const struct cJSON *json)
+static struct object *project(struct reflector *r, const struct json *json)
 {
 	struct err err = ERR_INIT;
 	struct object *o = NULL;
@@ -83,7 +83,7 @@ static struct object *project(struct reflector *r, const struct cJSON *json)
 static int on_item(struct reflector *r, const char *text, size_t len)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *json = json_parse_object(r->arena, text, len, &err);
+	const struct json *json = json_parse_object(r->arena, text, len, &err);
 	struct object *o;
 	const char *key;
 
@@ -102,7 +102,7 @@ static int on_item(struct reflector *r, const char *text, size_t len)
 
 static int on_tail(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json = json_parse(r->arena, text, len, NULL), *meta;
+	const struct json *json = json_parse(r->arena, text, len, NULL), *meta;
 	const char *kind, *rv;
 
 	if (!json)
@@ -136,7 +136,7 @@ static void advance(struct reflector *r, const char *rv)
 	r->progress = true;
 }
 
-static int on_put(struct reflector *r, const struct cJSON *json, struct err *err)
+static int on_put(struct reflector *r, const struct json *json, struct err *err)
 {
 	struct object *o = project(r, json);
 	const char *key = object_key(r, json);
@@ -156,7 +156,7 @@ static int on_put(struct reflector *r, const struct cJSON *json, struct err *err
 	return 0;
 }
 
-static int on_deleted(struct reflector *r, const struct cJSON *json, struct err *err)
+static int on_deleted(struct reflector *r, const struct json *json, struct err *err)
 {
 	struct object *o = project(r, json);
 	const char *key = object_key(r, json);
@@ -174,9 +174,9 @@ static int on_deleted(struct reflector *r, const struct cJSON *json, struct err 
 	return 0;
 }
 
-static int on_bookmark(struct reflector *r, const struct cJSON *json, struct err *err)
+static int on_bookmark(struct reflector *r, const struct json *json, struct err *err)
 {
-	const struct cJSON *notes = json_path(json, "metadata", "annotations", NULL);
+	const struct json *notes = json_path(json, "metadata", "annotations", NULL);
 	const char *rv = object_rv(json);
 
 	if (r->phase != RP_WATCH_LIST) {
@@ -192,7 +192,7 @@ static int on_bookmark(struct reflector *r, const struct cJSON *json, struct err
 }
 
 /* The object is a Status; as text again, because that is what the classifier reads. */
-static int on_error(struct reflector *r, const struct cJSON *json, struct err *err)
+static int on_error(struct reflector *r, const struct json *json, struct err *err)
 {
 	struct buf text;
 
@@ -208,7 +208,7 @@ static int on_error(struct reflector *r, const struct cJSON *json, struct err *e
 
 static const struct {
 	const char *type;
-	int (*fn)(struct reflector *r, const struct cJSON *json, struct err *err);
+	int (*fn)(struct reflector *r, const struct json *json, struct err *err);
 } events[] = {
 	{"ADDED", on_put},         {"MODIFIED", on_put}, {"DELETED", on_deleted},
 	{"BOOKMARK", on_bookmark}, {"ERROR", on_error},
@@ -239,7 +239,7 @@ static void on_version(struct reflector *r, const char *rv)
 
 static int on_event(struct reflector *r, const char *text, size_t len, struct err *err)
 {
-	const struct cJSON *json;
+	const struct json *json;
 	const char *type;
 	char rv[NAME_MAX_BYTES];
 

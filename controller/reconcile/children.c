@@ -209,10 +209,10 @@ int child_front_service(const struct mdep *m, const char *revision, int port,
 }
 
 /* Members that the selector is to lose. */
-static void write_merged_selector(struct json_writer *w, const struct cJSON *selector)
+static void write_merged_selector(struct json_writer *w, const struct json *selector)
 {
 	static const char *const optional[] = {TG_LABEL_REVISION, TG_LABEL_ZONE};
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_object(w, "selector");
 	json_for_each (it, selector)
@@ -225,9 +225,9 @@ static void write_merged_selector(struct json_writer *w, const struct cJSON *sel
 
 /* Ports that somebody else added stay. */
 static void write_merged_ports(struct json_writer *w, const struct service *have,
-                               const struct cJSON *ports)
+                               const struct json *ports)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_array(w, "ports");
 	for (unsigned i = 0; i < have->nports; i++) {
@@ -246,7 +246,7 @@ static void write_merged_ports(struct json_writer *w, const struct service *have
 int child_service_patch(const struct service *have, const struct buf *body, struct buf *out)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *json, *spec;
+	const struct json *json, *spec;
 	struct json_writer w;
 
 	arena_init(&a, 0);

@@ -17,9 +17,9 @@ static bool merges_by_name(const char *key)
 	return false;
 }
 
-static const struct cJSON *find_named(const struct cJSON *list, const char *name)
+static const struct json *find_named(const struct json *list, const char *name)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list)
 		if (name && str_eq(json_str(it, "name"), name))
@@ -38,13 +38,13 @@ static bool holds_ours(const char *key)
 	return str_eq(key, "metadata") || str_eq(key, "labels") || str_eq(key, "annotations");
 }
 
-static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
-                        const struct cJSON *over);
+static void merge_value(struct json_writer *w, const char *key, const struct json *base,
+                        const struct json *over);
 
-static void merge_list(struct json_writer *w, const char *key, const struct cJSON *base,
-                       const struct cJSON *over)
+static void merge_list(struct json_writer *w, const char *key, const struct json *base,
+                       const struct json *over)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_array(w, key);
 	json_for_each (it, base)
@@ -55,10 +55,10 @@ static void merge_list(struct json_writer *w, const char *key, const struct cJSO
 	jw_end_array(w);
 }
 
-static void merge_object(struct json_writer *w, const char *key, const struct cJSON *base,
-                         const struct cJSON *over)
+static void merge_object(struct json_writer *w, const char *key, const struct json *base,
+                         const struct json *over)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_object(w, key);
 	json_for_each (it, base)
@@ -69,8 +69,8 @@ static void merge_object(struct json_writer *w, const char *key, const struct cJ
 	jw_end_object(w);
 }
 
-static void merge_value(struct json_writer *w, const char *key, const struct cJSON *base,
-                        const struct cJSON *over)
+static void merge_value(struct json_writer *w, const char *key, const struct json *base,
+                        const struct json *over)
 {
 	if (!over || is_ours(key))
 		jw_value(w, key, base);
@@ -84,7 +84,7 @@ static void merge_value(struct json_writer *w, const char *key, const struct cJS
 		jw_value(w, key, over);
 }
 
-int json_merge(const struct cJSON *base, const struct cJSON *over, struct buf *out)
+int json_merge(const struct json *base, const struct json *over, struct buf *out)
 {
 	struct json_writer w;
 

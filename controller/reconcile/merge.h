@@ -5,6 +5,6 @@
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/json.h"
 
-int json_merge(const struct cJSON *base, const struct cJSON *over, struct buf *out);
+int json_merge(const struct json *base, const struct json *over, struct buf *out);
 
 #endif

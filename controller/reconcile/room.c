@@ -33,7 +33,7 @@ static struct object *make_pod(const struct mdep *m, const char *zone)
 	cleanup_arena struct arena a;
 	cleanup_buf struct buf template, whole;
 	struct err err = ERR_INIT;
-	const struct cJSON *json, *name;
+	const struct json *json, *name;
 	const char *meta;
 
 	arena_init(&a, 16384);

@@ -39,7 +39,7 @@ static void finish(struct source *s, const struct err *err)
 }
 
 /* A value of a Secret; NULL when it is missing or unreadable. Wiped by forget(). */
-static char *secret_value(const struct cJSON *secret, const char *key)
+static char *secret_value(const struct json *secret, const char *key)
 {
 	const char *coded = json_str(json_get(secret, "data"), key);
 	size_t n = coded ? strlen(coded) : 0;
@@ -68,7 +68,7 @@ static void forget(char *s)
 	free(s);
 }
 
-static int open_server(struct source *s, const struct cJSON *secret, struct err *err)
+static int open_server(struct source *s, const struct json *secret, struct err *err)
 {
 	char *token = secret_value(secret, "token"), *user = secret_value(secret, "username");
 	char *password = secret_value(secret, "password"), *ca = secret_value(secret, "ca.crt");
@@ -87,10 +87,10 @@ static int open_server(struct source *s, const struct cJSON *secret, struct err 
 	return s->server ? 0 : -1;
 }
 
-static const struct cJSON *parse_answer(const struct kube_response *r, struct arena *a,
-                                        const char *what, const char *name, struct err *err)
+static const struct json *parse_answer(const struct kube_response *r, struct arena *a,
+                                       const char *what, const char *name, struct err *err)
 {
-	const struct cJSON *json = NULL;
+	const struct json *json = NULL;
 
 	if (r->err.class != ERR_NONE)
 		*err = r->err;
@@ -106,7 +106,7 @@ static void on_secret(void *arg, const struct kube_response *r)
 	struct source *s = arg;
 	struct err err = ERR_INIT;
 	cleanup_arena struct arena a;
-	const struct cJSON *json;
+	const struct json *json;
 
 	arena_init(&a, 0);
 	s->call = NULL;
@@ -127,7 +127,7 @@ static void on_configmap(void *arg, const struct kube_response *r)
 	struct source *s = arg;
 	struct err err = ERR_INIT;
 	cleanup_arena struct arena a;
-	const struct cJSON *json;
+	const struct json *json;
 	const char *text;
 
 	arena_init(&a, 0);

@@ -85,7 +85,7 @@ static void write_env_value(struct json_writer *w, const char *name, const char 
 static int write_env(struct json_writer *w, struct arena *a, const struct mdep *m, const char *zone,
                      struct err *err)
 {
-	const struct cJSON *it, *user = NULL;
+	const struct json *it, *user = NULL;
 
 	if (m->env_json) {
 		user = json_parse(a, m->env_json, strlen(m->env_json), err);
@@ -148,7 +148,7 @@ static int write_probes(struct json_writer *w, struct arena *a, const struct mde
 	} probes[] = {{"startup", "startupProbe", p->startup_path, 1, 1800},
 	              {"readiness", "readinessProbe", p->ready_path, 1, 2},
 	              {"liveness", "livenessProbe", p->live_path, 10, 6}};
-	const struct cJSON *user = NULL, *own;
+	const struct json *user = NULL, *own;
 
 	if (m->probes_json) {
 		user = json_parse(a, m->probes_json, strlen(m->probes_json), err);
@@ -166,9 +166,9 @@ static int write_probes(struct json_writer *w, struct arena *a, const struct mde
 	return 0;
 }
 
-static bool has_flag(const struct cJSON *args, const char *flag)
+static bool has_flag(const struct json *args, const char *flag)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, args)
 		if (str_starts(str_or(json_value_str(it), ""), flag))
@@ -178,7 +178,7 @@ static bool has_flag(const struct cJSON *args, const char *flag)
 
 /* The file itself comes from an annotation, through the downward API: no ConfigMap to keep. */
 static void write_config_flag(struct json_writer *w, const struct preset *p,
-                              const struct cJSON *user)
+                              const struct json *user)
 {
 	if (p->config_flag && !has_flag(user, p->config_flag))
 		jw_strf(w, NULL, "%s" CONFIG_DIR "/" CONFIG_FILE, p->config_flag);
@@ -187,7 +187,7 @@ static void write_config_flag(struct json_writer *w, const struct preset *p,
 static int write_args(struct json_writer *w, struct arena *a, const struct mdep *m, struct err *err)
 {
 	const struct preset *p = preset_get(m->runtime);
-	const struct cJSON *it, *user = NULL;
+	const struct json *it, *user = NULL;
 
 	if (m->args_json) {
 		user = json_parse(a, m->args_json, strlen(m->args_json), err);
@@ -414,7 +414,7 @@ int child_template(const struct mdep *m, const char *zone, struct buf *out, stru
 {
 	cleanup_arena struct arena a;
 	cleanup_buf struct buf base;
-	const struct cJSON *generated, *user;
+	const struct json *generated, *user;
 
 	arena_init(&a, 16384);
 	buf_init(&base, CHILD_BODY_MAX);

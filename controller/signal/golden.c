@@ -20,7 +20,7 @@ struct comparison {
 };
 
 /* Compact, and cut: for a message. */
-static const char *text_of(struct comparison *c, const struct cJSON *v)
+static const char *text_of(struct comparison *c, const struct json *v)
 {
 	cleanup_buf struct buf b;
 
@@ -30,21 +30,21 @@ static const char *text_of(struct comparison *c, const struct cJSON *v)
 	return json_write_value(&b, v) ? "something long" : arena_strndup(c->a, b.data, VALUE_MAX);
 }
 
-static bool differs(struct comparison *c, const char *path, const struct cJSON *want,
-                    const struct cJSON *got)
+static bool differs(struct comparison *c, const char *path, const struct json *want,
+                    const struct json *got)
 {
 	snprintf(c->why, c->size, "%.60s is %s, expected %s", *path ? path : "the answer",
 	         text_of(c, got), text_of(c, want));
 	return false;
 }
 
-static bool same(struct comparison *c, const char *path, const struct cJSON *want,
-                 const struct cJSON *got);
+static bool same(struct comparison *c, const char *path, const struct json *want,
+                 const struct json *got);
 
-static bool same_members(struct comparison *c, const char *path, const struct cJSON *want,
-                         const struct cJSON *got)
+static bool same_members(struct comparison *c, const char *path, const struct json *want,
+                         const struct json *got)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, want) {
 		const char *sub =
@@ -56,10 +56,10 @@ static bool same_members(struct comparison *c, const char *path, const struct cJ
 	return true;
 }
 
-static bool same_elements(struct comparison *c, const char *path, const struct cJSON *want,
-                          const struct cJSON *got)
+static bool same_elements(struct comparison *c, const char *path, const struct json *want,
+                          const struct json *got)
 {
-	const struct cJSON *other = json_first(got), *it;
+	const struct json *other = json_first(got), *it;
 	unsigned i = 0;
 
 	if (json_size(want) != json_size(got))
@@ -78,7 +78,7 @@ static bool same_number(const struct comparison *c, double want, double got)
 }
 
 /* Texts, truth values, null: their text is their value, the whole of it. */
-static bool same_text(const struct cJSON *want, const struct cJSON *got)
+static bool same_text(const struct json *want, const struct json *got)
 {
 	cleanup_buf struct buf a, b;
 
@@ -87,8 +87,8 @@ static bool same_text(const struct cJSON *want, const struct cJSON *got)
 	return !json_write_value(&a, want) && !json_write_value(&b, got) && str_eq(a.data, b.data);
 }
 
-static bool same(struct comparison *c, const char *path, const struct cJSON *want,
-                 const struct cJSON *got)
+static bool same(struct comparison *c, const char *path, const struct json *want,
+                 const struct json *got)
 {
 	if (json_is_object(want) && json_is_object(got))
 		return same_members(c, path, want, got);
@@ -105,7 +105,7 @@ bool model_probe_golden(const char *expected, double tolerance, const char *body
 {
 	cleanup_arena struct arena a;
 	struct comparison c = {&a, tolerance, why, why_size};
-	const struct cJSON *want, *got;
+	const struct json *want, *got;
 
 	arena_init(&a, 0);
 	want = json_parse(&a, expected, strlen(expected), NULL);

@@ -38,9 +38,9 @@ static bool say(char *why, size_t size, const char *text, const char *detail)
 }
 
 /* {"model_version_status":[{"version":"3","state":"AVAILABLE","status":{"error_code":"OK"}}]} */
-static bool tensorflow_answer(const struct cJSON *body, const char *version, char *why, size_t size)
+static bool tensorflow_answer(const struct json *body, const char *version, char *why, size_t size)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	const char *other = NULL, *state;
 
 	json_for_each (it, json_get(body, "model_version_status")) {
@@ -64,7 +64,7 @@ bool model_probe_answer(const struct preset *preset, const char *version, int st
                         const char *body, size_t len, char *why, size_t why_size)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *json;
+	const struct json *json;
 	char code[16];
 
 	arena_init(&a, 0);

@@ -111,10 +111,10 @@ static int bad_reply(struct reader *r, const char *what)
 	return err_set(r->err, ERR_PROTOCOL, "Prometheus' reply: %s", what);
 }
 
-static const char *labels_text(struct reader *r, const struct cJSON *metric)
+static const char *labels_text(struct reader *r, const struct json *metric)
 {
 	cleanup_buf struct buf b;
-	const struct cJSON *it;
+	const struct json *it;
 	bool full = false;
 
 	buf_init(&b, LABELS_TEXT_MAX);
@@ -127,9 +127,9 @@ static const char *labels_text(struct reader *r, const struct cJSON *metric)
 }
 
 /* [1435781451.781, "0.5"] */
-static int read_point(struct reader *r, const struct cJSON *point, double *t, double *v)
+static int read_point(struct reader *r, const struct json *point, double *t, double *v)
 {
-	const struct cJSON *time = json_first(point), *value = time ? json_next(time) : NULL;
+	const struct json *time = json_first(point), *value = time ? json_next(time) : NULL;
 	const char *text = json_value_str(value);
 
 	if (!json_is_array(point) || json_size(point) != 2 || !json_is_number(time) || !text)
@@ -140,7 +140,7 @@ static int read_point(struct reader *r, const struct cJSON *point, double *t, do
 	return 0;
 }
 
-static struct promql_series *add_series(struct reader *r, const struct cJSON *metric, size_t n,
+static struct promql_series *add_series(struct reader *r, const struct json *metric, size_t n,
                                         double **times, double **values)
 {
 	struct promql_series *s = &r->out->series[r->out->nseries++];
@@ -154,7 +154,7 @@ static struct promql_series *add_series(struct reader *r, const struct cJSON *me
 	return s;
 }
 
-static int read_single(struct reader *r, const struct cJSON *metric, const struct cJSON *point)
+static int read_single(struct reader *r, const struct json *metric, const struct json *point)
 {
 	double *t, *v;
 
@@ -162,9 +162,9 @@ static int read_single(struct reader *r, const struct cJSON *metric, const struc
 	return read_point(r, point, t, v);
 }
 
-static int read_values(struct reader *r, const struct cJSON *metric, const struct cJSON *list)
+static int read_values(struct reader *r, const struct json *metric, const struct json *list)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	double *t, *v;
 
 	if (!json_is_array(list) || json_size(list) > PROMQL_SAMPLES_MAX)
@@ -176,9 +176,9 @@ static int read_values(struct reader *r, const struct cJSON *metric, const struc
 	return 0;
 }
 
-static int read_one(struct reader *r, const struct cJSON *o)
+static int read_one(struct reader *r, const struct json *o)
 {
-	const struct cJSON *metric = json_get(o, "metric");
+	const struct json *metric = json_get(o, "metric");
 
 	if (json_has(o, "histogram") || json_has(o, "histograms"))
 		return err_set(r->err, ERR_REJECTED,
@@ -189,9 +189,9 @@ static int read_one(struct reader *r, const struct cJSON *o)
 	return read_values(r, metric, json_get(o, "values"));
 }
 
-static int read_data(struct reader *r, const struct cJSON *data)
+static int read_data(struct reader *r, const struct json *data)
 {
-	const struct cJSON *result = json_get(data, "result"), *it;
+	const struct json *result = json_get(data, "result"), *it;
 	const char *type = str_or(json_str(data, "resultType"), "");
 
 	r->out->series = arena_array(r->a, PROMQL_SERIES_MAX, sizeof(struct promql_series));
@@ -224,7 +224,7 @@ static enum err_class class_of(int status, const char *type)
 	return status >= 400 && status < 500 ? ERR_REJECTED : ERR_SERVER;
 }
 
-static int error_reply(int status, const struct cJSON *json, struct err *err)
+static int error_reply(int status, const struct json *json, struct err *err)
 {
 	const char *type = json_str(json, "errorType"), *text = json_str(json, "error");
 
@@ -239,7 +239,7 @@ int promql_reply_read(int status, const char *body, size_t len, struct arena *a,
                       struct promql_reply *out, struct err *err)
 {
 	struct reader r = {.a = a, .out = out, .err = err};
-	const struct cJSON *json, *warning;
+	const struct json *json, *warning;
 
 	*out = (struct promql_reply){.nseries = 0};
 	json = json_parse(a, body, len, NULL);

@@ -109,7 +109,7 @@ static struct outcome done(int status, struct sim_object *o)
 }
 
 /* The version or uid that a body names must be the object's. */
-static bool stale(const struct sim_object *o, const struct cJSON *meta)
+static bool stale(const struct sim_object *o, const struct json *meta)
 {
 	const char *rv = json_str(meta, "resourceVersion"), *uid = json_str(meta, "uid");
 	uint64_t n;
@@ -117,7 +117,7 @@ static bool stale(const struct sim_object *o, const struct cJSON *meta)
 	return (uid && !str_eq(uid, o->uid)) || (rv && str_to_u64(rv, &n) && n != o->rv);
 }
 
-static struct outcome create(struct sim_api *s, const struct target *t, const struct cJSON *body)
+static struct outcome create(struct sim_api *s, const struct target *t, const struct json *body)
 {
 	const char *name = json_str(json_get(body, "metadata"), "name");
 
@@ -128,7 +128,7 @@ static struct outcome create(struct sim_api *s, const struct target *t, const st
 	return done(201, store_write(s, t->resource, NULL, body, STORE_MERGE, false, t->ns));
 }
 
-static struct outcome bind_pod(struct sim_api *s, struct sim_object *o, const struct cJSON *body)
+static struct outcome bind_pod(struct sim_api *s, struct sim_object *o, const struct json *body)
 {
 	const char *node = json_str(json_get(body, "target"), "name");
 	cleanup_free char *patch = NULL;
@@ -145,7 +145,7 @@ static struct outcome bind_pod(struct sim_api *s, struct sim_object *o, const st
 }
 
 static struct outcome delete_object(struct sim_api *s, struct sim_object *o,
-                                    const struct cJSON *body)
+                                    const struct json *body)
 {
 	if (!o)
 		return refusal(404, "NotFound");
@@ -158,9 +158,9 @@ static struct outcome delete_object(struct sim_api *s, struct sim_object *o,
 			"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}")};
 }
 
-static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const struct cJSON *body)
+static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const struct json *body)
 {
-	const struct cJSON *options = json_get(body, "deleteOptions");
+	const struct json *options = json_get(body, "deleteOptions");
 
 	if (sim_budget_guards(s, o))
 		return refusal(429, "TooManyRequests");
@@ -174,9 +174,9 @@ static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const s
 /* --- strategic merge patches: of a Service's ports, and of conditions --------------------- */
 
 /* Ports merge by number. */
-static void merge_ports(struct json_writer *w, const struct cJSON *have, const struct cJSON *over)
+static void merge_ports(struct json_writer *w, const struct json *have, const struct json *over)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_array(w, "ports");
 	json_for_each (it, have)
@@ -189,9 +189,9 @@ static void merge_ports(struct json_writer *w, const struct cJSON *have, const s
 }
 
 /* As the API server does, which takes no two ports of one name. */
-static bool ports_are_valid(const struct cJSON *ports)
+static bool ports_are_valid(const struct json *ports)
 {
-	const struct cJSON *it, *other;
+	const struct json *it, *other;
 
 	json_for_each (it, ports)
 		for (other = json_next(it); other; other = json_next(other))
@@ -201,9 +201,9 @@ static bool ports_are_valid(const struct cJSON *ports)
 }
 
 static struct outcome patch_service(struct sim_api *s, struct sim_object *o,
-                                    const struct cJSON *body)
+                                    const struct json *body)
 {
-	const struct cJSON *spec = json_get(body, "spec"), *it, *merged;
+	const struct json *spec = json_get(body, "spec"), *it, *merged;
 	cleanup_arena struct arena a;
 	cleanup_buf struct buf b;
 	struct json_writer w;
@@ -229,9 +229,9 @@ static struct outcome patch_service(struct sim_api *s, struct sim_object *o,
 
 /* Conditions of pods merge by type. */
 static struct outcome patch_conditions(struct sim_api *s, struct sim_object *o,
-                                       const struct cJSON *body)
+                                       const struct json *body)
 {
-	const struct cJSON *over = json_path(body, "status", "conditions", NULL), *it, *have;
+	const struct json *over = json_path(body, "status", "conditions", NULL), *it, *have;
 	cleanup_buf struct buf b;
 	struct json_writer w;
 
@@ -260,7 +260,7 @@ static struct outcome patch_conditions(struct sim_api *s, struct sim_object *o,
 }
 
 static struct outcome patch(struct sim_api *s, const struct target *t, const struct http_sent *q,
-                            struct sim_object *o, const struct cJSON *body)
+                            struct sim_object *o, const struct json *body)
 {
 	bool status = str_eq(t->sub, "status");
 
@@ -287,7 +287,7 @@ static struct outcome perform(struct sim_api *s, const struct target *t, const s
 {
 	struct sim_object *o = t->name ? sim_get(s, t->resource, t->ns, t->name) : NULL;
 	cleanup_arena struct arena a;
-	const struct cJSON *body;
+	const struct json *body;
 
 	arena_init(&a, 16384);
 	body = json_parse(&a, q->body, q->body_len, NULL);

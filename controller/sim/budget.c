@@ -3,8 +3,8 @@
 
 static bool selects(const struct sim_object *budget, const struct sim_object *pod)
 {
-	const struct cJSON *want = json_path(budget->json, "spec", "selector", "matchLabels", NULL),
-			   *have = json_path(pod->json, "metadata", "labels", NULL), *it;
+	const struct json *want = json_path(budget->json, "spec", "selector", "matchLabels", NULL),
+			  *have = json_path(pod->json, "metadata", "labels", NULL), *it;
 
 	json_for_each (it, want)
 		if (!str_eq(json_str(have, json_key(it)), json_str(want, json_key(it))))

@@ -180,7 +180,7 @@ static void check_counts(struct run *r)
 
 /* --- places -------------------------------------------------------------------------------- */
 
-static int64_t cards_of(const struct cJSON *resources)
+static int64_t cards_of(const struct json *resources)
 {
 	int64_t n = 0;
 
@@ -264,7 +264,7 @@ static void check_step_end(struct run *r, int64_t step, const char *zone_out)
 }
 
 /* A step is reached when its weight is in force at the gateway, not when it was asked for. */
-static void check_arrival(struct run *r, const struct cJSON *status, const char *target)
+static void check_arrival(struct run *r, const struct json *status, const char *target)
 {
 	struct world_app *a = world_app(&r->world, "default", RUN_MODEL);
 	int64_t weight = json_i64(json_get(status, "traffic"), "weight", 0), part = 0, sum = 0;
@@ -387,10 +387,10 @@ static void check_stable(struct run *r, const char *stable)
 		check_violate(r, "a bad version became stable");
 }
 
-const char *check_zone_out(const struct cJSON *status)
+const char *check_zone_out(const struct json *status)
 {
 	static const char *const in[] = {"Healthy", "Suspect", "Impaired"};
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(status, "zones")) {
 		bool out = true;
@@ -423,8 +423,8 @@ static void check_target(struct run *r, bool newest)
 
 static void check_status(struct run *r, const struct sim_object *o)
 {
-	const struct cJSON *status = json_get(o->json, "status");
-	const struct cJSON *rollout = json_get(status, "rollout");
+	const struct json *status = json_get(o->json, "status");
+	const struct json *rollout = json_get(status, "rollout");
 	const char *phase = str_or(json_str(rollout, "phase"), "");
 	const char *target = str_or(json_str(status, "targetRevision"), "");
 	const char *stable = str_or(json_str(status, "stableRevision"), "");
@@ -539,7 +539,7 @@ static bool all_to_stable(struct run *r)
 static const char *missing(struct run *r)
 {
 	const struct sim_object *o = sim_get(r->cluster.api, SIM_MDEP, NULL, RUN_MODEL);
-	const struct cJSON *status = json_get(o->json, "status");
+	const struct json *status = json_get(o->json, "status");
 	const struct check *c = &r->check;
 	int64_t there, serving;
 

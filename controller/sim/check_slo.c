@@ -18,7 +18,7 @@ static bool is_excused(const struct run *r)
 }
 
 /* Any of the revisions that it may be about. */
-static bool is_broken(struct run *r, const struct cJSON *status)
+static bool is_broken(struct run *r, const struct json *status)
 {
 	const struct check *c = &r->check;
 
@@ -28,9 +28,9 @@ static bool is_broken(struct run *r, const struct cJSON *status)
 }
 
 /* Of the revision that is being released, and told without a reason to let it be. */
-static bool is_breach_of_target(const struct cJSON *status)
+static bool is_breach_of_target(const struct json *status)
 {
-	const struct cJSON *c = json_condition(json_get(status, "conditions"), "SLOMet");
+	const struct json *c = json_condition(json_get(status, "conditions"), "SLOMet");
 	const char *target = json_str(status, "targetRevision"), *message = json_str(c, "message");
 
 	return target && message && str_eq(json_str(c, "reason"), "SLOBreached") &&
@@ -45,7 +45,7 @@ static bool is_released(const char *phase)
 	       str_eq(phase, "AwaitingApproval") || str_eq(phase, "Paused");
 }
 
-static void check_act(struct run *r, const struct cJSON *status, const char *phase,
+static void check_act(struct run *r, const struct json *status, const char *phase,
                       const char *reason)
 {
 	struct check *c = &r->check;
@@ -66,9 +66,9 @@ static void check_act(struct run *r, const struct cJSON *status, const char *pha
 		              check_version_of(r, c->target));
 }
 
-void slo_status(struct run *r, const struct cJSON *status)
+void slo_status(struct run *r, const struct json *status)
 {
-	const struct cJSON *rollout = json_get(status, "rollout");
+	const struct json *rollout = json_get(status, "rollout");
 	const char *phase = str_or(json_str(rollout, "phase"), "");
 
 	check_act(r, status, phase, str_or(json_str(rollout, "reason"), ""));

@@ -4,10 +4,10 @@
 #include "run_priv.h"
 #include "tidegate/api/names.h"
 
-void zone_status(struct run *r, const struct cJSON *status)
+void zone_status(struct run *r, const struct json *status)
 {
 	struct check *c = &r->check;
-	const struct cJSON *it;
+	const struct json *it;
 
 	c->zone_out = check_zone_out(status) != NULL;
 	c->nleft = 0;

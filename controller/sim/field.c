@@ -45,10 +45,10 @@ static const char *enumerate(struct field_reader *r, const char *const *keys)
 	return text;
 }
 
-bool field_mapping(struct field_reader *r, const struct cJSON *v, const char *path,
+bool field_mapping(struct field_reader *r, const struct json *v, const char *path,
                    const char *const *keys)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (!json_is_object(v)) {
 		field_wrong(r, path, "must be a mapping with some of: %s", enumerate(r, keys));
@@ -61,7 +61,7 @@ bool field_mapping(struct field_reader *r, const struct cJSON *v, const char *pa
 	return true;
 }
 
-unsigned field_list(struct field_reader *r, const struct cJSON *v, const char *path, unsigned max)
+unsigned field_list(struct field_reader *r, const struct json *v, const char *path, unsigned max)
 {
 	size_t n = json_size(v);
 
@@ -76,15 +76,15 @@ unsigned field_list(struct field_reader *r, const struct cJSON *v, const char *p
 	return (unsigned)(n > max ? max : n);
 }
 
-static const struct cJSON *present(const struct cJSON *o, const char *key)
+static const struct json *present(const struct json *o, const char *key)
 {
 	return json_has(o, key) ? json_get(o, key) : NULL;
 }
 
-const char *field_text(struct field_reader *r, const struct cJSON *o, const char *path,
+const char *field_text(struct field_reader *r, const struct json *o, const char *path,
                        const char *key, const char *fallback)
 {
-	const struct cJSON *v = present(o, key);
+	const struct json *v = present(o, key);
 	const char *text = json_value_str(v);
 
 	if (!v)
@@ -102,10 +102,10 @@ const char *field_text(struct field_reader *r, const struct cJSON *o, const char
 	return fallback;
 }
 
-int64_t field_int(struct field_reader *r, const struct cJSON *o, const char *path, const char *key,
+int64_t field_int(struct field_reader *r, const struct json *o, const char *path, const char *key,
                   int64_t min, int64_t max, int64_t fallback)
 {
-	const struct cJSON *v = present(o, key);
+	const struct json *v = present(o, key);
 	int64_t n = json_value_i64(v, min - 1);
 
 	if (!v)
@@ -117,10 +117,10 @@ int64_t field_int(struct field_reader *r, const struct cJSON *o, const char *pat
 	return fallback;
 }
 
-int64_t field_duration(struct field_reader *r, const struct cJSON *o, const char *path,
+int64_t field_duration(struct field_reader *r, const struct json *o, const char *path,
                        const char *key, int64_t fallback)
 {
-	const struct cJSON *v = present(o, key);
+	const struct json *v = present(o, key);
 	double s = json_value_double(v, -1);
 	int64_t ms;
 
@@ -135,10 +135,10 @@ int64_t field_duration(struct field_reader *r, const struct cJSON *o, const char
 	return fallback;
 }
 
-double field_number(struct field_reader *r, const struct cJSON *o, const char *path,
-                    const char *key, double max, double fallback)
+double field_number(struct field_reader *r, const struct json *o, const char *path, const char *key,
+                    double max, double fallback)
 {
-	const struct cJSON *v = present(o, key);
+	const struct json *v = present(o, key);
 	double n = json_value_double(v, -1);
 
 	if (!v)
@@ -149,10 +149,10 @@ double field_number(struct field_reader *r, const struct cJSON *o, const char *p
 	return fallback;
 }
 
-double field_share(struct field_reader *r, const struct cJSON *o, const char *path, const char *key,
+double field_share(struct field_reader *r, const struct json *o, const char *path, const char *key,
                    double fallback)
 {
-	const struct cJSON *v = present(o, key);
+	const struct json *v = present(o, key);
 	const char *text = json_value_str(v);
 	double share = json_value_double(v, -1);
 
@@ -171,8 +171,8 @@ double field_share(struct field_reader *r, const struct cJSON *o, const char *pa
 	return fallback;
 }
 
-bool field_quantity(struct field_reader *r, const struct cJSON *o, const char *path,
-                    const char *key, const char **text, int64_t *units)
+bool field_quantity(struct field_reader *r, const struct json *o, const char *path, const char *key,
+                    const char **text, int64_t *units)
 {
 	const char *given = field_text(r, o, path, key, NULL);
 

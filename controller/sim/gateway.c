@@ -14,7 +14,7 @@
 
 static bool selects(const struct sim_object *service, const struct sim_object *pod)
 {
-	const struct cJSON *selector = json_path(service->json, "spec", "selector", NULL), *it;
+	const struct json *selector = json_path(service->json, "spec", "selector", NULL), *it;
 
 	if (!str_eq(service->ns, pod->ns))
 		return false;
@@ -86,7 +86,7 @@ static void write_endpoints(struct world *w, const struct sim_object *service,
 
 static void write_slice_ports(const struct sim_object *service, struct json_writer *j)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_array(j, "ports");
 	json_for_each (it, json_path(service->json, "spec", "ports", NULL)) {
@@ -170,7 +170,7 @@ bool world_is_reached_by(const struct sim_object *service, int port)
 static void hear_all(struct sim_object *service)
 {
 	struct sim_attached *x = &service->world;
-	const struct cJSON *it;
+	const struct json *it;
 
 	x->due_ms = x->nports = 0;
 	json_for_each (it, json_path(service->json, "spec", "ports", NULL))
@@ -180,7 +180,7 @@ static void hear_all(struct sim_object *service)
 
 static bool is_news(const struct sim_object *service)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(service->json, "spec", "ports", NULL))
 		if (!has_heard(&service->world, (int)json_i64(it, "port", 0)))
@@ -230,9 +230,9 @@ static void add_backend(struct world_split *s, const char *host, int64_t port, i
 	s->n++;
 }
 
-static void read_mirror(const struct cJSON *rule, struct world_rule *out)
+static void read_mirror(const struct json *rule, struct world_rule *out)
 {
-	const struct cJSON *it, *mirror;
+	const struct json *it, *mirror;
 
 	json_for_each (it, json_get(rule, "filters")) {
 		mirror = json_get(it, "requestMirror");
@@ -244,9 +244,9 @@ static void read_mirror(const struct cJSON *rule, struct world_rule *out)
 	}
 }
 
-static void read_gateway_rule(const struct cJSON *rule, struct world_rule *out)
+static void read_gateway_rule(const struct json *rule, struct world_rule *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	*out = (struct world_rule){.copied = 0};
 	json_for_each (it, json_get(rule, "backendRefs"))
@@ -255,16 +255,16 @@ static void read_gateway_rule(const struct cJSON *rule, struct world_rule *out)
 	read_mirror(rule, out);
 }
 
-static void add_destination(struct world_split *s, const struct cJSON *from, int64_t weight)
+static void add_destination(struct world_split *s, const struct json *from, int64_t weight)
 {
-	const struct cJSON *to = json_get(from, "destination");
+	const struct json *to = json_get(from, "destination");
 
 	add_backend(s, json_str(to, "host"), json_i64(json_get(to, "port"), "number", 0), weight);
 }
 
-static void read_istio_rule(const struct cJSON *rule, struct world_rule *out)
+static void read_istio_rule(const struct json *rule, struct world_rule *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	size_t n = json_size(json_get(rule, "route"));
 
 	*out = (struct world_rule){.copied = 0};
@@ -276,9 +276,9 @@ static void read_istio_rule(const struct cJSON *rule, struct world_rule *out)
 	}
 }
 
-static bool asks_for_headers(const struct cJSON *rule)
+static bool asks_for_headers(const struct json *rule)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(rule, "matches"))
 		if (json_size(json_get(it, "headers")))
@@ -303,12 +303,12 @@ static bool leads_to(const struct world *w, const struct world_app *a, const str
 }
 
 /* The last rule that everybody gets, and the first one with headers; of those that lead to it. */
-static void read_rules(const struct world *w, const struct world_app *a, const struct cJSON *rules,
-                       void (*read)(const struct cJSON *rule, struct world_rule *out),
+static void read_rules(const struct world *w, const struct world_app *a, const struct json *rules,
+                       void (*read)(const struct json *rule, struct world_rule *out),
                        struct world_rule out[WORLD_RULES_MAX])
 {
 	struct world_rule r;
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, rules) {
 		bool audience = asks_for_headers(it);
@@ -321,7 +321,7 @@ static void read_rules(const struct world *w, const struct world_app *a, const s
 
 static void read_weighted(const struct sim_object *route, struct world_split *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(route->json, "spec", "weighted", "services", NULL))
 		add_backend(out, json_str(it, "name"), json_i64(it, "port", 0),
@@ -332,8 +332,8 @@ static void read_weighted(const struct sim_object *route, struct world_split *ou
 static void read_traefik(const struct world *w, const struct sim_object *route,
                          struct world_rule *out)
 {
-	const struct cJSON *mirroring = json_path(route->json, "spec", "mirroring", NULL);
-	const struct cJSON *mirror = json_first(json_get(mirroring, "mirrors"));
+	const struct json *mirroring = json_path(route->json, "spec", "mirroring", NULL);
+	const struct json *mirror = json_first(json_get(mirroring, "mirrors"));
 	const struct sim_object *answers, *copies;
 
 	if (!mirroring) {
@@ -352,12 +352,12 @@ static void read_traefik(const struct world *w, const struct sim_object *route,
 }
 
 /* Its Service and port, by number or by name. */
-static const struct cJSON *ingress_backend(const struct sim_object *o)
+static const struct json *ingress_backend(const struct sim_object *o)
 {
-	const struct cJSON *rule = json_first(json_path(o->json, "spec", "rules", NULL));
-	const struct cJSON *path = json_first(json_get(json_get(rule, "http"), "paths"));
-	const struct cJSON *backend = path ? json_get(path, "backend")
-	                                   : json_path(o->json, "spec", "defaultBackend", NULL);
+	const struct json *rule = json_first(json_path(o->json, "spec", "rules", NULL));
+	const struct json *path = json_first(json_get(json_get(rule, "http"), "paths"));
+	const struct json *backend = path ? json_get(path, "backend")
+	                                  : json_path(o->json, "spec", "defaultBackend", NULL);
 
 	return json_get(backend, "service");
 }
@@ -365,7 +365,7 @@ static const struct cJSON *ingress_backend(const struct sim_object *o)
 static void add_ingress(const struct world *w, struct world_split *out, const struct sim_object *o,
                         int64_t weight)
 {
-	const struct cJSON *to = ingress_backend(o), *it;
+	const struct json *to = ingress_backend(o), *it;
 	const struct sim_object *service =
 		sim_get(w->api, SIM_SERVICE, o->ns, str_or(json_str(to, "name"), ""));
 	const char *name = json_str(json_get(to, "port"), "name");
@@ -387,7 +387,7 @@ static const struct sim_object *canary_of(const struct world *w, const struct si
 /* Value of the annotation under whatever dialect's prefix; NULL = there is none. */
 static const char *canary_says(const struct sim_object *canary, const char *what)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(canary->json, "metadata", "annotations", NULL))
 		if (str_ends(json_key(it), what))
@@ -414,7 +414,7 @@ static void read_ingress(const struct world *w, const struct sim_object *main,
 void world_read_route(const struct world *w, const struct world_app *a,
                       const struct sim_object *main, struct world_rule out[WORLD_RULES_MAX])
 {
-	const struct cJSON *spec = json_get(main->json, "spec");
+	const struct json *spec = json_get(main->json, "spec");
 
 	out[0] = out[1] = (struct world_rule){.copied = 0};
 	switch (main->resource) {
@@ -498,7 +498,7 @@ static void tell_apps(struct world *w, const struct sim_object *route)
 
 static void accept_route(struct world *w, struct sim_object *route)
 {
-	const struct cJSON *parent = json_first(json_path(route->json, "spec", "parentRefs", NULL));
+	const struct json *parent = json_first(json_path(route->json, "spec", "parentRefs", NULL));
 	cleanup_buf struct buf b;
 	struct json_writer j;
 

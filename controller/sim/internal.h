@@ -70,7 +70,7 @@ struct sim_api {
 enum store_how { STORE_MERGE, STORE_REPLACE, STORE_APPLY };
 /* Writes `over` into `old` (NULL: a new object); status_only: the status subresource. */
 struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct sim_object *old,
-                               const struct cJSON *over, enum store_how how, bool status_only,
+                               const struct json *over, enum store_how how, bool status_only,
                                const char *ns);
 void store_free_object(struct sim_api *s, struct sim_object *o);
 
@@ -85,7 +85,7 @@ void list_answer(struct sim_call *c, enum sim_resource r, const char *query);
 void list_forget(struct sim_api *s);
 
 /* watch.c */
-bool watch_selects(const struct cJSON *json, const char *selector);
+bool watch_selects(const struct json *json, const char *selector);
 void watch_open(struct sim_call *c, enum sim_resource r, const char *query);
 /* Version up to which every watch has been told. */
 uint64_t watch_told(const struct sim_api *s);

@@ -1,9 +1,9 @@
 #include "merge_patch.h"
 
-struct cJSON *merge_patch(struct arena *a, const struct cJSON *base, const struct cJSON *patch)
+struct json *merge_patch(struct arena *a, const struct json *base, const struct json *patch)
 {
-	const struct cJSON *it, *over;
-	struct cJSON *out;
+	const struct json *it, *over;
+	struct json *out;
 
 	if (!json_is_object(patch))
 		return json_copy(a, patch);

@@ -5,6 +5,6 @@
 #include "tidegate/base/json.h"
 
 /* What base (NULL: nothing) is after the patch, in the arena. */
-struct cJSON *merge_patch(struct arena *a, const struct cJSON *base, const struct cJSON *patch);
+struct json *merge_patch(struct arena *a, const struct json *base, const struct json *patch);
 
 #endif

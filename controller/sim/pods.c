@@ -72,7 +72,7 @@ void pods_set_ready(struct world *w, struct sim_object *pod, bool ready)
 
 static bool gates_pass(const struct sim_object *pod)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(pod->json, "spec", "readinessGates", NULL))
 		if (!condition(pod, json_str(it, "conditionType")))
@@ -108,7 +108,7 @@ void pods_learn(struct world *w, const struct world_app *a)
 
 static const struct preset *preset_of(struct world *w, const struct sim_object *pod)
 {
-	const struct cJSON *owner =
+	const struct json *owner =
 		json_first(json_path(pod->json, "metadata", "ownerReferences", NULL));
 	const struct sim_object *rs =
 		sim_get(w->api, SIM_REPLICASET, pod->ns, str_or(json_str(owner, "name"), ""));
@@ -180,7 +180,7 @@ static bool waits(const struct sim_object *pod)
 
 static const char *owner_uid(const struct sim_object *pod)
 {
-	const struct cJSON *owners = json_path(pod->json, "metadata", "ownerReferences", NULL);
+	const struct json *owners = json_path(pod->json, "metadata", "ownerReferences", NULL);
 
 	return json_str(json_first(owners), "uid");
 }
@@ -204,10 +204,10 @@ static const struct sim_object *priority_class(struct world *w, const char *name
 }
 
 /* As admission leaves it: the class is resolved. */
-static void write_pod_spec(struct world *w, struct json_writer *j, const struct cJSON *spec)
+static void write_pod_spec(struct world *w, struct json_writer *j, const struct json *spec)
 {
 	const struct sim_object *class = priority_class(w, json_str(spec, "priorityClassName"));
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_object(j, "spec");
 	json_for_each (it, spec)
@@ -222,7 +222,7 @@ static void write_pod_spec(struct world *w, struct json_writer *j, const struct 
 
 static void create_pod(struct world *w, const struct sim_object *rs)
 {
-	const struct cJSON *template = json_path(rs->json, "spec", "template", NULL), *it;
+	const struct json *template = json_path(rs->json, "spec", "template", NULL), *it;
 	cleanup_buf struct buf b;
 	struct json_writer j;
 
@@ -281,7 +281,7 @@ static void delete_one(struct world *w, const struct sim_object *rs)
 static void set_replicaset_status(struct world *w, struct sim_object *rs, int64_t have,
                                   int64_t ready)
 {
-	const struct cJSON *status = json_get(rs->json, "status");
+	const struct json *status = json_get(rs->json, "status");
 	cleanup_free char *patch = NULL;
 
 	if (json_i64(status, "replicas", -1) == have &&

@@ -214,10 +214,10 @@ bool check_is_bad(const struct run *r, int64_t version);
 int64_t check_version_of(struct run *r, const char *revision);
 bool check_is_back(const char *phase);
 /* A zone that is neither Healthy nor merely looked at; NULL = none. */
-const char *check_zone_out(const struct cJSON *status);
+const char *check_zone_out(const struct json *status);
 
 /* check_zone.c */
-void zone_status(struct run *r, const struct cJSON *status);
+void zone_status(struct run *r, const struct json *status);
 /* Of a split that the operator wrote. */
 void zone_route(struct run *r, const struct world_backend *b, unsigned n);
 
@@ -228,7 +228,7 @@ void audience_route(struct run *r, const struct world_rule *audience);
 void audience_reached(struct run *r, int64_t step, const char *target);
 
 /* check_slo.c: of a status, before the last one is forgotten. */
-void slo_status(struct run *r, const struct cJSON *status);
+void slo_status(struct run *r, const struct json *status);
 void slo_tick(struct run *r);
 
 /* loss.c */

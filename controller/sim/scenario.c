@@ -27,7 +27,7 @@ bool scenario_has_zone(const struct scenario *s, const char *name)
 
 /* --- zones and nodes ----------------------------------------------------------------------- */
 
-static void read_machine(struct field_reader *r, const struct cJSON *o, const char *path,
+static void read_machine(struct field_reader *r, const struct json *o, const char *path,
                          struct scenario_node *n)
 {
 	const char *memory;
@@ -55,7 +55,7 @@ static void add_node(struct field_reader *r, struct scenario *s, const struct sc
 		s->nodes[s->nnodes++] = *n;
 }
 
-static void read_zone(struct field_reader *r, const struct cJSON *o, const char *path,
+static void read_zone(struct field_reader *r, const struct json *o, const char *path,
                       struct scenario *s)
 {
 	static const char *const keys[] = {"name",     "nodes", "gpus",   "product", "gpuMemory",
@@ -87,7 +87,7 @@ static void read_zone(struct field_reader *r, const struct cJSON *o, const char 
 	}
 }
 
-static void read_node(struct field_reader *r, const struct cJSON *o, const char *path,
+static void read_node(struct field_reader *r, const struct json *o, const char *path,
                       struct scenario *s)
 {
 	static const char *const keys[] = {"name",     "zone", "gpus",   "product", "gpuMemory",
@@ -131,7 +131,7 @@ bool scenario_add_zone(struct scenario *s, struct arena *a, const char *name)
 
 /* --- models -------------------------------------------------------------------------------- */
 
-void scenario_read_target(struct field_reader *r, const struct cJSON *o, const char *path,
+void scenario_read_target(struct field_reader *r, const struct json *o, const char *path,
                           const char **ns, const char **name)
 {
 	const char *model = field_text(r, o, path, "model", NULL), *slash;
@@ -143,11 +143,11 @@ void scenario_read_target(struct field_reader *r, const struct cJSON *o, const c
 		*ns = arena_strndup(r->arena, model, (size_t)(slash - model));
 }
 
-static void read_latency(struct field_reader *r, const struct cJSON *o, const char *path,
+static void read_latency(struct field_reader *r, const struct json *o, const char *path,
                          struct scenario_version *v)
 {
 	static const char *const keys[] = {"p50", "p99", NULL};
-	const struct cJSON *latency = json_get(o, "latency");
+	const struct json *latency = json_get(o, "latency");
 	const char *at = field_path(r, path, "latency");
 	int64_t p50, p99;
 
@@ -166,11 +166,11 @@ static void read_latency(struct field_reader *r, const struct cJSON *o, const ch
 	v->p99_s = p99 > 0 ? (double)p99 / 1000 : NAN;
 }
 
-static void read_load(struct field_reader *r, const struct cJSON *o, const char *path,
+static void read_load(struct field_reader *r, const struct json *o, const char *path,
                       struct scenario_version *v)
 {
 	static const char *const keys[] = {"min", "max", NULL};
-	const struct cJSON *load = json_get(o, "load");
+	const struct json *load = json_get(o, "load");
 	const char *at = field_path(r, path, "load");
 
 	v->load_min_ms = v->load_max_ms = -1;
@@ -184,10 +184,10 @@ static void read_load(struct field_reader *r, const struct cJSON *o, const char 
 	}
 }
 
-void scenario_read_version(struct field_reader *r, const struct cJSON *o, const char *path,
+void scenario_read_version(struct field_reader *r, const struct json *o, const char *path,
                            struct scenario_version *out)
 {
-	const struct cJSON *loads = json_get(o, "loads");
+	const struct json *loads = json_get(o, "loads");
 
 	*out = (struct scenario_version){.p50_s = NAN, .p99_s = NAN, .loads = -1};
 	out->version = field_text(r, o, path, "version", NULL);
@@ -200,12 +200,12 @@ void scenario_read_version(struct field_reader *r, const struct cJSON *o, const 
 		out->loads = json_value_bool(loads, true);
 }
 
-static void read_versions(struct field_reader *r, const struct cJSON *list, const char *path,
+static void read_versions(struct field_reader *r, const struct json *list, const char *path,
                           struct scenario_model *m)
 {
 	static const char *const keys[] = {"version", "errors", "latency", "load", "loads", NULL};
 	unsigned n = field_list(r, list, path, SCENARIO_VERSIONS_MAX), i = 0;
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, n ? list : NULL) {
 		const char *at = arena_printf(r->arena, "%s[%u]", path, i);
@@ -220,7 +220,7 @@ static void read_versions(struct field_reader *r, const struct cJSON *list, cons
 	}
 }
 
-static void read_model(struct field_reader *r, const struct cJSON *o, const char *path,
+static void read_model(struct field_reader *r, const struct json *o, const char *path,
                        struct scenario_model *m)
 {
 	static const char *const keys[] = {
@@ -245,10 +245,10 @@ static void read_model(struct field_reader *r, const struct cJSON *o, const char
 	read_versions(r, json_get(o, "versions"), field_path(r, path, "versions"), m);
 }
 
-static void read_models(struct field_reader *r, const struct cJSON *list, struct scenario *out)
+static void read_models(struct field_reader *r, const struct json *list, struct scenario *out)
 {
 	unsigned n = field_list(r, list, "models", SCENARIO_MODELS_MAX);
-	const struct cJSON *it;
+	const struct json *it;
 
 	out->models = arena_array(r->arena, n, sizeof(*out->models));
 	json_for_each (it, n ? list : NULL) {
@@ -262,10 +262,10 @@ static void read_models(struct field_reader *r, const struct cJSON *list, struct
 
 /* --- operators ----------------------------------------------------------------------------- */
 
-static void read_operators(struct field_reader *r, const struct cJSON *o, struct scenario *out)
+static void read_operators(struct field_reader *r, const struct json *o, struct scenario *out)
 {
 	static const char *const keys[] = {"replicas", "zones", NULL};
-	const struct cJSON *v = json_get(o, "operators"), *it;
+	const struct json *v = json_get(o, "operators"), *it;
 	unsigned n, i = 0;
 
 	out->operators = 1;
@@ -292,13 +292,13 @@ static void read_operators(struct field_reader *r, const struct cJSON *o, struct
 		out->operator_zones[i] = out->operator_zones[i % n];
 }
 
-bool scenario_read(const struct cJSON *json, struct arena *a, struct scenario *out, scenario_fn fn,
+bool scenario_read(const struct json *json, struct arena *a, struct scenario *out, scenario_fn fn,
                    void *arg)
 {
 	static const char *const keys[] = {"duration", "operators", "zones", "nodes",
 	                                   "models",   "events",    NULL};
 	struct field_reader r = {a, fn, arg, false};
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n, i = 0;
 
 	*out = (struct scenario){.operators = 1};

@@ -27,7 +27,7 @@ static bool has_node(const struct scenario *s, const char *name)
 	return !s->nzones && !s->nnodes;
 }
 
-static void read_place(struct field_reader *r, const struct scenario *s, const struct cJSON *o,
+static void read_place(struct field_reader *r, const struct scenario *s, const struct json *o,
                        const char *path, const char *key, struct scenario_event *e)
 {
 	bool node = e->what == SCENARIO_NODE_LOST;
@@ -39,7 +39,7 @@ static void read_place(struct field_reader *r, const struct scenario *s, const s
 		            node ? " or nodes (of a zone's: <zone>-1, <zone>-2 and so on)" : "");
 }
 
-static void read_killed(struct field_reader *r, const struct scenario *s, const struct cJSON *o,
+static void read_killed(struct field_reader *r, const struct scenario *s, const struct json *o,
                         const char *path, const char *key, struct scenario_event *e)
 {
 	int64_t n;
@@ -55,11 +55,11 @@ static void read_killed(struct field_reader *r, const struct scenario *s, const 
 }
 
 /* "promote" is short for "serving.tidegate.io/promote". */
-static const struct cJSON *full_names(struct field_reader *r, const struct cJSON *annotations)
+static const struct json *full_names(struct field_reader *r, const struct json *annotations)
 {
 	cleanup_buf struct buf b;
 	struct json_writer w;
-	const struct cJSON *it;
+	const struct json *it;
 
 	buf_init(&b, (size_t)1 << 20);
 	jw_init(&w, &b);
@@ -74,10 +74,10 @@ static const struct cJSON *full_names(struct field_reader *r, const struct cJSON
 	return jw_end(&w) ? NULL : json_parse(r->arena, b.data, b.len, NULL);
 }
 
-static void read_annotate(struct field_reader *r, const struct cJSON *v, struct scenario_event *e)
+static void read_annotate(struct field_reader *r, const struct json *v, struct scenario_event *e)
 {
 	static const char *const known[] = {"model", "namespace", "set", NULL};
-	const struct cJSON *set = json_get(v, "set"), *it;
+	const struct json *set = json_get(v, "set"), *it;
 
 	if (!field_mapping(r, v, e->path, known))
 		return;
@@ -95,7 +95,7 @@ static void read_annotate(struct field_reader *r, const struct cJSON *v, struct 
 	e->value = full_names(r, set);
 }
 
-static void read_apply(struct field_reader *r, const struct cJSON *v, struct scenario_event *e)
+static void read_apply(struct field_reader *r, const struct json *v, struct scenario_event *e)
 {
 	e->target = json_value_str(v);
 	if (json_is_object(v) || json_is_array(v))
@@ -104,7 +104,7 @@ static void read_apply(struct field_reader *r, const struct cJSON *v, struct sce
 		field_wrong(r, e->path, "must be the name of a manifest file, or a manifest");
 }
 
-static void read_requests(struct field_reader *r, const struct cJSON *v, struct scenario_event *e)
+static void read_requests(struct field_reader *r, const struct json *v, struct scenario_event *e)
 {
 	static const char *const known[] = {"model", "namespace", "perSecond", NULL};
 
@@ -123,7 +123,7 @@ static void read_requests(struct field_reader *r, const struct cJSON *v, struct 
 		field_wrong(r, field_path(r, e->path, "perSecond"), "is required");
 }
 
-static void read_version(struct field_reader *r, const struct cJSON *v, struct scenario_event *e)
+static void read_version(struct field_reader *r, const struct json *v, struct scenario_event *e)
 {
 	static const char *const known[] = {"model",   "namespace", "version", "errors",
 	                                    "latency", "load",      "loads",   NULL};
@@ -136,7 +136,7 @@ static void read_version(struct field_reader *r, const struct cJSON *v, struct s
 		field_wrong(r, field_path(r, e->path, "version"), "is required");
 }
 
-static void read_what(struct field_reader *r, const struct scenario *s, const struct cJSON *o,
+static void read_what(struct field_reader *r, const struct scenario *s, const struct json *o,
                       const char *path, const char *key, struct scenario_event *e)
 {
 	switch (e->what) {
@@ -163,7 +163,7 @@ static void read_what(struct field_reader *r, const struct scenario *s, const st
 	}
 }
 
-static void read_event(struct field_reader *r, const struct scenario *s, const struct cJSON *o,
+static void read_event(struct field_reader *r, const struct scenario *s, const struct json *o,
                        const char *path, struct scenario_event *e)
 {
 	const char *key = NULL;
@@ -202,10 +202,10 @@ static void insert(struct scenario *s, const struct scenario_event *e)
 	s->events[i] = *e;
 }
 
-void scenario_read_events(struct field_reader *r, const struct cJSON *list, struct scenario *out)
+void scenario_read_events(struct field_reader *r, const struct json *list, struct scenario *out)
 {
 	unsigned n = field_list(r, list, "events", SCENARIO_EVENTS_MAX), i = 0;
-	const struct cJSON *it;
+	const struct json *it;
 	struct scenario_event e;
 
 	out->events = arena_array(r->arena, n, sizeof(*out->events));

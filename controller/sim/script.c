@@ -105,7 +105,7 @@ static void fail(struct script *s, const char *what, const char *why)
 static void apply(struct script *s, const char *text)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *json;
+	const struct json *json;
 	struct err err = ERR_INIT;
 	enum sim_resource r;
 	struct sim_object *o;
@@ -127,8 +127,8 @@ static void apply(struct script *s, const char *text)
 static void object_name(struct arena *a, const char *text, const char **kind, const char **ns,
                         const char **name)
 {
-	const struct cJSON *json = json_parse(a, text, strlen(text), NULL);
-	const struct cJSON *meta = json_get(json, "metadata");
+	const struct json *json = json_parse(a, text, strlen(text), NULL);
+	const struct json *meta = json_get(json, "metadata");
 
 	*kind = str_or(json_str(json, "kind"), "");
 	*ns = str_or(json_str(meta, "namespace"), "default");
@@ -329,7 +329,7 @@ static void change_models(struct script *s, const struct scenario_event *e)
 		fail(s, e->path, "no such ModelDeployment has been applied by then");
 }
 
-static const char *value_text(struct arena *a, const struct cJSON *v)
+static const char *value_text(struct arena *a, const struct json *v)
 {
 	cleanup_buf struct buf b;
 
@@ -395,7 +395,7 @@ static void on_event(void *arg)
 
 /* --- the end ------------------------------------------------------------------------------- */
 
-static const struct cJSON *status_of(struct script *s, const struct tracked *t, int64_t *generation)
+static const struct json *status_of(struct script *s, const struct tracked *t, int64_t *generation)
 {
 	const struct sim_object *o = sim_get(s->cluster.api, SIM_MDEP, t->app->ns, t->app->name);
 
@@ -408,7 +408,7 @@ static bool is_at_rest(struct script *s, const struct tracked *t, bool whole)
 {
 	static const char *const waits[] = {"RolledBack", "Aborted", "AwaitingApproval", "Paused"};
 	int64_t generation;
-	const struct cJSON *status = status_of(s, t, &generation);
+	const struct json *status = status_of(s, t, &generation);
 	const char *phase = str_or(json_str(json_get(status, "rollout"), "phase"), "");
 
 	if (!status || json_i64(status, "observedGeneration", 0) < generation)
@@ -452,7 +452,7 @@ static void apply_later(struct script *s)
 static int64_t held_until(struct script *s, const struct tracked *t)
 {
 	int64_t generation, wall_ms;
-	const struct cJSON *rollout = json_get(status_of(s, t, &generation), "rollout");
+	const struct json *rollout = json_get(status_of(s, t, &generation), "rollout");
 	const char *text = json_str(rollout, "holdUntilTime");
 
 	if (!text || clock_parse(text, &wall_ms))

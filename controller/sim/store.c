@@ -131,10 +131,10 @@ static bool is_servers(const char *key)
 }
 
 /* What the server itself says of an object, and what else stands in its metadata. */
-static void fill_meta(struct arena *a, struct cJSON *to, const struct sim_object *o,
-                      const struct cJSON *meta)
+static void fill_meta(struct arena *a, struct json *to, const struct sim_object *o,
+                      const struct json *meta)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	char text[CLOCK_RFC3339_MAX];
 
 	json_for_each (it, meta)
@@ -161,8 +161,8 @@ static bool writes_key(const char *key, bool status_only)
 	return str_eq(key, "status") == status_only;
 }
 
-static void add_written(struct arena *a, struct cJSON *to, const struct cJSON *old,
-                        const struct cJSON *over, enum store_how how)
+static void add_written(struct arena *a, struct json *to, const struct json *old,
+                        const struct json *over, enum store_how how)
 {
 	const char *key = json_key(over);
 
@@ -171,10 +171,10 @@ static void add_written(struct arena *a, struct cJSON *to, const struct cJSON *o
 	                            : json_copy(a, over));
 }
 
-static void add_members(struct arena *a, struct cJSON *to, const struct cJSON *old,
-                        const struct cJSON *over, enum store_how how, bool status_only)
+static void add_members(struct arena *a, struct json *to, const struct json *old,
+                        const struct json *over, enum store_how how, bool status_only)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, old)
 		if (!is_head(json_key(it)) &&
@@ -187,9 +187,9 @@ static void add_members(struct arena *a, struct cJSON *to, const struct cJSON *o
 }
 
 /* Most writes leave metadata alone. */
-static bool same_meta(const struct cJSON *meta, const struct cJSON *over)
+static bool same_meta(const struct json *meta, const struct json *over)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, over)
 		if (!is_servers(json_key(it)) && !json_same(it, json_get(meta, json_key(it)), true))
@@ -197,26 +197,26 @@ static bool same_meta(const struct cJSON *meta, const struct cJSON *over)
 	return meta;
 }
 
-static const struct cJSON *merge_meta(struct arena *a, const struct cJSON *old,
-                                      const struct cJSON *over)
+static const struct json *merge_meta(struct arena *a, const struct json *old,
+                                     const struct json *over)
 {
 	old = json_get(old, "metadata");
 	over = json_get(over, "metadata");
 	return same_meta(old, over) ? old : merge_patch(a, old, over);
 }
 
-static bool is_applied_no_more(const struct cJSON *before, const struct cJSON *now, const char *key)
+static bool is_applied_no_more(const struct json *before, const struct json *now, const char *key)
 {
 	return json_has(before, key) && !json_has(now, key);
 }
 
 /* An annotation goes when who applied it applies the object without it. */
-static const struct cJSON *forget_applied(struct arena *a, const struct sim_object *o,
-                                          const struct cJSON *meta, const struct cJSON *over)
+static const struct json *forget_applied(struct arena *a, const struct sim_object *o,
+                                         const struct json *meta, const struct json *over)
 {
-	const struct cJSON *before = json_parse(a, o->applied, strlen(o->applied), NULL), *it;
-	const struct cJSON *now = json_path(over, "metadata", "annotations", NULL);
-	struct cJSON *out = json_new_object(a), *kept = json_new_object(a);
+	const struct json *before = json_parse(a, o->applied, strlen(o->applied), NULL), *it;
+	const struct json *now = json_path(over, "metadata", "annotations", NULL);
+	struct json *out = json_new_object(a), *kept = json_new_object(a);
 
 	json_for_each (it, json_get(meta, "annotations"))
 		if (!is_applied_no_more(before, now, json_key(it)))
@@ -228,7 +228,7 @@ static const struct cJSON *forget_applied(struct arena *a, const struct sim_obje
 	return out;
 }
 
-static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
+static bool spec_differs(const struct json *a, const struct json *b)
 {
 	a = json_get(a, "spec");
 	b = json_get(b, "spec");
@@ -236,11 +236,11 @@ static bool spec_differs(const struct cJSON *a, const struct cJSON *b)
 }
 
 /* The object as it is after the write, at its present version; another spec is a generation. */
-static struct cJSON *merge_object(struct arena *a, struct sim_object *o, const struct cJSON *meta,
-                                  const struct cJSON *old, const struct cJSON *over,
-                                  enum store_how how, bool status_only)
+static struct json *merge_object(struct arena *a, struct sim_object *o, const struct json *meta,
+                                 const struct json *old, const struct json *over,
+                                 enum store_how how, bool status_only)
 {
-	struct cJSON *json = json_new_object(a), *head = json_new_object(a);
+	struct json *json = json_new_object(a), *head = json_new_object(a);
 
 	json_add(a, json, "apiVersion", json_new_str(a, sim_kinds[o->resource].version));
 	json_add(a, json, "kind", json_new_str(a, sim_kinds[o->resource].kind));
@@ -251,7 +251,7 @@ static struct cJSON *merge_object(struct arena *a, struct sim_object *o, const s
 	return json;
 }
 
-static char *text_of(const struct cJSON *json)
+static char *text_of(const struct json *json)
 {
 	cleanup_buf struct buf b;
 
@@ -271,9 +271,9 @@ static bool same_but_version(const char *a, const char *b)
 	return str_eq(strchr(x + sizeof(key) - 1, '"'), strchr(y + sizeof(key) - 1, '"'));
 }
 
-static void note_applied(struct sim_object *o, const struct cJSON *over)
+static void note_applied(struct sim_object *o, const struct json *over)
 {
-	const struct cJSON *annotations = json_path(over, "metadata", "annotations", NULL);
+	const struct json *annotations = json_path(over, "metadata", "annotations", NULL);
 
 	free(o->applied);
 	o->applied = annotations ? text_of(annotations) : NULL;
@@ -298,11 +298,11 @@ static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, con
 }
 
 struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct sim_object *old,
-                               const struct cJSON *over, enum store_how how, bool status_only,
+                               const struct json *over, enum store_how how, bool status_only,
                                const char *ns)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *meta, *before = old ? old->json : NULL, *json;
+	const struct json *meta, *before = old ? old->json : NULL, *json;
 	uint64_t rv = old ? old->rv : 0;
 	struct sim_object *o = old;
 	struct arena room;
@@ -342,7 +342,7 @@ struct sim_object *sim_put(struct sim_api *s, enum sim_resource r, const char *t
                            struct err *err)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *json, *meta;
+	const struct json *json, *meta;
 
 	arena_init(&a, 16384);
 	json = json_parse(&a, text, strlen(text), err);
@@ -358,7 +358,7 @@ struct sim_object *sim_put(struct sim_api *s, enum sim_resource r, const char *t
 struct sim_object *sim_patch(struct sim_api *s, struct sim_object *o, const char *patch)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *json;
+	const struct json *json;
 
 	arena_init(&a, 4096);
 	json = json_parse(&a, patch, strlen(patch), NULL);
@@ -370,7 +370,7 @@ struct sim_object *sim_patch(struct sim_api *s, struct sim_object *o, const char
 
 static bool owned_by(const struct sim_object *o, const char *uid)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(o->json, "metadata", "ownerReferences", NULL))
 		if (str_eq(json_str(it, "uid"), uid))

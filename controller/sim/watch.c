@@ -43,7 +43,7 @@ char *query_value(const char *query, const char *name)
 }
 
 /* "key=value" or "key", n bytes of it. */
-static bool meets(const struct cJSON *labels, const char *term, size_t n)
+static bool meets(const struct json *labels, const char *term, size_t n)
 {
 	const char *eq = memchr(term, '=', n);
 	size_t len = eq ? (size_t)(eq - term) : n;
@@ -54,9 +54,9 @@ static bool meets(const struct cJSON *labels, const char *term, size_t n)
 	       (!eq || (strlen(value) == n - len - 1 && !strncmp(value, eq + 1, n - len - 1)));
 }
 
-bool watch_selects(const struct cJSON *json, const char *selector)
+bool watch_selects(const struct json *json, const char *selector)
 {
-	const struct cJSON *labels = json_path(json, "metadata", "labels", NULL);
+	const struct json *labels = json_path(json, "metadata", "labels", NULL);
 	const char *p = str_or(selector, "");
 
 	while (*p) {

@@ -68,7 +68,7 @@ void world_wake(struct world *w, int64_t at_ms)
 /* What matters of a ModelDeployment here, whether its spec is right or not. */
 static void read_mdep(struct world *w, const struct sim_object *o)
 {
-	const struct cJSON *spec = json_get(o->json, "spec");
+	const struct json *spec = json_get(o->json, "spec");
 	const char *preset = json_str(json_get(spec, "runtime"), "preset");
 	struct world_app *a = world_app(w, o->ns, o->name);
 

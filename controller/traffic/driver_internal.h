@@ -52,21 +52,21 @@ struct rules_form {
 	void (*write_backend)(struct json_writer *w, const char *key, const struct traffic_wish *t,
 	                      const char *service, int weight);
 	/* Service in the ModelDeployment's namespace, NULL for anything else. */
-	const char *(*service_of)(const struct mdep *m, const struct cJSON *backend,
+	const char *(*service_of)(const struct mdep *m, const struct json *backend,
 	                          struct arena *a);
 	/* 1 where the backend does not say. */
-	int (*weight_of)(const struct cJSON *backend);
+	int (*weight_of)(const struct json *backend);
 	/* 0 where it does not say. */
-	int (*port_of)(const struct cJSON *backend);
+	int (*port_of)(const struct json *backend);
 	/* Writes the match (NULL: any request) with the audience added; false: it contradicts. */
-	bool (*write_match)(struct json_writer *w, const struct cJSON *match,
+	bool (*write_match)(struct json_writer *w, const struct json *match,
 	                    const struct traffic_wish *t, struct arena *a);
-	bool (*has_headers)(const struct cJSON *match);
+	bool (*has_headers)(const struct json *match);
 	void (*write_mirror)(struct json_writer *w, const struct traffic_wish *t,
 	                     const char *service, int percent);
-	const struct cJSON *(*mirror_backend)(const struct cJSON *mirror);
+	const struct json *(*mirror_backend)(const struct json *mirror);
 	/* False: the rule is not for us whatever it points at. NULL = never. */
-	bool (*is_candidate)(const struct mdep *m, const struct cJSON *rule);
+	bool (*is_candidate)(const struct mdep *m, const struct json *rule);
 	/* spec of a route of ours but for the rules. */
 	void (*write_spec)(struct json_writer *w, const struct mdep *m);
 };

@@ -21,7 +21,7 @@ static void write_ref(struct json_writer *w, const char *key, const struct traff
 	jw_end_object(w);
 }
 
-static const char *service_of(const struct mdep *m, const struct cJSON *ref, struct arena *a)
+static const char *service_of(const struct mdep *m, const struct json *ref, struct arena *a)
 {
 	const char *ns = m->meta.namespace;
 
@@ -33,12 +33,12 @@ static const char *service_of(const struct mdep *m, const struct cJSON *ref, str
 	return json_str(ref, "name");
 }
 
-static int weight_of(const struct cJSON *ref)
+static int weight_of(const struct json *ref)
 {
 	return (int)json_i64(ref, "weight", 1);
 }
 
-static int port_of(const struct cJSON *ref)
+static int port_of(const struct json *ref)
 {
 	return (int)json_i64(ref, "port", 0);
 }
@@ -55,9 +55,9 @@ static void write_header(struct json_writer *w, const struct mdep_header *h, str
 }
 
 /* What the match asks of that header already, NULL when nothing. */
-static const struct cJSON *asked(const struct cJSON *match, const char *name)
+static const struct json *asked(const struct json *match, const char *name)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(match, "headers"))
 		if (json_str(it, "name") && !strcasecmp(json_str(it, "name"), name))
@@ -65,21 +65,21 @@ static const struct cJSON *asked(const struct cJSON *match, const char *name)
 	return NULL;
 }
 
-static bool contradicts(const struct cJSON *have, const struct mdep_header *h)
+static bool contradicts(const struct json *have, const struct mdep_header *h)
 {
 	return h->cookie || !h->exact || !str_eq(json_str(have, "value"), h->exact) ||
 	       !str_eq(str_or(json_str(have, "type"), "Exact"), "Exact");
 }
 
 /* Of two conditions on one header only the first counts, so a match with another is left out. */
-static bool write_match(struct json_writer *w, const struct cJSON *match,
+static bool write_match(struct json_writer *w, const struct json *match,
                         const struct traffic_wish *t, struct arena *a)
 {
 	const struct mdep_header *h = t->step->headers;
-	const struct cJSON *it;
+	const struct json *it;
 
 	for (unsigned i = 0; i < t->step->nheaders; i++) {
-		const struct cJSON *have = asked(match, h[i].cookie ? "Cookie" : h[i].name);
+		const struct json *have = asked(match, h[i].cookie ? "Cookie" : h[i].name);
 
 		if (have && contradicts(have, &h[i]))
 			return false;
@@ -99,7 +99,7 @@ static bool write_match(struct json_writer *w, const struct cJSON *match,
 	return true;
 }
 
-static bool has_headers(const struct cJSON *match)
+static bool has_headers(const struct json *match)
 {
 	return json_size(json_get(match, "headers")) > 0;
 }
@@ -117,7 +117,7 @@ static void write_mirror(struct json_writer *w, const struct traffic_wish *t, co
 	jw_end_object(w);
 }
 
-static const struct cJSON *mirror_backend(const struct cJSON *filter)
+static const struct json *mirror_backend(const struct json *filter)
 {
 	return json_path(filter, "requestMirror", "backendRef", NULL);
 }

@@ -22,7 +22,7 @@
 
 static const char *const endings[] = {"-canary"};
 
-static const struct cJSON *parse(struct arena *a, const char *text)
+static const struct json *parse(struct arena *a, const char *text)
 {
 	return text ? json_parse(a, text, strlen(text), NULL) : NULL;
 }
@@ -55,14 +55,14 @@ static int canary_weight(const struct mdep *m, const struct route *canary, struc
 	return text && str_to_i64(text, &v) && v >= 0 && v <= 100 ? (int)v : 0;
 }
 
-static const char *path_service(const struct cJSON *path)
+static const char *path_service(const struct json *path)
 {
 	return json_str(json_path(path, "backend", "service", NULL), "name");
 }
 
 static const char *canary_service(const struct route *canary, struct arena *a)
 {
-	const struct cJSON *rule;
+	const struct json *rule;
 
 	if (!canary)
 		return NULL;
@@ -133,7 +133,7 @@ static void write_audience(struct json_writer *j, const struct traffic_wish *w, 
 }
 
 static void write_annotations(struct json_writer *j, const struct traffic_wish *w, int percent,
-                              const struct cJSON *theirs, struct arena *a)
+                              const struct json *theirs, struct arena *a)
 {
 	jw_object(j, "annotations");
 	jw_str(j, CLASS_ALIAS, json_str(theirs, CLASS_ALIAS));
@@ -144,7 +144,7 @@ static void write_annotations(struct json_writer *j, const struct traffic_wish *
 	jw_end_object(j);
 }
 
-static void write_path(struct json_writer *j, const struct cJSON *path, const char *service,
+static void write_path(struct json_writer *j, const struct json *path, const char *service,
                        int port)
 {
 	jw_object(j, NULL);
@@ -161,9 +161,9 @@ static void write_path(struct json_writer *j, const struct cJSON *path, const ch
 	jw_end_object(j);
 }
 
-static unsigned our_paths(const struct cJSON *rule, const struct mdep *m)
+static unsigned our_paths(const struct json *rule, const struct mdep *m)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 
 	json_for_each (it, json_path(rule, "http", "paths", NULL))
@@ -171,9 +171,9 @@ static unsigned our_paths(const struct cJSON *rule, const struct mdep *m)
 	return n;
 }
 
-static unsigned all_our_paths(const struct cJSON *spec, const struct mdep *m)
+static unsigned all_our_paths(const struct json *spec, const struct mdep *m)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 
 	json_for_each (it, json_get(spec, "rules"))
@@ -181,11 +181,11 @@ static unsigned all_our_paths(const struct cJSON *spec, const struct mdep *m)
 	return n;
 }
 
-static void write_rules(struct json_writer *j, const struct cJSON *spec, const char *service,
+static void write_rules(struct json_writer *j, const struct json *spec, const char *service,
                         const struct traffic_wish *w)
 {
 	const struct mdep *m = w->mdep;
-	const struct cJSON *rule, *it;
+	const struct json *rule, *it;
 
 	jw_array(j, "rules");
 	json_for_each (rule, json_get(spec, "rules")) {
@@ -209,7 +209,7 @@ static int write_canary(const struct traffic_wish *w, const struct traffic_view 
                         struct arena *a, struct buf *out)
 {
 	const struct mdep *m = w->mdep;
-	const struct cJSON *spec = parse(a, v->route->spec_json);
+	const struct json *spec = parse(a, v->route->spec_json);
 	struct json_writer j;
 
 	jw_init(&j, out);
@@ -227,9 +227,9 @@ static int write_canary(const struct traffic_wish *w, const struct traffic_view 
 
 /* --- edits ------------------------------------------------------------------------------- */
 
-static unsigned canary_annotations(const struct cJSON *annotations, const char *prefix)
+static unsigned canary_annotations(const struct json *annotations, const char *prefix)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	unsigned n = 0;
 
 	json_for_each (it, annotations)
@@ -237,11 +237,11 @@ static unsigned canary_annotations(const struct cJSON *annotations, const char *
 	return n;
 }
 
-static bool is_written(const struct mdep *m, const struct route *canary, const struct cJSON *body,
+static bool is_written(const struct mdep *m, const struct route *canary, const struct json *body,
                        struct arena *a)
 {
-	const struct cJSON *want = json_path(body, "metadata", "annotations", NULL);
-	const struct cJSON *have = canary ? parse(a, canary->annotations_json) : NULL;
+	const struct json *want = json_path(body, "metadata", "annotations", NULL);
+	const struct json *have = canary ? parse(a, canary->annotations_json) : NULL;
 	const char *prefix = annotation(a, m, "");
 
 	return canary && json_same(want, have, true) &&
@@ -253,7 +253,7 @@ static int apply(const struct traffic_wish *w, const struct traffic_view *v, int
                  struct arena *a, struct traffic_edit *out, struct err *err)
 {
 	cleanup_buf struct buf body;
-	const struct cJSON *json;
+	const struct json *json;
 
 	buf_init(&body, ROUTE_BODY_MAX);
 	if (write_canary(w, v, percent, a, &body))
@@ -378,7 +378,7 @@ static bool seen_before(const struct rollout_cell *cells, unsigned i)
 
 static bool has_audience(const struct mdep *m, const struct route *canary, struct arena *a)
 {
-	const struct cJSON *notes = canary ? parse(a, canary->annotations_json) : NULL;
+	const struct json *notes = canary ? parse(a, canary->annotations_json) : NULL;
 
 	return json_has(notes, annotation(a, m, "-by-header")) ||
 	       json_has(notes, annotation(a, m, "-by-cookie"));
@@ -436,9 +436,9 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 /* --- ports ------------------------------------------------------------------------------- */
 
 /* By number, or by name, which is the front's. */
-static int port_of(const struct cJSON *path, int front_port)
+static int port_of(const struct json *path, int front_port)
 {
-	const struct cJSON *port = json_path(path, "backend", "service", "port", NULL);
+	const struct json *port = json_path(path, "backend", "service", "port", NULL);
 	int suffix = service_port_suffix(json_str(port, "name"));
 
 	if (suffix < 0)
@@ -449,7 +449,7 @@ static int port_of(const struct cJSON *path, int front_port)
 static bool ingress_names(const struct mdep *m, const struct route *ingress, int front_port,
                           int port, struct arena *a)
 {
-	const struct cJSON *rule, *it;
+	const struct json *rule, *it;
 
 	json_for_each (rule, ingress ? json_get(parse(a, ingress->spec_json), "rules") : NULL)
 		json_for_each (it, json_path(rule, "http", "paths", NULL))

@@ -32,9 +32,9 @@ static void write_backend(struct json_writer *w, const char *key, const struct t
 }
 
 /* "svc", "svc.ns", "svc.ns.svc" and "svc.ns.svc.<domain>": the first label, if ns is ours. */
-static const char *service_of(const struct mdep *m, const struct cJSON *backend, struct arena *a)
+static const char *service_of(const struct mdep *m, const struct json *backend, struct arena *a)
 {
-	const struct cJSON *destination = json_get(backend, "destination");
+	const struct json *destination = json_get(backend, "destination");
 	const char *host = json_str(destination ? destination : backend, "host"), *rest;
 	size_t len = host ? strcspn(host, ".") : 0, ns = strlen(m->meta.namespace);
 
@@ -51,19 +51,19 @@ static const char *service_of(const struct mdep *m, const struct cJSON *backend,
 	return arena_strndup(a, host, len);
 }
 
-static int weight_of(const struct cJSON *backend)
+static int weight_of(const struct json *backend)
 {
 	return (int)json_i64(backend, "weight", 1);
 }
 
-static int port_of(const struct cJSON *backend)
+static int port_of(const struct json *backend)
 {
 	return (int)json_i64(json_path(backend, "destination", "port", NULL), "number", 0);
 }
 
-static const struct cJSON *asked(const struct cJSON *match, const char *name)
+static const struct json *asked(const struct json *match, const char *name)
 {
-	const struct cJSON *headers = json_get(match, "headers"), *it;
+	const struct json *headers = json_get(match, "headers"), *it;
 
 	json_for_each (it, headers)
 		if (json_is_object(headers) && !strcasecmp(json_key(it), name))
@@ -86,11 +86,11 @@ static const char *header_name(const struct mdep_header *h, struct arena *a)
 	return h->cookie ? "cookie" : lower(a, h->name);
 }
 
-static bool write_match(struct json_writer *w, const struct cJSON *match,
+static bool write_match(struct json_writer *w, const struct json *match,
                         const struct traffic_wish *t, struct arena *a)
 {
 	const struct mdep_header *h = t->step->headers;
-	const struct cJSON *it, *have;
+	const struct json *it, *have;
 
 	for (unsigned i = 0; i < t->step->nheaders; i++) {
 		have = asked(match, header_name(&h[i], a));
@@ -119,7 +119,7 @@ static bool write_match(struct json_writer *w, const struct cJSON *match,
 	return true;
 }
 
-static bool has_headers(const struct cJSON *match)
+static bool has_headers(const struct json *match)
 {
 	return json_size(json_get(match, "headers")) > 0;
 }
@@ -135,13 +135,13 @@ static void write_mirror(struct json_writer *w, const struct traffic_wish *t, co
 	jw_end_object(w);
 }
 
-static const struct cJSON *mirror_backend(const struct cJSON *mirror)
+static const struct json *mirror_backend(const struct json *mirror)
 {
 	return mirror; /* has a destination, as a backend has */
 }
 
 /* With a name in the spec only that http route is ours, whatever the others point at. */
-static bool is_candidate(const struct mdep *m, const struct cJSON *rule)
+static bool is_candidate(const struct mdep *m, const struct json *rule)
 {
 	return !m->http_route || str_eq(json_str(rule, "name"), m->http_route);
 }

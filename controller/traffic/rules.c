@@ -23,9 +23,9 @@ struct maker {
 };
 
 static bool points_at_us(const struct rules_form *form, const struct mdep *m,
-                         const struct cJSON *rule, struct arena *a)
+                         const struct json *rule, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (form->is_candidate && !form->is_candidate(m, rule))
 		return false;
@@ -35,7 +35,7 @@ static bool points_at_us(const struct rules_form *form, const struct mdep *m,
 	return false;
 }
 
-static bool is_inserted(const struct cJSON *rule)
+static bool is_inserted(const struct json *rule)
 {
 	return str_starts(str_or(json_str(rule, "name"), ""), INSERTED);
 }
@@ -61,9 +61,9 @@ static void write_backends(struct maker *k, bool audience)
 
 /* All matches with the audience's conditions; the number of those that it does not contradict. */
 static unsigned write_audience_matches(struct maker *k, struct json_writer *out,
-                                       const struct cJSON *rule)
+                                       const struct json *rule)
 {
-	const struct cJSON *matches = json_get(rule, k->form->matches), *it;
+	const struct json *matches = json_get(rule, k->form->matches), *it;
 	unsigned n = 0;
 
 	jw_array(out, k->form->matches);
@@ -75,18 +75,18 @@ static unsigned write_audience_matches(struct maker *k, struct json_writer *out,
 	return n;
 }
 
-static bool is_our_mirror(struct maker *k, const struct cJSON *mirror)
+static bool is_our_mirror(struct maker *k, const struct json *mirror)
 {
-	const struct cJSON *backend = k->form->mirror_backend(mirror);
+	const struct json *backend = k->form->mirror_backend(mirror);
 
 	return backend &&
 	       gateway_names_us(k->w->mdep, k->form->service_of(k->w->mdep, backend, k->a));
 }
 
 /* The member with our mirror put in or taken out; nothing when it would be empty. */
-static void write_mirrors(struct maker *k, const struct cJSON *rule, bool audience)
+static void write_mirrors(struct maker *k, const struct json *rule, bool audience)
 {
-	const struct cJSON *list = json_get(rule, k->form->mirrors), *it;
+	const struct json *list = json_get(rule, k->form->mirrors), *it;
 	const char *service = NULL;
 	int percent = audience ? 0 : wish_mirror(k->w, k->a, &service);
 	bool open = percent > 0;
@@ -104,9 +104,9 @@ static void write_mirrors(struct maker *k, const struct cJSON *rule, bool audien
 	jw_end_array(k->out);
 }
 
-static void write_rest(struct maker *k, const struct cJSON *rule, bool audience)
+static void write_rest(struct maker *k, const struct json *rule, bool audience)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, rule) {
 		const char *key = json_key(it);
@@ -118,7 +118,7 @@ static void write_rest(struct maker *k, const struct cJSON *rule, bool audience)
 	}
 }
 
-static void write_audience(struct maker *k, const struct cJSON *rule)
+static void write_audience(struct maker *k, const struct json *rule)
 {
 	cleanup_buf struct buf trial;
 	struct json_writer w;
@@ -143,7 +143,7 @@ static void write_audience(struct maker *k, const struct cJSON *rule)
 	k->rules++;
 }
 
-static void write_ours(struct maker *k, const struct cJSON *rule)
+static void write_ours(struct maker *k, const struct json *rule)
 {
 	k->ours++;
 	if (wish_has_audience(k->w))
@@ -156,10 +156,10 @@ static void write_ours(struct maker *k, const struct cJSON *rule)
 	k->rules++;
 }
 
-static int make_list(struct maker *k, const struct cJSON *rules, bool ours, struct buf *out)
+static int make_list(struct maker *k, const struct json *rules, bool ours, struct buf *out)
 {
 	struct json_writer w;
-	const struct cJSON *it;
+	const struct json *it;
 
 	jw_init(&w, out);
 	k->out = &w;
@@ -182,10 +182,10 @@ static int make_list(struct maker *k, const struct cJSON *rules, bool ours, stru
 /* --- comparing --------------------------------------------------------------------------- */
 
 /* Backends get defaults from the API server; a member that is added elsewhere is a change. */
-static bool same_rule(const struct rules_form *form, const struct cJSON *want,
-                      const struct cJSON *have)
+static bool same_rule(const struct rules_form *form, const struct json *want,
+                      const struct json *have)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, want)
 		if (!json_same(it, json_get(have, json_key(it)),
@@ -194,10 +194,10 @@ static bool same_rule(const struct rules_form *form, const struct cJSON *want,
 	return json_size(want) == json_size(have);
 }
 
-static bool same_list(const struct rules_form *form, const struct cJSON *want,
-                      const struct cJSON *have)
+static bool same_list(const struct rules_form *form, const struct json *want,
+                      const struct json *have)
 {
-	const struct cJSON *x = json_first(want), *y = json_first(have);
+	const struct json *x = json_first(want), *y = json_first(have);
 
 	for (; x && y; x = json_next(x), y = json_next(y))
 		if (!same_rule(form, x, y))
@@ -205,16 +205,16 @@ static bool same_list(const struct rules_form *form, const struct cJSON *want,
 	return !x && !y;
 }
 
-static bool same_member(const struct cJSON *x, const struct cJSON *y, const char *key, bool loose)
+static bool same_member(const struct json *x, const struct json *y, const char *key, bool loose)
 {
 	return json_same(json_get(x, key), json_get(y, key), loose);
 }
 
 /* A rule's name has been a standard field since Gateway API 1.4; an older server drops it. */
-static bool lost_names(const struct rules_form *form, const struct cJSON *want,
-                       const struct cJSON *have)
+static bool lost_names(const struct rules_form *form, const struct json *want,
+                       const struct json *have)
 {
-	const struct cJSON *x, *y;
+	const struct json *x, *y;
 
 	json_for_each (x, want) {
 		if (!is_inserted(x))
@@ -267,15 +267,15 @@ static int patch_body(const struct rules_form *form, const struct route *r, cons
 	return jw_end(&w);
 }
 
-static const struct cJSON *rules_of(const struct rules_form *form, const struct route *r,
-                                    struct arena *a)
+static const struct json *rules_of(const struct rules_form *form, const struct route *r,
+                                   struct arena *a)
 {
 	if (!r || !r->spec_json)
 		return NULL;
 	return json_get(json_parse(a, r->spec_json, strlen(r->spec_json), NULL), form->list);
 }
 
-static int check_list(const struct maker *k, const struct cJSON *want, const struct cJSON *have,
+static int check_list(const struct maker *k, const struct json *want, const struct json *have,
                       const char *name, struct err *err)
 {
 	if (k->form->max_rules && k->rules > k->form->max_rules)
@@ -299,7 +299,7 @@ int rules_edit(const struct rules_form *form, const struct object_kind *kind,
 {
 	struct maker k = {.form = form, .w = w, .a = a};
 	bool ours = mdep_route_is_ours(w->mdep);
-	const struct cJSON *have = rules_of(form, v->route, a), *want;
+	const struct json *have = rules_of(form, v->route, a), *want;
 	cleanup_buf struct buf list, body;
 
 	buf_init(&list, ROUTE_BODY_MAX);
@@ -331,9 +331,9 @@ int rules_edit(const struct rules_form *form, const struct object_kind *kind,
 
 /* --- observation ------------------------------------------------------------------------- */
 
-static bool asks_for_headers(const struct rules_form *form, const struct cJSON *rule)
+static bool asks_for_headers(const struct rules_form *form, const struct json *rule)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(rule, form->matches))
 		if (form->has_headers(it))
@@ -342,10 +342,10 @@ static bool asks_for_headers(const struct rules_form *form, const struct cJSON *
 }
 
 /* The rule that everybody without a special header gets, else any that is ours. */
-static const struct cJSON *default_rule(const struct rules_form *form, const struct mdep *m,
-                                        const struct cJSON *rules, struct arena *a)
+static const struct json *default_rule(const struct rules_form *form, const struct mdep *m,
+                                       const struct json *rules, struct arena *a)
 {
-	const struct cJSON *it, *found = NULL;
+	const struct json *it, *found = NULL;
 
 	json_for_each (it, rules) {
 		if (is_inserted(it) || !points_at_us(form, m, it, a))
@@ -369,9 +369,9 @@ static const char *absent(const struct object_kind *kind, const struct mdep *m, 
 }
 
 static void observe_marked(const struct rules_form *form, const struct mdep *m,
-                           const struct cJSON *rules, struct arena *a, struct rollout_traffic *out)
+                           const struct json *rules, struct arena *a, struct rollout_traffic *out)
 {
-	const struct cJSON *rule, *it;
+	const struct json *rule, *it;
 
 	json_for_each (rule, rules) {
 		json_for_each (it, is_inserted(rule) ? json_get(rule, form->backends) : NULL)
@@ -386,7 +386,7 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
                    const struct mdep *m, const struct route *r, const struct rollout_cell *cells,
                    unsigned ncells, struct arena *a, struct rollout_traffic *out)
 {
-	const struct cJSON *rules, *rule, *it;
+	const struct json *rules, *rule, *it;
 
 	*out = (struct rollout_traffic){.managed = true, .exists = r != NULL};
 	if (!r) {
@@ -415,7 +415,7 @@ void rules_observe(const struct rules_form *form, const struct object_kind *kind
 }
 
 static bool names_port(const struct rules_form *form, const struct mdep *m,
-                       const struct cJSON *backend, int port, struct arena *a)
+                       const struct json *backend, int port, struct arena *a)
 {
 	return backend && form->port_of(backend) == port &&
 	       gateway_names_us(m, form->service_of(m, backend, a));
@@ -425,7 +425,7 @@ static bool names_port(const struct rules_form *form, const struct mdep *m,
 bool rules_name_port(const struct rules_form *form, const struct mdep *m, const struct route *r,
                      int port, struct arena *a)
 {
-	const struct cJSON *rule, *it;
+	const struct json *rule, *it;
 
 	json_for_each (rule, rules_of(form, r, a)) {
 		json_for_each (it, json_get(rule, form->backends))

@@ -90,7 +90,7 @@ static int write_body(const struct mdep *m, const char *name, const char *spec, 
 	return jw_end(&j);
 }
 
-static const struct cJSON *spec_of(const struct route *r, struct arena *a)
+static const struct json *spec_of(const struct route *r, struct arena *a)
 {
 	return r && r->spec_json ? json_parse(a, r->spec_json, strlen(r->spec_json), NULL) : NULL;
 }
@@ -98,7 +98,7 @@ static const struct cJSON *spec_of(const struct route *r, struct arena *a)
 /* --- edits ------------------------------------------------------------------------------- */
 
 /* The CRD may add defaults, but it splits or copies as it should, and only that. */
-static bool is_written(const struct cJSON *want, const struct cJSON *have)
+static bool is_written(const struct json *want, const struct json *have)
 {
 	return json_same(want, have, true) &&
 	       json_has(want, "weighted") == json_has(have, "weighted") &&
@@ -110,7 +110,7 @@ static int apply(const struct mdep *m, const char *name, const struct buf *spec,
                  const struct route *have, struct arena *a, struct traffic_edit *out,
                  struct err *err)
 {
-	const struct cJSON *want = json_parse(a, spec->data, spec->len, err);
+	const struct json *want = json_parse(a, spec->data, spec->len, err);
 	cleanup_buf struct buf body;
 
 	buf_init(&body, 2 * ROUTE_BODY_MAX);
@@ -195,16 +195,16 @@ static int edit(const struct traffic_wish *w, const struct traffic_view *v, stru
 
 /* --- observation ------------------------------------------------------------------------- */
 
-static const struct cJSON *services_of(const struct cJSON *spec)
+static const struct json *services_of(const struct json *spec)
 {
 	return json_path(spec, "weighted", "services", NULL);
 }
 
-static void observe_services(const struct mdep *m, const struct cJSON *spec,
+static void observe_services(const struct mdep *m, const struct json *spec,
                              const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                              struct rollout_traffic *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, services_of(spec))
 		observe_weight(m, json_str(it, "name"), (int)json_i64(it, "weight", 1), cells,
@@ -212,11 +212,11 @@ static void observe_services(const struct mdep *m, const struct cJSON *spec,
 }
 
 /* A cell that gets copies is in use, whatever it weighs. */
-static void observe_copies(const struct mdep *m, const struct cJSON *spec,
+static void observe_copies(const struct mdep *m, const struct json *spec,
                            const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                            struct rollout_traffic *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, services_of(spec)) {
 		observe_weight(m, json_str(it, "name"), 0, cells, ncells, a, out);
@@ -249,7 +249,7 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
                     const struct rollout_cell *cells, unsigned ncells, struct arena *a,
                     struct rollout_traffic *out)
 {
-	const struct cJSON *spec = spec_of(v->route, a);
+	const struct json *spec = spec_of(v->route, a);
 
 	*out = (struct rollout_traffic){.managed = true, .exists = v->route != NULL};
 	out->problem = problem_of(m, v, a);
@@ -265,7 +265,7 @@ static void observe(const struct mdep *m, const struct traffic_view *v,
 
 static bool split_names(const struct mdep *m, const struct route *r, int port, struct arena *a)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, services_of(spec_of(r, a)))
 		if (json_i64(it, "port", 0) == port && gateway_names_us(m, json_str(it, "name")))

@@ -9,9 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-static void walk(const struct cJSON *v)
+static void walk(const struct json *v)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, v) {
 		const char *key = json_key(it);
@@ -29,7 +29,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	struct buf first cleanup_buf, second cleanup_buf;
 	struct arena arena cleanup_arena;
 	struct err err = ERR_INIT;
-	const struct cJSON *v;
+	const struct json *v;
 
 	buf_init(&first, 16 * size + 64);
 	buf_init(&second, 16 * size + 64);

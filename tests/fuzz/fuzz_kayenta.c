@@ -43,7 +43,7 @@ static void judge(const char *config, size_t nconfig, const char *pairs, size_t 
 	struct kayenta_pair *p;
 	struct kayenta_result r;
 	struct err err = ERR_INIT;
-	const struct cJSON *json = json_parse(a, config, nconfig, &err);
+	const struct json *json = json_parse(a, config, nconfig, &err);
 	size_t n;
 
 	if (!json || kayenta_config_read(json, a, &c, path, &err)) {

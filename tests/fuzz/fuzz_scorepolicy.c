@@ -38,7 +38,7 @@ static int on_document(void *arg, const char *json, size_t len, unsigned line, s
 	struct scoreplan plan;
 	struct err why = ERR_INIT;
 	struct arena a;
-	const struct cJSON *o;
+	const struct json *o;
 
 	(void)arg;
 	(void)line;

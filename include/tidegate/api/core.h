@@ -18,8 +18,8 @@ struct label {
 const char *label_get(const struct label *l, unsigned n, const char *key);
 
 /* Of a status's list: the condition of that type, NULL when there is none. */
-const struct cJSON *json_condition(const struct cJSON *conditions, const char *type);
-bool json_condition_true(const struct cJSON *conditions, const char *type);
+const struct json *json_condition(const struct json *conditions, const char *type);
+bool json_condition_true(const struct json *conditions, const char *type);
 
 /* --- scheduling terms, shared by pods ---------------------------------------------------- */
 enum selector_op { SEL_IN, SEL_NOT_IN, SEL_EXISTS, SEL_NOT_EXISTS, SEL_GT, SEL_LT };

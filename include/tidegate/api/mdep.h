@@ -416,12 +416,12 @@ static inline const struct mdep *mdep_from(const struct object *o)
  * Collects what is wrong with, or not acted on in, a ModelDeployment whose spec has been decoded
  * into m: at most MDEP_FINDINGS_MAX, fatal ones first. Findings and strings live in `a`.
  */
-void mdep_validate(const struct cJSON *json, struct mdep *m, struct arena *a);
+void mdep_validate(const struct json *json, struct mdep *m, struct arena *a);
 /*
  * Fills m from JSON for use without a cluster (validate, render, simulate): no uid is needed, and
  * everything lives in `a` and in the tree. -1 when metadata.name is missing.
  */
-int mdep_read(const struct cJSON *json, struct mdep *m, struct arena *a, struct err *err);
+int mdep_read(const struct json *json, struct mdep *m, struct arena *a, struct err *err);
 
 /* Bits of enum mdep_traffic_can. */
 unsigned mdep_traffic_can(const struct mdep *m);
@@ -443,7 +443,7 @@ void mdep_resolve_bounds(const struct mdep *m, int *surge, int *unavailable);
  */
 int mdep_status_encode(const struct mdep *m, const struct mdep_status *s, struct buf *out);
 /* Decodes .status of a ModelDeployment's JSON: lists into `a`, strings point into the JSON. */
-void mdep_status_decode(const struct cJSON *status, struct mdep_status *out, struct arena *a);
+void mdep_status_decode(const struct json *status, struct mdep_status *out, struct arena *a);
 /* Copies the lists of s into `room`, where they can grow to their maxima. */
 void mdep_status_widen(struct mdep_status *s, struct mdep_status_room *room);
 

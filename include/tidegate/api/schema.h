@@ -21,14 +21,14 @@ typedef void (*schema_finding_fn)(void *arg, const char *path, const char *messa
  * openAPIV3Schema of the served version `api_version` ("serving.tidegate.io/v1alpha1") of `kind`;
  * it lives in `a`. NULL when no CRD of ours has it; the schema is parsed at every call.
  */
-const struct cJSON *schema_of(struct arena *a, const char *api_version, const char *kind);
+const struct json *schema_of(struct arena *a, const char *api_version, const char *kind);
 /* The message about a member that the schema does not know. */
 #define SCHEMA_UNKNOWN "is no field of this version"
 /* All findings, in the order of the value. */
-void schema_check(const struct cJSON *schema, const struct cJSON *value, struct arena *a,
+void schema_check(const struct json *schema, const struct json *value, struct arena *a,
                   schema_finding_fn fn, void *arg);
 /* A keyword of the schema that schema_check() does not know; NULL when there is none. For tests. */
-const char *schema_unknown_keyword(const struct cJSON *schema);
+const char *schema_unknown_keyword(const struct json *schema);
 /* Whether it can be compiled here. For tests. */
 int schema_pattern_check(const char *pattern);
 

@@ -82,7 +82,7 @@ static inline const struct scorepolicy *scorepolicy_from(const struct object *o)
 }
 
 /* Fills *p (but for meta) from JSON; strings live in `a` and in the tree. */
-void scorepolicy_read(const struct cJSON *json, struct arena *a, struct scorepolicy *p);
+void scorepolicy_read(const struct json *json, struct arena *a, struct scorepolicy *p);
 /* Time series are asked for. */
 bool scorepolicy_has_series(const struct scorepolicy *p);
 

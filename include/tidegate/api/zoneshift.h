@@ -54,7 +54,7 @@ static inline const struct zoneshift *zoneshift_from(const struct object *o)
 
 const char *zoneshift_condition_name(enum zoneshift_condition c);
 /* Fills *z (but for meta) from JSON; strings live in `a` and in the tree. */
-void zoneshift_read(const struct cJSON *json, struct arena *a, struct zoneshift *z);
+void zoneshift_read(const struct json *json, struct arena *a, struct zoneshift *z);
 /* m is selected, and has the zone. */
 bool zoneshift_matches(const struct zoneshift *z, const struct mdep *m);
 /* In force at that time. */

@@ -22,67 +22,67 @@
 #include "tidegate/base/buf.h"
 #include "tidegate/base/err.h"
 
-struct cJSON;
+struct json;
 
 /*
  * Whole input must be one JSON value. Depth is limited to 100, a number to 60 characters.
  * A \u0000 in a string becomes U+FFFD. NULL and *err on failure.
  */
-const struct cJSON *json_parse(struct arena *a, const char *text, size_t len, struct err *err);
+const struct json *json_parse(struct arena *a, const char *text, size_t len, struct err *err);
 
 /*
  * The same for an object of the API server, or a watch event around one: metadata.managedFields is
  * an empty list in the tree. It is up to half of what is sent, and caches have no use for it.
  */
-const struct cJSON *json_parse_object(struct arena *a, const char *text, size_t len,
-                                      struct err *err);
+const struct json *json_parse_object(struct arena *a, const char *text, size_t len,
+                                     struct err *err);
 
 /* The same check without a tree. */
 int json_check(const char *text, size_t len, struct err *err);
 
 /* All getters accept NULL for the object and answer as if the key were missing. */
-const struct cJSON *json_get(const struct cJSON *o, const char *key);
+const struct json *json_get(const struct json *o, const char *key);
 /* json_path(o, "status", "conditions", NULL) */
-const struct cJSON *json_path(const struct cJSON *o, ...) __attribute__((sentinel));
+const struct json *json_path(const struct json *o, ...) __attribute__((sentinel));
 /* NULL when missing or of another type. The text lives in the arena. */
-const char *json_str(const struct cJSON *o, const char *key);
-bool json_bool(const struct cJSON *o, const char *key, bool fallback);
+const char *json_str(const struct json *o, const char *key);
+bool json_bool(const struct json *o, const char *key, bool fallback);
 /* fallback when missing, of another type, not whole, or beyond +-(2^53 - 1). */
-int64_t json_i64(const struct cJSON *o, const char *key, int64_t fallback);
-double json_double(const struct cJSON *o, const char *key, double fallback);
-bool json_has(const struct cJSON *o, const char *key); /* present and not null */
+int64_t json_i64(const struct json *o, const char *key, int64_t fallback);
+double json_double(const struct json *o, const char *key, double fallback);
+bool json_has(const struct json *o, const char *key); /* present and not null */
 
-bool json_is_object(const struct cJSON *v);
-bool json_is_array(const struct cJSON *v);
-bool json_is_string(const struct cJSON *v);
-bool json_is_number(const struct cJSON *v);
-bool json_is_bool(const struct cJSON *v);
-const char *json_value_str(const struct cJSON *v); /* NULL when not a string */
-int64_t json_value_i64(const struct cJSON *v, int64_t fallback);
-double json_value_double(const struct cJSON *v, double fallback);
-bool json_value_bool(const struct cJSON *v, bool fallback);
-const char *json_key(const struct cJSON *v); /* name of a member, NULL for an array element */
-size_t json_size(const struct cJSON *v);     /* members or elements, 0 for others */
+bool json_is_object(const struct json *v);
+bool json_is_array(const struct json *v);
+bool json_is_string(const struct json *v);
+bool json_is_number(const struct json *v);
+bool json_is_bool(const struct json *v);
+const char *json_value_str(const struct json *v); /* NULL when not a string */
+int64_t json_value_i64(const struct json *v, int64_t fallback);
+double json_value_double(const struct json *v, double fallback);
+bool json_value_bool(const struct json *v, bool fallback);
+const char *json_key(const struct json *v); /* name of a member, NULL for an array element */
+size_t json_size(const struct json *v);     /* members or elements, 0 for others */
 /* The first element whose member `key` is the number v; NULL: none is. */
-const struct cJSON *json_find_i64(const struct cJSON *array, const char *key, int64_t v);
+const struct json *json_find_i64(const struct json *array, const char *key, int64_t v);
 
-const struct cJSON *json_first(const struct cJSON *v);
-const struct cJSON *json_next(const struct cJSON *v);
+const struct json *json_first(const struct json *v);
+const struct json *json_next(const struct json *v);
 #define json_for_each(it, parent) for ((it) = json_first(parent); (it); (it) = json_next(it))
 
 /* Same meaning; `loose`: have may have members that want does not name. */
-bool json_same(const struct cJSON *want, const struct cJSON *have, bool loose);
+bool json_same(const struct json *want, const struct json *have, bool loose);
 
 /* Trees that are made, in an arena. A member is the object's from then on, and of no other. */
-struct cJSON *json_new_object(struct arena *a);
-struct cJSON *json_new_str(struct arena *a, const char *s);
-struct cJSON *json_new_i64(struct arena *a, int64_t n);
-void json_add(struct arena *a, struct cJSON *object, const char *key, struct cJSON *v);
+struct json *json_new_object(struct arena *a);
+struct json *json_new_str(struct arena *a, const char *s);
+struct json *json_new_i64(struct arena *a, int64_t n);
+void json_add(struct arena *a, struct json *object, const char *key, struct json *v);
 /* Without its key. */
-struct cJSON *json_copy(struct arena *a, const struct cJSON *v);
+struct json *json_copy(struct arena *a, const struct json *v);
 
 /* Compact text of a value, e.g. to keep a user's pod template as it was written. */
-int json_write_value(struct buf *out, const struct cJSON *v);
+int json_write_value(struct buf *out, const struct json *v);
 /* A quoted and escaped string. On -1 the buffer is as it was, as with json_write_value(). */
 int json_write_string(struct buf *out, const char *s, size_t n);
 
@@ -111,7 +111,7 @@ void jw_strf(struct json_writer *w, const char *key, const char *fmt, ...)
 /* Ready JSON text, trusted to be valid. */
 void jw_raw(struct json_writer *w, const char *key, const char *json);
 /* A parsed value copied as it is. */
-void jw_value(struct json_writer *w, const char *key, const struct cJSON *v);
+void jw_value(struct json_writer *w, const char *key, const struct json *v);
 /* 0, or -1 when the buffer's maximum was passed or a level was left open. */
 int jw_end(struct json_writer *w);
 

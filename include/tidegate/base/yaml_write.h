@@ -9,6 +9,6 @@
 #include "tidegate/base/json.h"
 
 /* One document without its "---", ended by a newline. -1 when the buffer's maximum was passed. */
-int yaml_write(struct buf *out, const struct cJSON *v);
+int yaml_write(struct buf *out, const struct json *v);
 
 #endif

@@ -53,8 +53,8 @@ struct kayenta_config {
 };
 
 struct kayenta_pair {
-	const char *name, *id;    /* id may be NULL */
-	const struct cJSON *tags; /* object or NULL */
+	const char *name, *id;   /* id may be NULL */
+	const struct json *tags; /* object or NULL */
 	const double *control, *experiment;
 	size_t ncontrol, nexperiment;
 };
@@ -109,10 +109,10 @@ struct kayenta_result {
 #define KAYENTA_PATH_MAX 192
 
 /* -1: *err says what is wrong and `path` (KAYENTA_PATH_MAX) where. */
-int kayenta_config_read(const struct cJSON *json, struct arena *a, struct kayenta_config *out,
+int kayenta_config_read(const struct json *json, struct arena *a, struct kayenta_config *out,
                         char *path, struct err *err);
 /* A list of {"name","id","tags","values":{"control":[],"experiment":[]}}. */
-int kayenta_pairs_read(const struct cJSON *json, struct arena *a, struct kayenta_pair **out,
+int kayenta_pairs_read(const struct json *json, struct arena *a, struct kayenta_pair **out,
                        size_t *n, char *path, struct err *err);
 
 /* -1 when a pair has no metric in the config. */

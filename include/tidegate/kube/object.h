@@ -45,7 +45,7 @@ struct object_kind {
 	 * (filled with object_meta_decode()), or NULL with *err set. `scratch` is reset
 	 * after the call.
 	 */
-	struct object *(*decode)(const struct cJSON *json, struct arena *scratch, struct err *err);
+	struct object *(*decode)(const struct json *json, struct arena *scratch, struct err *err);
 	/* NULL = free(). */
 	void (*free)(struct object *o);
 	/*
@@ -92,8 +92,8 @@ void *object_pack(size_t size, void (*fill)(void *obj, struct packer *p, const v
                   const void *ctx);
 
 /* Fills the common part from metadata; -1 when name or uid is missing. Call it from `fill`. */
-int object_meta_check(const struct cJSON *json, struct err *err);
-void object_meta_fill(struct object *o, struct packer *p, const struct cJSON *json);
+int object_meta_check(const struct json *json, struct err *err);
+void object_meta_fill(struct object *o, struct packer *p, const struct json *json);
 
 /*
  * metadata.resourceVersion in an object's JSON, cut to `size`, without building a tree: answers to

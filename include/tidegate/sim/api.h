@@ -93,7 +93,7 @@ struct sim_object {
 	int64_t generation;
 	int64_t created_ms;
 	struct arena arena; /* of json */
-	const struct cJSON *json;
+	const struct json *json;
 	char *text;
 	char *applied; /* annotations of the last apply; NULL = none */
 	struct sim_attached world;

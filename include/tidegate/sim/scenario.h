@@ -56,10 +56,10 @@ enum scenario_what {
 struct scenario_event {
 	int64_t at_ms;
 	enum scenario_what what;
-	const char *path;          /* in the file, "events[3].zoneDark" */
-	const char *target;        /* zone, node, "leader" or "all", file to apply */
-	const char *ns, *name;     /* ModelDeployment; name NULL: every one */
-	const struct cJSON *value; /* annotations, or the object or list to apply */
+	const char *path;         /* in the file, "events[3].zoneDark" */
+	const char *target;       /* zone, node, "leader" or "all", file to apply */
+	const char *ns, *name;    /* ModelDeployment; name NULL: every one */
+	const struct json *value; /* annotations, or the object or list to apply */
 	double rate;
 	struct scenario_version version;
 	/* JSON texts of the objects to apply; whoever reads files fills them in. */
@@ -83,7 +83,7 @@ struct scenario {
 
 typedef void (*scenario_fn)(void *arg, const char *path, const char *message);
 /* Tells all that is wrong with it, field by field; true when nothing is. */
-bool scenario_read(const struct cJSON *json, struct arena *a, struct scenario *out, scenario_fn fn,
+bool scenario_read(const struct json *json, struct arena *a, struct scenario *out, scenario_fn fn,
                    void *arg);
 /* A zone with nodes of the default kind, for a world that names none. False: there are too many. */
 bool scenario_add_zone(struct scenario *s, struct arena *a, const char *name);

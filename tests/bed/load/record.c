@@ -30,7 +30,7 @@ int record_write(struct buf *out, const struct record *r)
 
 int record_parse(struct record *r, struct arena *a, const char *line, size_t len, struct err *err)
 {
-	const struct cJSON *o = json_parse(a, line, len, err);
+	const struct json *o = json_parse(a, line, len, err);
 
 	if (!o)
 		return -1;

@@ -5,7 +5,7 @@
 #include "tidegate/base/str.h"
 
 /* Takes the next `features` numbers of a flat array, *it being where to go on. */
-static int read_row(const struct model *m, const struct cJSON **it, double *row, struct err *err)
+static int read_row(const struct model *m, const struct json **it, double *row, struct err *err)
 {
 	for (unsigned i = 0; i < m->features; i++, *it = json_next(*it)) {
 		if (!json_is_number(*it))
@@ -29,7 +29,7 @@ int predict_rest(const struct model *m, const struct predict_listener *l, const 
                  size_t len, struct buf *answer, struct err *err)
 {
 	cleanup_arena struct arena arena;
-	const struct cJSON *root, *instances, *instance;
+	const struct json *root, *instances, *instance;
 	struct json_writer w;
 	double *row;
 
@@ -45,7 +45,7 @@ int predict_rest(const struct model *m, const struct predict_listener *l, const 
 	jw_object(&w, NULL);
 	jw_array(&w, "predictions");
 	json_for_each (instance, instances) {
-		const struct cJSON *it = json_first(instance);
+		const struct json *it = json_first(instance);
 
 		if (!json_is_array(instance) || json_size(instance) != m->features)
 			it = NULL;
@@ -58,13 +58,13 @@ int predict_rest(const struct model *m, const struct predict_listener *l, const 
 	return jw_end(&w) ? err_set(err, ERR_TOO_BIG, "too many instances") : 0;
 }
 
-static const struct cJSON *v2_input(const struct model *m, const struct cJSON *root, int64_t *rows,
-                                    struct err *err)
+static const struct json *v2_input(const struct model *m, const struct json *root, int64_t *rows,
+                                   struct err *err)
 {
-	const struct cJSON *input = json_first(json_get(root, "inputs"));
-	const struct cJSON *shape = json_get(input, "shape");
+	const struct json *input = json_first(json_get(root, "inputs"));
+	const struct json *shape = json_get(input, "shape");
 	const char *type = json_str(input, "datatype");
-	const struct cJSON *data = json_get(input, "data");
+	const struct json *data = json_get(input, "data");
 
 	if (json_size(json_get(root, "inputs")) != 1 || !json_is_array(data))
 		return err_set(err, ERR_INVALID, "\"inputs\" must be one tensor with \"data\""),
@@ -86,7 +86,7 @@ int predict_v2(const struct model *m, const struct predict_listener *l, const ch
                struct err *err)
 {
 	cleanup_arena struct arena arena;
-	const struct cJSON *root, *data, *it;
+	const struct json *root, *data, *it;
 	struct json_writer w;
 	int64_t rows;
 	double *row;

@@ -33,11 +33,11 @@ struct action_run {
 	char why[256];
 };
 
-static int resolve_port(const struct cJSON *port, const struct cJSON *container, int *out,
+static int resolve_port(const struct json *port, const struct json *container, int *out,
                         struct err *err)
 {
 	const char *name = json_value_str(port);
-	const struct cJSON *it;
+	const struct json *it;
 
 	*out = (int)json_value_i64(port, 0);
 	json_for_each (it, json_get(container, "ports")) {
@@ -49,7 +49,7 @@ static int resolve_port(const struct cJSON *port, const struct cJSON *container,
 	return 0;
 }
 
-int action_parse(struct action *a, const struct cJSON *json, const struct cJSON *container,
+int action_parse(struct action *a, const struct json *json, const struct json *container,
                  struct err *err)
 {
 	static const struct {
@@ -158,7 +158,7 @@ static void on_http(void *arg, const struct http_result *result)
 
 static void start_http(struct action_run *r, int64_t timeout_ms)
 {
-	const struct cJSON *j = r->action.json, *it;
+	const struct json *j = r->action.json, *it;
 	const char *path = str_or(json_str(j, "path"), "/");
 	const char *host = json_str(j, "host");
 	bool tls = strcasecmp(str_or(json_str(j, "scheme"), "HTTP"), "HTTPS") == 0;
@@ -234,7 +234,7 @@ static void on_exec_exit(void *arg, int status)
 static void start_exec(struct action_run *r, int64_t timeout_ms)
 {
 	struct container *c = r->container;
-	const struct cJSON *image = images_find(&c->pod->agent->images, c->image);
+	const struct json *image = images_find(&c->pod->agent->images, c->image);
 	cleanup_strv struct strv env = {0}, argv = {0};
 	cleanup_free char *log = xasprintf("%s/%s.hooks.log", c->pod->dir, c->name);
 	struct process_spec spec = {

@@ -16,14 +16,14 @@ enum action_type { ACTION_NONE, ACTION_HTTP, ACTION_TCP, ACTION_EXEC, ACTION_SLE
 
 struct action {
 	enum action_type type;
-	const struct cJSON *json; /* the httpGet, tcpSocket, exec or sleep object */
+	const struct json *json; /* the httpGet, tcpSocket, exec or sleep object */
 	int port;
 };
 
 struct action_run;
 
 /* json: a probe or lifecycle handler, NULL = none. A kind that we cannot do is an error. */
-int action_parse(struct action *a, const struct cJSON *json, const struct cJSON *container,
+int action_parse(struct action *a, const struct json *json, const struct json *container,
                  struct err *err);
 /* on_done comes exactly once, never from inside; why is "" on success. */
 struct action_run *action_start(const struct action *a, struct container *c, int64_t timeout_ms,

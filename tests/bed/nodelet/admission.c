@@ -70,7 +70,7 @@ static bool fits(const struct admission *a, const struct resources *request,
 
 bool admission_check(const struct admission *a, struct admission_refusal *why)
 {
-	const struct cJSON *spec = json_get(a->pod, "spec");
+	const struct json *spec = json_get(a->pod, "spec");
 	const char *os = json_str(json_get(spec, "os"), "name");
 	struct resources request;
 	struct err err = ERR_INIT;

@@ -12,8 +12,8 @@
 #include "resources.h"
 
 struct admission {
-	const struct cJSON *pod;
-	const struct cJSON *node; /* the Node object as the API server has it */
+	const struct json *pod;
+	const struct json *node; /* the Node object as the API server has it */
 	const struct resources *allocatable;
 	const struct resources *used; /* by the pods admitted before */
 	unsigned pods;                /* how many those are */

@@ -26,7 +26,7 @@ static int refuse_unsupported(const struct container *c, struct err *err)
 	return 0;
 }
 
-int container_init(struct container *c, struct pod *p, const struct cJSON *json, bool init,
+int container_init(struct container *c, struct pod *p, const struct json *json, bool init,
                    struct err *err)
 {
 	*c = (struct container){
@@ -64,7 +64,7 @@ void container_release(struct container *c)
 	free(c->last.message);
 }
 
-void container_adopt(struct container *c, const struct cJSON *status)
+void container_adopt(struct container *c, const struct json *status)
 {
 	if (str_empty(json_str(status, "containerID")))
 		return;

@@ -32,7 +32,7 @@ struct container_run {
 
 struct container {
 	struct pod *pod;
-	const struct cJSON *json;
+	const struct json *json;
 	const char *name, *image;
 	bool init, sidecar;
 
@@ -60,11 +60,11 @@ struct container {
 	struct timer kill_timer;
 };
 
-int container_init(struct container *c, struct pod *p, const struct cJSON *json, bool init,
+int container_init(struct container *c, struct pod *p, const struct json *json, bool init,
                    struct err *err);
 void container_release(struct container *c);
 /* Restart count of an agent before us. */
-void container_adopt(struct container *c, const struct cJSON *status);
+void container_adopt(struct container *c, const struct json *status);
 
 void container_try_start(struct container *c);
 /* preStop, SIGTERM, and SIGKILL at the deadline. Harmless when it does not run. message: of the

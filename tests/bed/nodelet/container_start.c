@@ -51,10 +51,10 @@ static void no_image(struct container *c)
 }
 
 /* The image's entry when it is on the node; else what has to happen is under way. */
-static const struct cJSON *pull(struct container *c)
+static const struct json *pull(struct container *c)
 {
 	struct agent *a = c->pod->agent;
-	const struct cJSON *image = images_find(&a->images, c->image);
+	const struct json *image = images_find(&a->images, c->image);
 
 	if (!image) {
 		no_image(c);
@@ -193,7 +193,7 @@ void container_try_start(struct container *c)
 {
 	cleanup_strv struct strv env = {0}, argv = {0};
 	struct err err = ERR_INIT;
-	const struct cJSON *image;
+	const struct json *image;
 
 	if (container_running(c) || backing_off(c))
 		return;

@@ -88,7 +88,7 @@ char *environment_field(const struct pod *p, const char *path, struct err *err)
 	return NULL;
 }
 
-static const struct cJSON *find_container(const struct pod *p, const char *name)
+static const struct json *find_container(const struct pod *p, const char *name)
 {
 	for (unsigned i = 0; i < p->ncontainers; i++) {
 		if (str_eq(p->containers[i].name, name))
@@ -98,13 +98,13 @@ static const struct cJSON *find_container(const struct pod *p, const char *name)
 }
 
 /* "limits.nvidia.com/gpu", divided and rounded up. */
-static char *resource_field(const struct container *c, const struct cJSON *ref, struct err *err)
+static char *resource_field(const struct container *c, const struct json *ref, struct err *err)
 {
 	const char *resource = str_or(json_str(ref, "resource"), "");
 	const char *dot = strchr(resource, '.');
 	cleanup_free char *list = dot ? xstrndup(resource, (size_t)(dot - resource)) : NULL;
 	const char *named = json_str(ref, "containerName");
-	const struct cJSON *json = named ? find_container(c->pod, named) : c->json;
+	const struct json *json = named ? find_container(c->pod, named) : c->json;
 	const char *amount =
 		dot ? json_str(json_path(json, "resources", list, NULL), dot + 1) : NULL;
 	const char *divisor = json_str(ref, "divisor");
@@ -140,11 +140,11 @@ static char *decode_secret(const char *encoded, struct err *err)
 }
 
 /* NULL without an error: optional and not there. */
-static char *key_value(const struct container *c, bool secret, const struct cJSON *ref,
+static char *key_value(const struct container *c, bool secret, const struct json *ref,
                        struct err *err)
 {
 	const char *name = json_str(ref, "name"), *key = json_str(ref, "key");
-	const struct cJSON *object = refs_get(&c->pod->refs, secret, name);
+	const struct json *object = refs_get(&c->pod->refs, secret, name);
 	const char *value = json_str(json_get(object, "data"), str_or(key, ""));
 
 	if (value)
@@ -160,9 +160,9 @@ static char *key_value(const struct container *c, bool secret, const struct cJSO
 	return NULL;
 }
 
-static char *value_from(const struct container *c, const struct cJSON *from, struct err *err)
+static char *value_from(const struct container *c, const struct json *from, struct err *err)
 {
-	const struct cJSON *ref;
+	const struct json *ref;
 
 	if ((ref = json_get(from, "fieldRef")))
 		return environment_field(c->pod, str_or(json_str(ref, "fieldPath"), ""), err);
@@ -181,12 +181,12 @@ static void add_pair(struct strv *env, const char *name, const char *value)
 	strv_take(env, xasprintf("%s=%s", name, value));
 }
 
-static int add_env_from(struct container *c, const struct cJSON *from, struct strv *env,
+static int add_env_from(struct container *c, const struct json *from, struct strv *env,
                         struct err *err)
 {
 	bool secret = json_has(from, "secretRef");
-	const struct cJSON *ref = json_get(from, secret ? "secretRef" : "configMapRef"), *it;
-	const struct cJSON *object = refs_get(&c->pod->refs, secret, json_str(ref, "name"));
+	const struct json *ref = json_get(from, secret ? "secretRef" : "configMapRef"), *it;
+	const struct json *object = refs_get(&c->pod->refs, secret, json_str(ref, "name"));
 	const char *prefix = str_or(json_str(from, "prefix"), "");
 
 	if (!object && !json_bool(ref, "optional", false))
@@ -204,10 +204,10 @@ static int add_env_from(struct container *c, const struct cJSON *from, struct st
 	return 0;
 }
 
-static int add_variable(struct container *c, const struct cJSON *e, struct strv *env,
+static int add_variable(struct container *c, const struct json *e, struct strv *env,
                         struct err *err)
 {
-	const struct cJSON *from = json_get(e, "valueFrom");
+	const struct json *from = json_get(e, "valueFrom");
 	cleanup_free char *value = NULL, *local = NULL;
 	struct err why = ERR_INIT;
 
@@ -228,9 +228,9 @@ static int add_variable(struct container *c, const struct cJSON *e, struct strv 
 }
 
 /* What every process has: the lowest precedence. */
-static void add_defaults(const struct container *c, const struct cJSON *image, struct strv *env)
+static void add_defaults(const struct container *c, const struct json *image, struct strv *env)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	add_pair(env, "PATH", str_or(getenv("PATH"), "/usr/bin:/bin"));
 	add_pair(env, "HOME", c->pod->dir);
@@ -263,10 +263,10 @@ static void drop_overridden(struct strv *env)
 	*env = kept;
 }
 
-int environment_build(struct container *c, const struct cJSON *image, struct strv *env,
+int environment_build(struct container *c, const struct json *image, struct strv *env,
                       struct err *err)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	add_defaults(c, image, env);
 	json_for_each (it, json_get(c->json, "envFrom")) {
@@ -281,10 +281,10 @@ int environment_build(struct container *c, const struct cJSON *image, struct str
 	return 0;
 }
 
-static void add_words(const struct container *c, const struct cJSON *list, const struct strv *env,
+static void add_words(const struct container *c, const struct json *list, const struct strv *env,
                       struct strv *argv)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list) {
 		cleanup_free char *word = expand(env, str_or(json_value_str(it), ""));
@@ -293,7 +293,7 @@ static void add_words(const struct container *c, const struct cJSON *list, const
 	}
 }
 
-static int find_program(const struct cJSON *image, struct strv *argv, struct err *err)
+static int find_program(const struct json *image, struct strv *argv, struct err *err)
 {
 	if (argv->n == 0)
 		return err_set(err, ERR_INVALID, "no command specified");
@@ -301,18 +301,17 @@ static int find_program(const struct cJSON *image, struct strv *argv, struct err
 	return 0;
 }
 
-int environment_words(const struct container *c, const struct cJSON *image,
-                      const struct cJSON *words, const struct strv *env, struct strv *argv,
-                      struct err *err)
+int environment_words(const struct container *c, const struct json *image, const struct json *words,
+                      const struct strv *env, struct strv *argv, struct err *err)
 {
 	add_words(c, words, env, argv);
 	return find_program(image, argv, err);
 }
 
-int environment_command(struct container *c, const struct cJSON *image, const struct strv *env,
+int environment_command(struct container *c, const struct json *image, const struct strv *env,
                         struct strv *argv, struct err *err)
 {
-	const struct cJSON *command = json_get(c->json, "command");
+	const struct json *command = json_get(c->json, "command");
 
 	add_words(c, json_size(command) ? command : json_get(image, "command"), env, argv);
 	add_words(c, json_get(c->json, "args"), env, argv);

@@ -15,13 +15,12 @@ struct pod;
 
 /* Text of a downward-API field; malloc'ed, NULL with *err set when it is not known. */
 char *environment_field(const struct pod *p, const char *path, struct err *err);
-int environment_build(struct container *c, const struct cJSON *image, struct strv *env,
+int environment_build(struct container *c, const struct json *image, struct strv *env,
                       struct err *err);
 /* `words` expanded and rewritten, the first one found on this machine. */
-int environment_words(const struct container *c, const struct cJSON *image,
-                      const struct cJSON *words, const struct strv *env, struct strv *argv,
-                      struct err *err);
-int environment_command(struct container *c, const struct cJSON *image, const struct strv *env,
+int environment_words(const struct container *c, const struct json *image, const struct json *words,
+                      const struct strv *env, struct strv *argv, struct err *err);
+int environment_command(struct container *c, const struct json *image, const struct strv *env,
                         struct strv *argv, struct err *err);
 
 #endif

@@ -9,7 +9,7 @@
 
 #define IMAGE_MAP_MAX (1u << 20)
 
-static int check_entry(const struct cJSON *entry, const char *path, struct err *err)
+static int check_entry(const struct json *entry, const char *path, struct err *err)
 {
 	if (json_size(json_get(entry, "command")) == 0 && json_size(json_get(entry, "paths")) == 0)
 		return err_set(err, ERR_INVALID, "%s: \"%s\" needs \"command\" or \"paths\"", path,
@@ -20,7 +20,7 @@ static int check_entry(const struct cJSON *entry, const char *path, struct err *
 int images_load(struct images *m, const char *path, struct err *err)
 {
 	cleanup_buf struct buf text;
-	const struct cJSON *entry;
+	const struct json *entry;
 
 	buf_init(&text, IMAGE_MAP_MAX);
 	arena_init(&m->arena, 0);
@@ -41,9 +41,9 @@ void images_release(struct images *m)
 	arena_release(&m->arena);
 }
 
-const struct cJSON *images_find(const struct images *m, const char *image)
+const struct json *images_find(const struct images *m, const char *image)
 {
-	const struct cJSON *entry = json_get(m->map, image);
+	const struct json *entry = json_get(m->map, image);
 	const char *name = strrchr(image, '/');
 	const char *tag = strpbrk(name ? name : image, ":@");
 	cleanup_free char *untagged = NULL;
@@ -54,7 +54,7 @@ const struct cJSON *images_find(const struct images *m, const char *image)
 	return json_get(m->map, untagged);
 }
 
-const char *image_path(const struct cJSON *entry, const char *argv0)
+const char *image_path(const struct json *entry, const char *argv0)
 {
 	return str_or(json_str(json_get(entry, "paths"), argv0), argv0);
 }

@@ -16,14 +16,14 @@
 
 struct images {
 	struct arena arena;
-	const struct cJSON *map;
+	const struct json *map;
 };
 
 int images_load(struct images *m, const char *path, struct err *err);
 void images_release(struct images *m);
 /* The entry, NULL when there is no such image. */
-const struct cJSON *images_find(const struct images *m, const char *image);
+const struct json *images_find(const struct images *m, const char *image);
 /* Program on this machine for argv[0] of a container: the entry's path, or argv0 itself. */
-const char *image_path(const struct cJSON *entry, const char *argv0);
+const char *image_path(const struct json *entry, const char *argv0);
 
 #endif

@@ -199,7 +199,7 @@ static void on_pod_event(void *arg, const struct store_event *ev)
 
 static bool reported_ready(const struct node *n)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(n->object, "status", "conditions", NULL)) {
 		if (str_eq(json_str(it, "type"), "Ready"))
@@ -343,7 +343,7 @@ static int own_amounts(const struct node *n, struct resources *out, struct err *
 
 int node_allocatable(const struct node *n, struct resources *out, struct err *err)
 {
-	const struct cJSON *reported = json_path(n->object, "status", "allocatable", NULL);
+	const struct json *reported = json_path(n->object, "status", "allocatable", NULL);
 
 	if (resources_parse(out, reported, err))
 		return -1;

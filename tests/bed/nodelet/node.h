@@ -25,7 +25,7 @@ struct node {
 	struct reflector *pod_reflector, *node_reflector;
 	struct list pods; /* struct pod */
 	struct arena arena;
-	const struct cJSON *object; /* the Node as the API server has it, NULL before it came */
+	const struct json *object; /* the Node as the API server has it, NULL before it came */
 	struct kube_call *register_call, *lease_call, *status_call;
 	struct timer lease_timer, status_timer;
 	struct map pulled;      /* images that are on the node */

@@ -11,10 +11,10 @@
 
 #include "status.h"
 
-static const struct cJSON *parse(struct arena *a, const struct raw_object *raw)
+static const struct json *parse(struct arena *a, const struct raw_object *raw)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *json;
+	const struct json *json;
 
 	arena_reset(a);
 	json = json_parse(a, raw->json, strlen(raw->json), &err);
@@ -23,7 +23,7 @@ static const struct cJSON *parse(struct arena *a, const struct raw_object *raw)
 	return json;
 }
 
-static enum restart_policy restart_policy_of(const struct cJSON *spec)
+static enum restart_policy restart_policy_of(const struct json *spec)
 {
 	const char *text = json_str(spec, "restartPolicy");
 
@@ -32,11 +32,11 @@ static enum restart_policy restart_policy_of(const struct cJSON *spec)
 	return str_eq(text, "OnFailure") ? RESTART_ON_FAILURE : RESTART_ALWAYS;
 }
 
-static void add_container(struct pod *p, const struct cJSON *json, bool init)
+static void add_container(struct pod *p, const struct json *json, bool init)
 {
 	struct container *c = &p->containers[p->ncontainers++];
 	const char *list = init ? "initContainerStatuses" : "containerStatuses";
-	const struct cJSON *it;
+	const struct json *it;
 	struct err err = ERR_INIT;
 
 	if (container_init(c, p, json, init, &err))
@@ -49,8 +49,8 @@ static void add_container(struct pod *p, const struct cJSON *json, bool init)
 
 static void add_containers(struct pod *p)
 {
-	const struct cJSON *init = json_get(p->spec, "initContainers"), *it;
-	const struct cJSON *apps = json_get(p->spec, "containers");
+	const struct json *init = json_get(p->spec, "initContainers"), *it;
+	const struct json *apps = json_get(p->spec, "containers");
 
 	p->ninit = (unsigned)json_size(init);
 	p->containers = xcalloc(p->ninit + json_size(apps), sizeof(*p->containers));

@@ -51,10 +51,10 @@ struct pod {
 	char *dir; /* volumes and logs */
 	/* The object as it was first seen: the spec is taken from here. */
 	struct arena spec_arena;
-	const struct cJSON *spec;
+	const struct json *spec;
 	/* The newest version: metadata and conditions of others are taken from here. */
 	struct arena live_arena;
-	const struct cJSON *live;
+	const struct json *live;
 
 	enum pod_stage stage;
 	enum restart_policy restart_policy;

@@ -18,7 +18,7 @@
 
 int64_t pod_grace_ms(const struct pod *p)
 {
-	const struct cJSON *meta = json_get(p->live, "metadata");
+	const struct json *meta = json_get(p->live, "metadata");
 	int64_t grace = json_i64(p->spec, "terminationGracePeriodSeconds", 30);
 
 	if (p->gone)
@@ -67,9 +67,9 @@ static void arm_deadline(struct pod *p)
 		timer_start(&p->deadline_timer, left > 0 ? left : 0);
 }
 
-static bool host_port_in(const struct cJSON *spec, int64_t port)
+static bool host_port_in(const struct json *spec, int64_t port)
 {
-	const struct cJSON *c, *it;
+	const struct json *c, *it;
 
 	json_for_each (c, json_get(spec, "containers")) {
 		json_for_each (it, json_get(c, "ports")) {
@@ -82,7 +82,7 @@ static bool host_port_in(const struct cJSON *spec, int64_t port)
 
 static bool ports_collide(const struct pod *p, const struct pod *other)
 {
-	const struct cJSON *c, *it;
+	const struct json *c, *it;
 
 	json_for_each (c, json_get(p->spec, "containers")) {
 		json_for_each (it, json_get(c, "ports")) {

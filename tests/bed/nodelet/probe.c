@@ -23,7 +23,7 @@ static void try_now(void *arg);
 
 int probe_init(struct probe *p, struct container *c, enum probe_kind kind, struct err *err)
 {
-	const struct cJSON *j = json_get(c->json, keys[kind]);
+	const struct json *j = json_get(c->json, keys[kind]);
 	int64_t grace = json_i64(j, "terminationGracePeriodSeconds", -1);
 
 	*p = (struct probe){

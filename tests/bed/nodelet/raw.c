@@ -5,7 +5,7 @@
 #define OBJECT_MAX (4u << 20)
 
 struct fill_context {
-	const struct cJSON *json;
+	const struct json *json;
 	const char *text;
 };
 
@@ -18,7 +18,7 @@ static void fill(void *obj, struct packer *p, const void *arg)
 	raw->json = pack_str(p, ctx->text);
 }
 
-static struct object *decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *decode(const struct json *json, struct arena *scratch, struct err *err)
 {
 	cleanup_buf struct buf text;
 	struct fill_context ctx = {.json = json};

@@ -14,7 +14,7 @@ struct ref {
 	char *name;
 	enum ref_state state;
 	struct arena arena;
-	const struct cJSON *object;
+	const struct json *object;
 	struct kube_call *call;
 };
 
@@ -97,7 +97,7 @@ static struct ref *find(const struct refs *r, bool secret, const char *name)
 }
 
 /* json: an object whose `key` is the name; NULL when the field is not there. */
-static void add(struct refs *r, bool secret, const struct cJSON *json, const char *key)
+static void add(struct refs *r, bool secret, const struct json *json, const char *key)
 {
 	const char *name = json_str(json, key);
 	struct ref *ref;
@@ -111,12 +111,12 @@ static void add(struct refs *r, bool secret, const struct cJSON *json, const cha
 	ask(ref);
 }
 
-static void add_container(struct refs *r, const struct cJSON *container)
+static void add_container(struct refs *r, const struct json *container)
 {
-	const struct cJSON *e;
+	const struct json *e;
 
 	json_for_each (e, json_get(container, "env")) {
-		const struct cJSON *from = json_get(e, "valueFrom");
+		const struct json *from = json_get(e, "valueFrom");
 
 		add(r, false, json_get(from, "configMapKeyRef"), "name");
 		add(r, true, json_get(from, "secretKeyRef"), "name");
@@ -127,9 +127,9 @@ static void add_container(struct refs *r, const struct cJSON *container)
 	}
 }
 
-static void add_volume(struct refs *r, const struct cJSON *volume)
+static void add_volume(struct refs *r, const struct json *volume)
 {
-	const struct cJSON *source;
+	const struct json *source;
 
 	if (volume_is_service_account(volume))
 		return;
@@ -141,9 +141,9 @@ static void add_volume(struct refs *r, const struct cJSON *volume)
 	}
 }
 
-void refs_collect(struct refs *r, const struct cJSON *pod_spec)
+void refs_collect(struct refs *r, const struct json *pod_spec)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(pod_spec, "initContainers"))
 		add_container(r, it);
@@ -164,7 +164,7 @@ bool refs_pending(const struct refs *r)
 	return false;
 }
 
-const struct cJSON *refs_get(const struct refs *r, bool secret, const char *name)
+const struct json *refs_get(const struct refs *r, bool secret, const char *name)
 {
 	const struct ref *ref = find(r, secret, name);
 

@@ -27,10 +27,10 @@ void refs_init(struct refs *r, struct kube_client *c, const char *namespace,
                void (*changed)(void *arg), void *arg);
 void refs_release(struct refs *r);
 /* Registers everything that a pod's containers and volumes name, and asks for it. */
-void refs_collect(struct refs *r, const struct cJSON *pod_spec);
+void refs_collect(struct refs *r, const struct json *pod_spec);
 /* Still waiting for a first answer. */
 bool refs_pending(const struct refs *r);
 /* The object, valid until the next answer; NULL when it is not there (or never was registered). */
-const struct cJSON *refs_get(const struct refs *r, bool secret, const char *name);
+const struct json *refs_get(const struct refs *r, bool secret, const char *name);
 
 #endif

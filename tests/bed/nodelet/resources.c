@@ -57,9 +57,9 @@ static int raise_to(struct resources *r, const struct resources *other, struct e
 	return 0;
 }
 
-int resources_parse(struct resources *r, const struct cJSON *json, struct err *err)
+int resources_parse(struct resources *r, const struct json *json, struct err *err)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	*r = (struct resources){.n = 0};
 	json_for_each (it, json) {
@@ -81,16 +81,16 @@ int resources_parse(struct resources *r, const struct cJSON *json, struct err *e
 	return 0;
 }
 
-static int requests_of(struct resources *r, const struct cJSON *container, struct err *err)
+static int requests_of(struct resources *r, const struct json *container, struct err *err)
 {
 	return resources_parse(r, json_path(container, "resources", "requests", NULL), err);
 }
 
 /* *sidecars: what keeps running beside the containers; *peak: the most an init phase needs. */
 static int add_init_containers(struct resources *sidecars, struct resources *peak,
-                               const struct cJSON *pod_spec, struct err *err)
+                               const struct json *pod_spec, struct err *err)
 {
-	const struct cJSON *c;
+	const struct json *c;
 
 	json_for_each (c, json_get(pod_spec, "initContainers")) {
 		struct resources own;
@@ -107,7 +107,7 @@ static int add_init_containers(struct resources *sidecars, struct resources *pea
 	return 0;
 }
 
-static int override_by_pod(struct resources *r, const struct cJSON *pod_spec, struct err *err)
+static int override_by_pod(struct resources *r, const struct json *pod_spec, struct err *err)
 {
 	struct resources pod;
 
@@ -120,10 +120,10 @@ static int override_by_pod(struct resources *r, const struct cJSON *pod_spec, st
 	return 0;
 }
 
-int resources_of_pod(struct resources *r, const struct cJSON *pod_spec, struct err *err)
+int resources_of_pod(struct resources *r, const struct json *pod_spec, struct err *err)
 {
 	struct resources peak = {.n = 0}, own;
-	const struct cJSON *c;
+	const struct json *c;
 
 	*r = (struct resources){.n = 0};
 	if (add_init_containers(r, &peak, pod_spec, err))

@@ -24,11 +24,11 @@ int64_t resources_get(const struct resources *r, const char *name);
 int resources_set(struct resources *r, const char *name, int64_t amount, struct err *err);
 int resources_add(struct resources *r, const struct resources *other, struct err *err);
 /* Reads {"cpu":"500m",...}; NULL is empty. */
-int resources_parse(struct resources *r, const struct cJSON *json, struct err *err);
+int resources_parse(struct resources *r, const struct json *json, struct err *err);
 /*
  * Effective request: the larger of containers plus sidecars, and each init container plus the
  * sidecars before it; pod-level requests win over that; overhead comes on top.
  */
-int resources_of_pod(struct resources *r, const struct cJSON *pod_spec, struct err *err);
+int resources_of_pod(struct resources *r, const struct json *pod_spec, struct err *err);
 
 #endif

@@ -2,9 +2,9 @@
 
 #include "tidegate/base/str.h"
 
-static bool value_in(const struct cJSON *values, const char *text)
+static bool value_in(const struct json *values, const char *text)
 {
-	const struct cJSON *v;
+	const struct json *v;
 
 	json_for_each (v, values) {
 		if (str_eq(json_value_str(v), text))
@@ -13,7 +13,7 @@ static bool value_in(const struct cJSON *values, const char *text)
 	return false;
 }
 
-static bool compares(const char *op, const char *label, const struct cJSON *values)
+static bool compares(const char *op, const char *label, const struct json *values)
 {
 	int64_t have, wanted;
 
@@ -23,10 +23,10 @@ static bool compares(const char *op, const char *label, const struct cJSON *valu
 	return str_eq(op, "Gt") ? have > wanted : have < wanted;
 }
 
-static bool expression_matches(const struct cJSON *e, const char *label)
+static bool expression_matches(const struct json *e, const char *label)
 {
 	const char *op = json_str(e, "operator");
-	const struct cJSON *values = json_get(e, "values");
+	const struct json *values = json_get(e, "values");
 
 	if (str_eq(op, "In"))
 		return label && value_in(values, label);
@@ -41,11 +41,11 @@ static bool expression_matches(const struct cJSON *e, const char *label)
 	return false;
 }
 
-static bool term_matches(const struct cJSON *term, const struct cJSON *node)
+static bool term_matches(const struct json *term, const struct json *node)
 {
-	const struct cJSON *labels = json_path(node, "metadata", "labels", NULL);
-	const struct cJSON *expressions = json_get(term, "matchExpressions"), *e;
-	const struct cJSON *fields = json_get(term, "matchFields");
+	const struct json *labels = json_path(node, "metadata", "labels", NULL);
+	const struct json *expressions = json_get(term, "matchExpressions"), *e;
+	const struct json *fields = json_get(term, "matchFields");
 
 	if (json_size(expressions) == 0 && json_size(fields) == 0)
 		return false;
@@ -61,12 +61,12 @@ static bool term_matches(const struct cJSON *term, const struct cJSON *node)
 	return true;
 }
 
-static bool affinity_matches(const struct cJSON *pod_spec, const struct cJSON *node)
+static bool affinity_matches(const struct json *pod_spec, const struct json *node)
 {
-	const struct cJSON *required =
+	const struct json *required =
 		json_path(pod_spec, "affinity", "nodeAffinity",
 	                  "requiredDuringSchedulingIgnoredDuringExecution", NULL);
-	const struct cJSON *term;
+	const struct json *term;
 
 	if (!required)
 		return true;
@@ -77,10 +77,10 @@ static bool affinity_matches(const struct cJSON *pod_spec, const struct cJSON *n
 	return false;
 }
 
-bool selector_matches_node(const struct cJSON *pod_spec, const struct cJSON *node)
+bool selector_matches_node(const struct json *pod_spec, const struct json *node)
 {
-	const struct cJSON *labels = json_path(node, "metadata", "labels", NULL);
-	const struct cJSON *pair;
+	const struct json *labels = json_path(node, "metadata", "labels", NULL);
+	const struct json *pair;
 
 	json_for_each (pair, json_get(pod_spec, "nodeSelector")) {
 		if (!str_eq(json_str(labels, json_key(pair)), json_value_str(pair)))
@@ -89,7 +89,7 @@ bool selector_matches_node(const struct cJSON *pod_spec, const struct cJSON *nod
 	return affinity_matches(pod_spec, node);
 }
 
-static bool tolerates(const struct cJSON *t, const struct cJSON *taint)
+static bool tolerates(const struct json *t, const struct json *taint)
 {
 	const char *effect = json_str(t, "effect"), *key = json_str(t, "key");
 	bool exists = str_eq(json_str(t, "operator"), "Exists");
@@ -104,9 +104,9 @@ static bool tolerates(const struct cJSON *t, const struct cJSON *taint)
 	       str_eq(str_or(json_str(t, "value"), ""), str_or(json_str(taint, "value"), ""));
 }
 
-bool selector_tolerates_no_execute(const struct cJSON *pod_spec, const struct cJSON *node)
+bool selector_tolerates_no_execute(const struct json *pod_spec, const struct json *node)
 {
-	const struct cJSON *taint, *t;
+	const struct json *taint, *t;
 
 	json_for_each (taint, json_path(node, "spec", "taints", NULL)) {
 		bool tolerated = !str_eq(json_str(taint, "effect"), "NoExecute");

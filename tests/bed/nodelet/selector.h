@@ -10,7 +10,7 @@
 #include "tidegate/base/json.h"
 
 /* node: the whole Node object. */
-bool selector_matches_node(const struct cJSON *pod_spec, const struct cJSON *node);
-bool selector_tolerates_no_execute(const struct cJSON *pod_spec, const struct cJSON *node);
+bool selector_matches_node(const struct json *pod_spec, const struct json *node);
+bool selector_tolerates_no_execute(const struct json *pod_spec, const struct json *node);
 
 #endif

@@ -50,7 +50,7 @@ static void remember_version(struct pod *p, const struct kube_response *r)
 {
 	struct err err = ERR_INIT;
 	cleanup_arena struct arena a;
-	const struct cJSON *o;
+	const struct json *o;
 
 	arena_init(&a, 0);
 	o = json_parse(&a, r->body, r->body_len, &err);
@@ -122,7 +122,7 @@ bool status_settled(const struct pod *p)
 
 static const char *live_condition(const struct pod *p, const char *type)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(p->live, "status", "conditions", NULL)) {
 		if (str_eq(json_str(it, "type"), type))

@@ -53,7 +53,7 @@ static void write_time(struct json_writer *w, const char *key, int64_t wall_ms)
 /* Transition time of a condition of the live object that has this value already. */
 static int64_t inherited_since(const struct pod *p, const char *type, bool value)
 {
-	const struct cJSON *it;
+	const struct json *it;
 	int64_t since;
 
 	json_for_each (it, json_path(p->live, "status", "conditions", NULL)) {
@@ -124,7 +124,7 @@ static void list_unready(const struct pod *p, unsigned from, unsigned to, const 
 
 static const char *gate_status(const struct pod *p, const char *type)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(p->live, "status", "conditions", NULL)) {
 		if (str_eq(json_str(it, "type"), type))
@@ -136,7 +136,7 @@ static const char *gate_status(const struct pod *p, const char *type)
 /* What keeps readiness gates closed; empty when all are open. */
 static void list_closed_gates(const struct pod *p, struct buf *out)
 {
-	const struct cJSON *gate;
+	const struct json *gate;
 
 	json_for_each (gate, json_get(p->spec, "readinessGates")) {
 		const char *type = str_or(json_str(gate, "conditionType"), "");

@@ -14,7 +14,7 @@
 
 #define PATHS_MAX (1u << 20)
 
-bool volume_is_service_account(const struct cJSON *volume)
+bool volume_is_service_account(const struct json *volume)
 {
 	return str_starts(str_or(json_str(volume, "name"), ""), "kube-api-access-");
 }
@@ -67,9 +67,9 @@ static int write_key(const char *dir, const char *rel, const char *value, bool e
 }
 
 /* Path of a key inside the volume; NULL when "items" does not list it. */
-static const char *key_path(const struct cJSON *source, const char *key)
+static const char *key_path(const struct json *source, const char *key)
 {
-	const struct cJSON *items = json_get(source, "items"), *it;
+	const struct json *items = json_get(source, "items"), *it;
 
 	if (!json_size(items))
 		return key;
@@ -80,10 +80,10 @@ static const char *key_path(const struct cJSON *source, const char *key)
 	return NULL;
 }
 
-static int fill_from(struct pod *p, const char *dir, const struct cJSON *source, const char *name,
+static int fill_from(struct pod *p, const char *dir, const struct json *source, const char *name,
                      bool secret, struct err *err)
 {
-	const struct cJSON *object = refs_get(&p->refs, secret, name), *it;
+	const struct json *object = refs_get(&p->refs, secret, name), *it;
 	const char *rel;
 
 	if (!object && json_bool(source, "optional", false))
@@ -108,7 +108,7 @@ static int fill_from(struct pod *p, const char *dir, const struct cJSON *source,
 static char *metadata_map(const struct pod *p, const char *map)
 {
 	cleanup_buf struct buf out;
-	const struct cJSON *it;
+	const struct json *it;
 
 	buf_init(&out, PATHS_MAX);
 	json_for_each (it, json_path(p->live, "metadata", map, NULL))
@@ -116,10 +116,9 @@ static char *metadata_map(const struct pod *p, const char *map)
 	return buf_detach(&out);
 }
 
-static int fill_downward(struct pod *p, const char *dir, const struct cJSON *source,
-                         struct err *err)
+static int fill_downward(struct pod *p, const char *dir, const struct json *source, struct err *err)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(source, "items")) {
 		const char *field = str_or(json_str(json_get(it, "fieldRef"), "fieldPath"), "");
@@ -136,10 +135,10 @@ static int fill_downward(struct pod *p, const char *dir, const struct cJSON *sou
 	return 0;
 }
 
-static int fill_projected(struct pod *p, const char *dir, const struct cJSON *projected,
+static int fill_projected(struct pod *p, const char *dir, const struct json *projected,
                           struct err *err)
 {
-	const struct cJSON *it, *source;
+	const struct json *it, *source;
 	int rc = 0;
 
 	json_for_each (it, json_get(projected, "sources")) {
@@ -165,11 +164,11 @@ static char *volume_dir(const struct pod *p, const char *name)
 	return xasprintf("%s/volumes/%s", p->dir, name);
 }
 
-static int prepare(struct pod *p, const struct cJSON *volume, struct err *err)
+static int prepare(struct pod *p, const struct json *volume, struct err *err)
 {
 	const char *name = str_or(json_str(volume, "name"), "");
 	cleanup_free char *dir = volume_dir(p, name);
-	const struct cJSON *s;
+	const struct json *s;
 
 	if (json_has(volume, "hostPath") || volume_is_service_account(volume))
 		return 0;
@@ -191,7 +190,7 @@ static int prepare(struct pod *p, const struct cJSON *volume, struct err *err)
 int volumes_prepare(struct pod *p, struct err *err)
 {
 	cleanup_free char *dir = xasprintf("%s/volumes", p->dir);
-	const struct cJSON *it;
+	const struct json *it;
 
 	if (make_dir(dir, err))
 		return -1;
@@ -203,11 +202,11 @@ int volumes_prepare(struct pod *p, struct err *err)
 }
 
 /* What a mount stands for on this machine; NULL when there is no such thing. */
-static char *mount_source(const struct pod *p, const struct cJSON *mount)
+static char *mount_source(const struct pod *p, const struct json *mount)
 {
 	const char *name = str_or(json_str(mount, "name"), ""), *sub = json_str(mount, "subPath");
 	cleanup_free char *root = NULL;
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(p->spec, "volumes")) {
 		if (!str_eq(json_str(it, "name"), name) || volume_is_service_account(it))
@@ -255,10 +254,10 @@ static char *rewrite_mount(const char *text, const char *path, const char *sourc
 	return buf_detach(&out);
 }
 
-char *volumes_rewrite(const struct pod *p, const struct cJSON *container, const char *text)
+char *volumes_rewrite(const struct pod *p, const struct json *container, const char *text)
 {
 	char *out = xstrdup(text);
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(container, "volumeMounts")) {
 		cleanup_free char *source = mount_source(p, it);

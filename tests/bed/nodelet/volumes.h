@@ -14,10 +14,10 @@
 
 struct pod;
 
-bool volume_is_service_account(const struct cJSON *volume);
+bool volume_is_service_account(const struct json *volume);
 /* Makes and fills the folders of all volumes; ERR_NOT_FOUND when an object is missing. */
 int volumes_prepare(struct pod *p, struct err *err);
 /* `text` with mount paths of the container replaced by folders; malloc'ed. */
-char *volumes_rewrite(const struct pod *p, const struct cJSON *container, const char *text);
+char *volumes_rewrite(const struct pod *p, const struct json *container, const char *text);
 
 #endif

@@ -16,9 +16,9 @@ struct seen {
 };
 
 /* Ready and at rest: a release under way serves as well as before, so it may be Ready too. */
-static bool is_ready(const struct cJSON *status, int64_t generation)
+static bool is_ready(const struct json *status, int64_t generation)
 {
-	const struct cJSON *c;
+	const struct json *c;
 
 	if (json_has(json_get(status, "rollout"), "phase"))
 		return false;
@@ -29,9 +29,9 @@ static bool is_ready(const struct cJSON *status, int64_t generation)
 	return false;
 }
 
-static bool is_at_step(const struct cJSON *status)
+static bool is_at_step(const struct json *status)
 {
-	const struct cJSON *rollout = json_get(status, "rollout");
+	const struct json *rollout = json_get(status, "rollout");
 
 	return str_eq(json_str(rollout, "phase"), "AwaitingApproval") &&
 	       json_i64(rollout, "step", -1) == 0 && json_has(rollout, "stepReachedTime");
@@ -39,7 +39,7 @@ static bool is_at_step(const struct cJSON *status)
 
 static void fill(void *obj, struct packer *p, const void *ctx)
 {
-	const struct cJSON *status = json_get(ctx, "status");
+	const struct json *status = json_get(ctx, "status");
 	struct seen *s = obj;
 
 	object_meta_fill(&s->meta, p, ctx);
@@ -49,7 +49,7 @@ static void fill(void *obj, struct packer *p, const void *ctx)
 	s->at_step = is_at_step(status);
 }
 
-static struct object *decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *decode(const struct json *json, struct arena *scratch, struct err *err)
 {
 	(void)scratch;
 	if (object_meta_check(json, err))

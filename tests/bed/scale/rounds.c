@@ -39,7 +39,7 @@ static void fill(void *obj, struct packer *p, const void *ctx)
 	object_meta_fill(obj, p, ctx);
 }
 
-static struct object *decode(const struct cJSON *json, struct arena *scratch, struct err *err)
+static struct object *decode(const struct json *json, struct arena *scratch, struct err *err)
 {
 	(void)scratch;
 	if (object_meta_check(json, err))

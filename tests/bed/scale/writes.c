@@ -15,7 +15,7 @@ struct write_item {
 int64_t written_generation(const struct kube_response *r)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *object;
+	const struct json *object;
 
 	arena_init(&a, 16384);
 	object = json_parse(&a, r->body, r->body_len, NULL);

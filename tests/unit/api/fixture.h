@@ -30,11 +30,11 @@ static inline char *quoted(const char *text)
 	return s;
 }
 
-static inline const struct cJSON *parse(struct arena *a, const char *text)
+static inline const struct json *parse(struct arena *a, const char *text)
 {
 	char *s = quoted(text);
 	struct err err = ERR_INIT;
-	const struct cJSON *v = json_parse(a, s, strlen(s), &err);
+	const struct json *v = json_parse(a, s, strlen(s), &err);
 
 	if (!v)
 		fail_msg("%s in %s", err.msg, s);

@@ -181,10 +181,10 @@ static void paths_add(struct paths *p, const char *path)
 }
 
 /* Leaves: scalars, and objects whose content is free. */
-static void schema_paths(const struct cJSON *schema, const char *path, struct paths *out)
+static void schema_paths(const struct json *schema, const char *path, struct paths *out)
 {
-	const struct cJSON *properties = json_get(schema, "properties"), *it;
-	const struct cJSON *items = json_get(schema, "items");
+	const struct json *properties = json_get(schema, "properties"), *it;
+	const struct json *items = json_get(schema, "items");
 
 	if (items) {
 		char *sub = xasprintf("%s[]", path);
@@ -203,9 +203,9 @@ static void schema_paths(const struct cJSON *schema, const char *path, struct pa
 		paths_add(out, path);
 }
 
-static void value_paths(const struct cJSON *v, const char *path, struct paths *out)
+static void value_paths(const struct json *v, const char *path, struct paths *out)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, v) {
 		char *sub = json_is_array(v)
@@ -220,11 +220,11 @@ static void value_paths(const struct cJSON *v, const char *path, struct paths *o
 	}
 }
 
-static const struct cJSON *schema_of(struct arena *a, const char *section)
+static const struct json *schema_of(struct arena *a, const char *section)
 {
 	struct buf text, json;
 	struct err err = ERR_INIT;
-	const struct cJSON *crd, *version;
+	const struct json *crd, *version;
 
 	buf_init(&text, 1 << 20);
 	buf_init(&json, 4 << 20);
@@ -483,7 +483,7 @@ static void test_status_is_the_schema(void **state)
 	free(m);
 }
 
-static const struct cJSON *property(const struct cJSON *schema, const char *name)
+static const struct json *property(const struct json *schema, const char *name)
 {
 	return json_path(schema, "properties", name, NULL);
 }
@@ -491,7 +491,7 @@ static const struct cJSON *property(const struct cJSON *schema, const char *name
 /* The fixed maxima of struct mdep are the schema's. */
 static void test_bounds_agree(void **state)
 {
-	const struct cJSON *spec, *status, *steps;
+	const struct json *spec, *status, *steps;
 	struct arena a;
 
 	(void)state;
@@ -519,9 +519,9 @@ static void test_bounds_agree(void **state)
 }
 
 /* What the API server fills in is what the decoder assumes of a file. */
-static void add_defaults(struct json_writer *w, const char *key, const struct cJSON *schema)
+static void add_defaults(struct json_writer *w, const char *key, const struct json *schema)
 {
-	const struct cJSON *properties = json_get(schema, "properties"), *it;
+	const struct json *properties = json_get(schema, "properties"), *it;
 
 	if (!properties) {
 		if (json_has(schema, "default"))

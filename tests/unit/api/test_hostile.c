@@ -161,7 +161,7 @@ static void test_wrong_types_everywhere(void **state)
 		struct arena tree, scratch;
 		struct err err = ERR_INIT;
 		struct json_writer w;
-		const struct cJSON *json;
+		const struct json *json;
 
 		buf_reset(&text);
 		jw_init(&w, &text);

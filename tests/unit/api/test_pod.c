@@ -284,7 +284,7 @@ static void test_same(void **state)
 static void test_size(void **state)
 {
 	struct arena a;
-	const struct cJSON *json;
+	const struct json *json;
 	struct object *o;
 	size_t size;
 

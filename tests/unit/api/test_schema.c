@@ -18,16 +18,16 @@ static void on_finding(void *arg, const char *path, const char *message)
 	f->n++;
 }
 
-static const struct cJSON *mdep_schema(struct arena *a)
+static const struct json *mdep_schema(struct arena *a)
 {
-	const struct cJSON *s = schema_of(a, TG_API_VERSION, "ModelDeployment");
+	const struct json *s = schema_of(a, TG_API_VERSION, "ModelDeployment");
 
 	assert_non_null(s);
 	return s;
 }
 
 /* `spec` gets a model and a runtime where it has none. */
-static void check_spec(struct arena *a, const struct cJSON *schema, const char *spec,
+static void check_spec(struct arena *a, const struct json *schema, const char *spec,
                        struct found *f)
 {
 	cleanup_free char *text = xasprintf(
@@ -93,7 +93,7 @@ static void test_refusals(void **state)
 		{"'zones':[{'name':'z'},{'name':'z'}]", "spec.zones[1]: is listed twice, by name"},
 	};
 	struct arena a;
-	const struct cJSON *schema;
+	const struct json *schema;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -111,9 +111,9 @@ static void test_refusals(void **state)
 	arena_release(&a);
 }
 
-static void each_pattern(const struct cJSON *v, unsigned *n)
+static void each_pattern(const struct json *v, unsigned *n)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, v) {
 		if (str_eq(json_key(it), "pattern") && json_value_str(it)) {

@@ -131,10 +131,10 @@ static void test_every_field_has_an_effect(void **state)
 }
 
 /* Leaves of the schema, each of which must be in the table. */
-static unsigned check_leaves(const struct cJSON *schema, const char *path)
+static unsigned check_leaves(const struct json *schema, const char *path)
 {
-	const struct cJSON *properties = json_get(schema, "properties"), *it;
-	const struct cJSON *items = json_get(schema, "items");
+	const struct json *properties = json_get(schema, "properties"), *it;
+	const struct json *items = json_get(schema, "items");
 	bool known = false;
 	unsigned n = 0;
 
@@ -165,7 +165,7 @@ static void on_finding(void *arg, const char *path, const char *message)
 
 static void test_table_is_the_schema(void **state)
 {
-	const struct cJSON *schema;
+	const struct json *schema;
 	struct arena a;
 
 	(void)state;

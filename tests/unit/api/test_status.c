@@ -76,7 +76,7 @@ static const struct mdep_status *round_trip(const struct mdep *m, const struct m
                                             struct mdep_status *back)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *json;
+	const struct json *json;
 
 	buf_init(text, 1 << 20);
 	arena_init(a, 0);

@@ -134,7 +134,7 @@ static void test_the_schema_agrees(void **state)
 	         "'8':'','9':'','10':'','11':'','12':'','13':'','14':'','15':'','16':'','17':''}}",
 	         false},
 	};
-	const struct cJSON *schema;
+	const struct json *schema;
 	struct arena a;
 
 	(void)state;

@@ -29,12 +29,12 @@ static int teardown(void **state)
 }
 
 /* Parses text that must be good. The copy ends exactly where the text does, for ASan. */
-static const struct cJSON *parse(const char *text)
+static const struct json *parse(const char *text)
 {
 	struct err err = ERR_INIT;
 	size_t len = strlen(text);
 	char *copy = memcpy(malloc(len ? len : 1), text, len);
-	const struct cJSON *v = json_parse(&arena, copy, len, &err);
+	const struct json *v = json_parse(&arena, copy, len, &err);
 
 	if (!v)
 		fail_msg("%s: %s", text, err.msg);
@@ -44,7 +44,7 @@ static const struct cJSON *parse(const char *text)
 
 static void test_getters(void **state)
 {
-	const struct cJSON *o =
+	const struct json *o =
 		parse("{\"s\":\"x\",\"S\":\"upper\",\"i\":-7,\"d\":2.5,\"t\":true,\"f\":false,"
 	              "\"n\":null,\"a\":[1,2,3],\"o\":{\"in\":{\"k\":\"deep\"}},\"e\":\"\"}");
 
@@ -103,7 +103,7 @@ static void test_getters_take_null(void **state)
 
 static void test_iteration(void **state)
 {
-	const struct cJSON *o = parse("{\"a\":1,\"b\":[10,20]}"), *it;
+	const struct json *o = parse("{\"a\":1,\"b\":[10,20]}"), *it;
 	unsigned n = 0;
 	int64_t sum = 0;
 
@@ -145,7 +145,7 @@ static void test_integer_precision(void **state)
 
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct cJSON *v = parse(rows[i].text);
+		const struct json *v = parse(rows[i].text);
 
 		if (json_value_i64(v, -1) != rows[i].want)
 			fail_msg("%s gave %lld", rows[i].text, (long long)json_value_i64(v, -1));
@@ -492,7 +492,7 @@ static void test_writer_failures(void **state)
 static char *rewritten(struct arena *a, const char *text)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *v = json_parse_object(a, text, strlen(text), &err);
+	const struct json *v = json_parse_object(a, text, strlen(text), &err);
 	struct buf out;
 	char *copy;
 
@@ -548,9 +548,9 @@ static void test_object_without_managed_fields(void **state)
 /* A tree that is made reads and is written as one that was parsed. */
 static void test_trees_that_are_made(void **state)
 {
-	const struct cJSON *from =
+	const struct json *from =
 		parse("{\"n\":12345678901234567890,\"list\":[true,null,{\"x\":\"y\"}],\"e\":{}}");
-	struct cJSON *v = json_new_object(&arena), *inner = json_new_object(&arena);
+	struct json *v = json_new_object(&arena), *inner = json_new_object(&arena);
 	struct buf out;
 
 	(void)state;
@@ -590,7 +590,7 @@ static void test_find_by_number(void **state)
 {
 	static const char text[] = "[{\"n\":1},{\"port\":80,\"n\":2},{\"port\":80,\"n\":3},7]";
 	cleanup_arena struct arena a;
-	const struct cJSON *v;
+	const struct json *v;
 
 	(void)state;
 	arena_init(&a, 0);

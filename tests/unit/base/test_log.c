@@ -59,10 +59,10 @@ static unsigned count_lines(const char *s)
 }
 
 /* Parses the one line that was logged. */
-static const struct cJSON *logged_line(struct arena *a)
+static const struct json *logged_line(struct arena *a)
 {
 	const char *line = logged();
-	const struct cJSON *v;
+	const struct json *v;
 
 	assert_int_equal(count_lines(line), 1);
 	v = json_parse(a, line, strlen(line), NULL);
@@ -74,7 +74,7 @@ static void test_line(void **state)
 {
 	struct arena a cleanup_arena;
 	struct err e = ERR_INIT;
-	const struct cJSON *v;
+	const struct json *v;
 	int64_t ts;
 
 	(void)state;
@@ -156,7 +156,7 @@ static void test_redaction(void **state)
 	(void)state;
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct arena a cleanup_arena;
-		const struct cJSON *v;
+		const struct json *v;
 
 		arena_init(&a, 0);
 		site.count = 0;
@@ -212,7 +212,7 @@ static void test_long_and_broken_values(void **state)
 	struct arena a cleanup_arena;
 	struct log_field fields[40];
 	char *big = memset(malloc(20000), 'x', 20000);
-	const struct cJSON *v;
+	const struct json *v;
 	size_t i;
 
 	(void)state;

@@ -15,7 +15,7 @@ static void write_text(const char *json, struct buf *yaml)
 {
 	struct arena a;
 	struct err err = ERR_INIT;
-	const struct cJSON *v;
+	const struct json *v;
 
 	arena_init(&a, 0);
 	v = json_parse(&a, json, strlen(json), &err);

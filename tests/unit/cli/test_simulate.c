@@ -90,10 +90,10 @@ static void put_example(struct place *p)
 	put(p->world, block(&p->arena, "world.yaml"));
 }
 
-static const struct cJSON *summary_of(struct place *p, const struct buf *out)
+static const struct json *summary_of(struct place *p, const struct buf *out)
 {
 	const char *last = strstr(out->data, "{\"summary\"");
-	const struct cJSON *json;
+	const struct json *json;
 
 	assert_non_null(last);
 	assert_true(last == out->data || last[-1] == '\n');
@@ -106,7 +106,7 @@ static void test_example(void **state)
 {
 	struct place *p = *state;
 	const char *args[] = {"simulate", "-f", p->v1, "--world", p->world, "-o", "json", NULL};
-	const struct cJSON *s;
+	const struct json *s;
 	struct outcome x, y;
 
 	put_example(p);

@@ -20,9 +20,9 @@ struct outcome {
 	int code;
 };
 
-static const struct cJSON *parse(struct arena *a, const char *text)
+static const struct json *parse(struct arena *a, const char *text)
 {
-	const struct cJSON *v = json_parse(a, text, strlen(text), NULL);
+	const struct json *v = json_parse(a, text, strlen(text), NULL);
 
 	assert_non_null(v);
 	return v;

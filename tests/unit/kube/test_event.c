@@ -57,7 +57,7 @@ static char *body_at(struct bed *b, const char *method, unsigned n, const char *
 {
 	const struct fake_request *q = fake_api_nth(b->api, method, EVENTS, n);
 	struct arena arena cleanup_arena;
-	const struct cJSON *v;
+	const struct json *v;
 	static char text[2048];
 
 	arena_init(&arena, 0);

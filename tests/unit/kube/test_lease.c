@@ -54,7 +54,7 @@ static void answer_status(struct fake_reply *out, int status, const char *reason
 	server.conflicts += status == 409;
 }
 
-static void set_spec(const struct cJSON *spec)
+static void set_spec(const struct json *spec)
 {
 	struct buf text;
 
@@ -69,7 +69,7 @@ static void set_spec(const struct cJSON *spec)
 static void serve(void *arg, const struct fake_request *q, struct fake_reply *out)
 {
 	struct arena arena cleanup_arena;
-	const struct cJSON *body = NULL;
+	const struct json *body = NULL;
 	char rv[16];
 
 	(void)arg;

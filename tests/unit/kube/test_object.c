@@ -12,7 +12,7 @@
 static struct object *decode(const char *text, struct err *err)
 {
 	struct arena cleanup_arena a;
-	const struct cJSON *json;
+	const struct json *json;
 
 	arena_init(&a, 0);
 	json = json_parse(&a, text, strlen(text), NULL);

@@ -19,7 +19,7 @@ static inline void thing_fill(void *obj, struct packer *p, const void *ctx)
 }
 
 /* A value of "poison" cannot be decoded. */
-static inline struct object *thing_decode(const struct cJSON *json, struct arena *scratch,
+static inline struct object *thing_decode(const struct json *json, struct arena *scratch,
                                           struct err *err)
 {
 	(void)scratch;

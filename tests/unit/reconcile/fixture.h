@@ -20,10 +20,10 @@ static inline struct mdep *read_spec(struct arena *a, const char *spec)
 	return m;
 }
 
-static inline const struct cJSON *parse_body(struct arena *a, const struct buf *b)
+static inline const struct json *parse_body(struct arena *a, const struct buf *b)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *v = json_parse(a, b->data, b->len, &err);
+	const struct json *v = json_parse(a, b->data, b->len, &err);
 
 	if (!v)
 		fail_msg("%s in %s", err.msg, b->data);
@@ -31,7 +31,7 @@ static inline const struct cJSON *parse_body(struct arena *a, const struct buf *
 }
 
 /* Compact text of a value; "-" when it is absent. */
-static inline const char *text_of(struct arena *a, const struct cJSON *v)
+static inline const char *text_of(struct arena *a, const struct json *v)
 {
 	cleanup_buf struct buf b;
 
@@ -43,16 +43,16 @@ static inline const char *text_of(struct arena *a, const struct cJSON *v)
 }
 
 /* The value is this text, ' for ". */
-static inline void assert_json(struct arena *a, const struct cJSON *v, const char *want)
+static inline void assert_json(struct arena *a, const struct json *v, const char *want)
 {
 	cleanup_free char *text = quoted(want);
 
 	assert_string_equal(text_of(a, v), text);
 }
 
-static inline const struct cJSON *named(const struct cJSON *list, const char *name)
+static inline const struct json *named(const struct json *list, const char *name)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, list)
 		if (str_eq(json_str(it, "name"), name))

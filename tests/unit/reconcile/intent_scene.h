@@ -94,9 +94,9 @@ static const struct intent *find(const struct scene *s, const char *method, cons
 	return NULL;
 }
 
-static const struct cJSON *body_of(struct scene *s, const struct intent *i)
+static const struct json *body_of(struct scene *s, const struct intent *i)
 {
-	const struct cJSON *v;
+	const struct json *v;
 
 	assert_non_null(i);
 	assert_int_equal(strlen(i->body), i->body_len);

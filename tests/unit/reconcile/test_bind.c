@@ -74,7 +74,7 @@ static void test_bind(void **state)
 	struct bed *b = *state;
 	struct mdep_operator *op = make_world(b);
 	const struct fake_request *q;
-	const struct cJSON *body;
+	const struct json *body;
 	struct arena a;
 
 	fake_api_script(b->api, "POST", PODS, &ok, 1);

@@ -6,7 +6,7 @@
 	"'model':{'name':'rec','version':'7'},'runtime':{'preset':'tensorflow-serving'},"          \
 	"'traffic':{'servicePort':8080}"
 
-static void assert_owned(struct arena *a, const struct cJSON *body)
+static void assert_owned(struct arena *a, const struct json *body)
 {
 	assert_json(a, json_path(body, "metadata", "ownerReferences", NULL),
 	            "[{'apiVersion':'serving.tidegate.io/v1alpha1','kind':'ModelDeployment',"
@@ -14,16 +14,16 @@ static void assert_owned(struct arena *a, const struct cJSON *body)
 }
 
 /* What selects must be among the labels of what is selected, or nothing ever matches. */
-static void assert_selects(const struct cJSON *selector, const struct cJSON *labels)
+static void assert_selects(const struct json *selector, const struct json *labels)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	assert_true(json_size(selector) > 0);
 	json_for_each (it, selector)
 		assert_true(str_eq(json_str(labels, json_key(it)), json_value_str(it)));
 }
 
-static const struct cJSON *replicaset(struct arena *a, const struct mdep *m, const char *zone)
+static const struct json *replicaset(struct arena *a, const struct mdep *m, const char *zone)
 {
 	cleanup_buf struct buf out;
 	struct err err = ERR_INIT;
@@ -41,7 +41,7 @@ static void test_replicaset(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(zones); i++) {
 		cleanup_arena struct arena a;
-		const struct cJSON *body, *meta, *spec, *labels;
+		const struct json *body, *meta, *spec, *labels;
 		const struct mdep *m;
 
 		arena_init(&a, 0);
@@ -90,7 +90,7 @@ static void test_selector_survives_the_user(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(templates); i++) {
 		cleanup_arena struct arena a;
-		const struct cJSON *spec;
+		const struct json *spec;
 
 		arena_init(&a, 0);
 		spec = json_get(replicaset(&a,
@@ -103,8 +103,8 @@ static void test_selector_survives_the_user(void **state)
 	}
 }
 
-static const struct cJSON *service(struct arena *a, const struct mdep *m, const char *revision,
-                                   uint64_t *hash)
+static const struct json *service(struct arena *a, const struct mdep *m, const char *revision,
+                                  uint64_t *hash)
 {
 	cleanup_buf struct buf out;
 
@@ -131,7 +131,7 @@ static void test_grpc_ports_say_so(void **state)
 		                         "'model':{'name':'rec','version':'7'},'runtime':{"
 		                         "'preset':'vllm'},'traffic':{'%s':{'name':'r'}}",
 		                         rows[i][0]));
-		const struct cJSON *ports;
+		const struct json *ports;
 		uint64_t hash;
 
 		ports = json_path(service(&a, m, NULL, &hash), "spec", "ports", NULL);
@@ -142,7 +142,7 @@ static void test_grpc_ports_say_so(void **state)
 static void test_cell_service(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *body, *spec;
+	const struct json *body, *spec;
 	const struct mdep *m;
 	uint64_t hash;
 
@@ -192,7 +192,7 @@ static void test_service_of_two_ports(void **state)
 static void test_service_of_all(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *body;
+	const struct json *body;
 	uint64_t hash;
 
 	(void)state;

@@ -81,7 +81,7 @@ static void test_condition_is_written(void **state)
 	struct bed *b = *state;
 	struct mdep_operator *op;
 	struct arena a;
-	const struct cJSON *body, *c;
+	const struct json *body, *c;
 	const struct fake_request *q;
 
 	fake_api_script(b->api, "GET", MODEL, &ok, 1);

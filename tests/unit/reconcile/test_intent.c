@@ -224,7 +224,7 @@ static void test_figures_wait_longer_than_counts(void **state)
 /* What a POST has made an apply could not take away again: ports and selectors are merged. */
 static void test_changed_service_is_patched(void **state)
 {
-	const struct cJSON *spec;
+	const struct json *spec;
 	const struct intent *i;
 	struct scene s;
 
@@ -329,7 +329,7 @@ static void test_writes_of_a_spec_are_counted(void **state)
 		struct bed *b = *state;
 		struct scene s;
 		const struct intent *x;
-		const struct cJSON *body;
+		const struct json *body;
 
 		open_scene(b, &s, SPEC);
 		set_cell(&s, s.m->revision, rows[i].want, false);
@@ -389,7 +389,7 @@ static void test_pods(void **state)
 			.meta = {.namespace = "shop", .name = "p1", .uid = "u9"}};
 		struct rollout_pod_wish wish = {.pod = &pod, .leave = rows[i].leave};
 		struct bed *b = *state;
-		const struct cJSON *meta, *notes;
+		const struct json *meta, *notes;
 		struct scene s;
 
 		open_scene(b, &s, SPEC);
@@ -682,12 +682,12 @@ static void test_driver_unavailable(void **state)
 /* --- a changed servicePort --------------------------------------------------------------- */
 
 /* A Service as a body asks for it. */
-static void obey_service(struct scene *s, const struct cJSON *body)
+static void obey_service(struct scene *s, const struct json *body)
 {
 	const char *name = json_str(json_get(body, "metadata"), "name");
 	const char *hash =
 		json_str(json_path(body, "metadata", "annotations", NULL), TG_ANN_APPLY_HASH);
-	const struct cJSON *it;
+	const struct json *it;
 	char *ports = arena_strdup(&s->a, "");
 
 	json_for_each (it, json_path(body, "spec", "ports", NULL))
@@ -706,7 +706,7 @@ static void obey_service(struct scene *s, const struct cJSON *body)
 static int obey(struct scene *s)
 {
 	const struct route *r;
-	const struct cJSON *rule;
+	const struct json *rule;
 
 	for (unsigned i = 0; i < s->got.n; i++) {
 		const struct intent *x = &s->got.v[i];

@@ -31,10 +31,10 @@ static void wait_for(struct bed *b, unsigned n)
 }
 
 /* The only condition of the n-th status that was written. */
-static const struct cJSON *condition(struct bed *b, unsigned n, struct arena *a)
+static const struct json *condition(struct bed *b, unsigned n, struct arena *a)
 {
 	const char *text = fake_api_nth(b->api, "PATCH", STATUS, n)->body;
-	const struct cJSON *body = json_parse(a, text, strlen(text), NULL);
+	const struct json *body = json_parse(a, text, strlen(text), NULL);
 
 	assert_int_equal(json_i64(json_get(body, "status"), "observedGeneration", 0), 2);
 	return json_first(json_path(body, "status", "conditions", NULL));
@@ -47,7 +47,7 @@ static void test_time_is_that_of_the_status(void **state)
 				  "'old','lastTransitionTime':'2026-01-02T03:04:05Z'}";
 	struct bed *b = *state;
 	struct mdep_operator *op = operator_new(b->loop, bed_client(b, 0), &o, NULL);
-	const struct cJSON *c;
+	const struct json *c;
 	struct arena a;
 
 	arena_init(&a, 0);

@@ -61,8 +61,7 @@ static void put_mdep(struct mdep_operator *op, const char *name, const char *tra
 #define REFUSES "{'name':'hz-a','state':'Healthy','refused':'AnotherZoneIsOut'}"
 
 /* The status that was written last. */
-static const struct cJSON *told(struct bed *b, struct mdep_operator *op, unsigned n,
-                                struct arena *a)
+static const struct json *told(struct bed *b, struct mdep_operator *op, unsigned n, struct arena *a)
 {
 	const char *text;
 
@@ -75,9 +74,9 @@ static const struct cJSON *told(struct bed *b, struct mdep_operator *op, unsigne
 }
 
 /* "Ready=True Reconciling=True ... reason" */
-static const char *conditions(const struct cJSON *status, struct arena *a)
+static const char *conditions(const struct json *status, struct arena *a)
 {
-	const struct cJSON *c;
+	const struct json *c;
 	const char *text = "", *reason = "";
 
 	json_for_each (c, json_get(status, "conditions")) {
@@ -92,7 +91,7 @@ static void test_how_far_it_is(void **state)
 {
 	struct bed *b = *state;
 	struct mdep_operator *op = leader(b);
-	const struct cJSON *s;
+	const struct json *s;
 	struct arena a;
 
 	arena_init(&a, 0);
@@ -128,7 +127,7 @@ static void test_an_end_and_a_mistake_are_told(void **state)
 {
 	struct bed *b = *state;
 	struct mdep_operator *op = leader(b);
-	const struct cJSON *s;
+	const struct json *s;
 	struct arena a;
 
 	arena_init(&a, 0);

@@ -28,7 +28,7 @@ static uint64_t hash_of(struct scene *s, const char *revision)
 
 static void test_made_beside_its_service(void **state)
 {
-	const struct cJSON *spec;
+	const struct json *spec;
 	const struct intent *x;
 	struct scene s;
 

@@ -4,7 +4,7 @@
 #define MODEL "'model':{'name':'rec','version':'7','uri':'pvc://models/rec'}"
 
 /* Template of a spec; everything lives in `a`. */
-static const struct cJSON *template_in(struct arena *a, const char *spec, const char *zone)
+static const struct json *template_in(struct arena *a, const char *spec, const char *zone)
 {
 	cleanup_buf struct buf out;
 	struct err err = ERR_INIT;
@@ -15,9 +15,9 @@ static const struct cJSON *template_in(struct arena *a, const char *spec, const 
 	return parse_body(a, &out);
 }
 
-static const struct cJSON *container(const struct cJSON *template)
+static const struct json *container(const struct json *template)
 {
-	const struct cJSON *list = json_path(template, "spec", "containers", NULL);
+	const struct json *list = json_path(template, "spec", "containers", NULL);
 
 	assert_int_equal(json_size(list), 1);
 	assert_string_equal(json_str(json_first(list), "name"), "model");
@@ -69,7 +69,7 @@ static void test_presets(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		cleanup_arena struct arena a;
-		const struct cJSON *t, *c, *probe, *spec;
+		const struct json *t, *c, *probe, *spec;
 
 		arena_init(&a, 0);
 		t = template_in(&a, arena_printf(&a, MODEL ",'runtime':{%s}", rows[i].runtime), "");
@@ -100,7 +100,7 @@ static void test_presets(void **state)
 static void test_custom_runtime(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *t, *c;
+	const struct json *t, *c;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -121,7 +121,7 @@ static void test_custom_runtime(void **state)
 static void test_config_file(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *t, *volume, *item;
+	const struct json *t, *volume, *item;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -157,7 +157,7 @@ static void test_args(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		cleanup_arena struct arena a;
-		const struct cJSON *t;
+		const struct json *t;
 
 		arena_init(&a, 0);
 		t = template_in(&a,
@@ -172,7 +172,7 @@ static void test_args(void **state)
 static void test_args_and_config_flag(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *t;
+	const struct json *t;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -191,7 +191,7 @@ static void test_long_argument(void **state)
 {
 	cleanup_arena struct arena a;
 	cleanup_free char *text = xmalloc(20001);
-	const struct cJSON *t;
+	const struct json *t;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -211,7 +211,7 @@ static void test_env_order(void **state)
 	                                    "MODEL_VERSION", "MODEL_URI", "B",    "A",
 	                                    "ZONE"};
 	cleanup_arena struct arena a;
-	const struct cJSON *env, *it;
+	const struct json *env, *it;
 	size_t n = 0;
 
 	(void)state;
@@ -232,7 +232,7 @@ static void test_env_order(void **state)
 static void test_probes(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *c;
+	const struct json *c;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -254,7 +254,7 @@ static void test_probes(void **state)
 static void test_gpus(void **state)
 {
 	cleanup_arena struct arena a;
-	const struct cJSON *t;
+	const struct json *t;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -296,7 +296,7 @@ static void test_affinity(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		cleanup_arena struct arena a;
-		const struct cJSON *required, *terms;
+		const struct json *required, *terms;
 
 		arena_init(&a, 0);
 		required = json_path(
@@ -313,7 +313,7 @@ static void test_zone_and_placement(void **state)
 {
 	static const char spec[] = MODEL ",'placement':{'policy':'Spread','maxPerNode':3}";
 	cleanup_arena struct arena a;
-	const struct cJSON *t, *labels, *notes;
+	const struct json *t, *labels, *notes;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -349,7 +349,7 @@ static void test_user_template(void **state)
 		      "'volumeMounts':[{'name':'models','mountPath':'/models'}]},"
 		      "{'name':'log','image':'l:1'}]}}";
 	cleanup_arena struct arena a;
-	const struct cJSON *t, *spec_json, *model;
+	const struct json *t, *spec_json, *model;
 
 	(void)state;
 	arena_init(&a, 0);

@@ -94,8 +94,8 @@ static void wait_for(struct bed *b, const char *method, const char *path, unsign
 static void sent_vote(struct bed *b, unsigned i, struct arena *a, struct vote *v)
 {
 	const struct fake_request *q = fake_api_nth(b->api, "PATCH", OURS, i);
-	const struct cJSON *body = json_parse(a, q->body, strlen(q->body), NULL);
-	const struct cJSON *meta = json_get(body, "metadata");
+	const struct json *body = json_parse(a, q->body, strlen(q->body), NULL);
+	const struct json *meta = json_get(body, "metadata");
 	const char *text = json_str(json_get(meta, "annotations"), "serving.tidegate.io/votes");
 
 	assert_string_equal(json_str(body, "kind"), "Lease");

@@ -246,10 +246,10 @@ static void test_4424_a_weight_never_exceeds_100(void **state)
 /* --- autoscalers ------------------------------------------------------------------------- */
 
 /* What `scale` tells an autoscaler, as the API server would read it. */
-static const struct cJSON *scale_of(const struct world *w, struct arena *a)
+static const struct json *scale_of(const struct world *w, struct arena *a)
 {
 	struct err err = ERR_INIT;
-	const struct cJSON *json = json_parse(a, w->stored, strlen(w->stored), &err);
+	const struct json *json = json_parse(a, w->stored, strlen(w->stored), &err);
 
 	return json_get(json, "status");
 }
@@ -258,7 +258,7 @@ static const struct cJSON *scale_of(const struct world *w, struct arena *a)
  */
 static void test_2857_hpa_measures_stable_pods_only(void **state)
 {
-	const struct cJSON *status;
+	const struct json *status;
 	struct world w;
 	struct arena a;
 

@@ -85,7 +85,7 @@ static bool write_status(struct world *w)
 {
 	struct arena *a = &w->status_arena[w->status_turn ^ 1];
 	struct err err = ERR_INIT;
-	const struct cJSON *json;
+	const struct json *json;
 	struct buf b;
 
 	buf_init(&b, 1 << 20);

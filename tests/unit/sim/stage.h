@@ -176,7 +176,7 @@ static inline void run(int64_t ms)
 	}
 }
 
-static inline const struct cJSON *status_of(unsigned model)
+static inline const struct json *status_of(unsigned model)
 {
 	char name[16];
 	const struct sim_object *o;
@@ -186,9 +186,9 @@ static inline const struct cJSON *status_of(unsigned model)
 	return json_get(o->json, "status");
 }
 
-static inline const struct cJSON *zone_record(unsigned model, const char *zone)
+static inline const struct json *zone_record(unsigned model, const char *zone)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_get(status_of(model), "zones"))
 		if (str_eq(json_str(it, "name"), zone))

@@ -30,7 +30,7 @@ static void on_wrong(void *arg, const char *path, const char *message)
 static bool read_world(struct read *r, const char *yaml)
 {
 	cleanup_buf struct buf json;
-	const struct cJSON *tree;
+	const struct json *tree;
 
 	*r = (struct read){.told = ""};
 	arena_init(&r->arena, 16384);

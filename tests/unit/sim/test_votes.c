@@ -67,7 +67,7 @@ static struct sim_object *mdep(void)
 
 static const char *zone_state(int z)
 {
-	const struct cJSON *it;
+	const struct json *it;
 
 	json_for_each (it, json_path(mdep()->json, "status", "zones", NULL))
 		if (str_eq(json_str(it, "name"), names[z]))

@@ -28,11 +28,11 @@ static inline char *unquote(struct arena *a, const char *text)
 	return s;
 }
 
-static inline const struct cJSON *json_of(struct arena *a, const char *text)
+static inline const struct json *json_of(struct arena *a, const char *text)
 {
 	struct err err = ERR_INIT;
 	const char *s = unquote(a, text);
-	const struct cJSON *v = json_parse(a, s, strlen(s), &err);
+	const struct json *v = json_parse(a, s, strlen(s), &err);
 
 	if (!v)
 		fail_msg("%s in %s", err.msg, s);
@@ -99,7 +99,7 @@ static inline struct traffic_edit edit_of(const struct traffic_wish *w,
 	return e;
 }
 
-static inline const char *text_of(struct arena *a, const struct cJSON *v)
+static inline const char *text_of(struct arena *a, const struct json *v)
 {
 	cleanup_buf struct buf b;
 
@@ -111,15 +111,15 @@ static inline const char *text_of(struct arena *a, const struct cJSON *v)
 }
 
 /* The value is this text, ' for ". */
-static inline void assert_value(struct arena *a, const struct cJSON *v, const char *want)
+static inline void assert_value(struct arena *a, const struct json *v, const char *want)
 {
 	assert_string_equal(text_of(a, v), unquote(a, want));
 }
 
 /* spec of a patch of the user's object, which is guarded. */
-static inline const struct cJSON *patched(struct arena *a, const struct traffic_edit *e)
+static inline const struct json *patched(struct arena *a, const struct traffic_edit *e)
 {
-	const struct cJSON *json;
+	const struct json *json;
 
 	assert_int_equal(e->how, TRAFFIC_PATCH);
 	json = json_parse(a, e->body, strlen(e->body), NULL);
@@ -128,7 +128,7 @@ static inline const struct cJSON *patched(struct arena *a, const struct traffic_
 	return json_get(json, "spec");
 }
 
-static inline const struct cJSON *applied(struct arena *a, const struct traffic_edit *e)
+static inline const struct json *applied(struct arena *a, const struct traffic_edit *e)
 {
 	assert_int_equal(e->how, TRAFFIC_APPLY);
 	return json_parse(a, e->body, strlen(e->body), NULL);

@@ -84,7 +84,7 @@ static void test_dialects(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
 		struct scene s;
 		struct traffic_edit e;
-		const struct cJSON *json;
+		const struct json *json;
 
 		open_scene(&s, dialects[i].traffic, dialects[i].step, fifth, 2);
 		e = edit_of(&s.w, &s.v, &s.a);

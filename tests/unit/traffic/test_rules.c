@@ -153,9 +153,9 @@ static void test_lists(void **state)
 		if (!rows[i].list) {
 			assert_int_equal(e.how, TRAFFIC_KEEP);
 		} else {
-			const struct cJSON *spec =
+			const struct json *spec =
 				rows[i].spec ? patched(&a, &e) : json_get(applied(&a, &e), "spec");
-			const struct cJSON *got = json_get(spec, list);
+			const struct json *got = json_get(spec, list);
 			struct route *now = route_with(&a, "r", "{}");
 
 			assert_value(&a, got, rows[i].list);
@@ -220,7 +220,7 @@ static void test_head_of_ours(void **state)
 	struct traffic_view v = {NULL};
 	struct traffic_wish w;
 	struct traffic_edit e;
-	const struct cJSON *json;
+	const struct json *json;
 
 	(void)state;
 	arena_init(&a, 0);
@@ -274,7 +274,7 @@ static void test_audiences(void **state)
 		struct traffic_view v = {NULL};
 		struct traffic_wish w;
 		struct traffic_edit e;
-		const struct cJSON *rule;
+		const struct json *rule;
 
 		arena_init(&a, 0);
 		w = wish_of(mdep_with(&a, HTTP_OURS,

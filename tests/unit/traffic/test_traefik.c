@@ -34,7 +34,7 @@ static void open_scene(struct scene *s, const char *step, const struct mdep_weig
 	s->w = wish_of(mdep_with(&s->a, TRAEFIK, step), weights, n);
 }
 
-static const struct cJSON *spec_of(struct scene *s, const struct route *r)
+static const struct json *spec_of(struct scene *s, const struct route *r)
 {
 	return json_parse(&s->a, r->spec_json, strlen(r->spec_json), NULL);
 }
@@ -42,9 +42,9 @@ static const struct cJSON *spec_of(struct scene *s, const struct route *r)
 /* Traefik drops all requests to an object that refers to one that is not there. */
 static void check_references(struct scene *s)
 {
-	const struct cJSON *mirroring =
+	const struct json *mirroring =
 		s->v.route ? json_get(spec_of(s, s->v.route), "mirroring") : NULL;
-	const struct cJSON *mirror = json_first(json_get(mirroring, "mirrors"));
+	const struct json *mirror = json_first(json_get(mirroring, "mirrors"));
 
 	if (!mirroring)
 		return;
@@ -78,7 +78,7 @@ static bool pass(struct scene *s)
 		assert_ptr_equal(e.gone, *slot);
 		*slot = NULL;
 	} else {
-		const struct cJSON *body = applied(&s->a, &e);
+		const struct json *body = applied(&s->a, &e);
 
 		assert_string_equal(json_str(json_get(body, "metadata"), "name"), e.name);
 		assert_int_equal(json_size(json_path(body, "metadata", "ownerReferences", NULL)),
