@@ -104,10 +104,10 @@ static void note_moment(struct pass *p, const struct intent *i, const struct err
 	if (!may_be_done(err))
 		return;
 	if (i->front)
-		ks->front_written_ms = clock_wall_ms();
+		ks->front_written_ms = clock_mono_ms();
 	if (i->class == INTENT_TRAFFIC) {
-		ks->route_written_ms = clock_wall_ms();
-		observer_route_changed(p->op->observer, p->key, ks->route_written_ms);
+		ks->route_written_ms = clock_mono_ms();
+		observer_route_changed(p->op->observer, p->key, clock_wall_ms());
 	}
 }
 

@@ -54,8 +54,8 @@ struct key_state {
 	 */
 	char (*floor)[RV_MAX];
 	int64_t floor_ms;         /* monotonic, of the newest write */
-	int64_t route_written_ms; /* wall, of the last change of the route that may be done */
-	int64_t front_written_ms; /* wall, of the last such change of the Service "<name>" */
+	int64_t route_written_ms; /* monotonic, of the last change of the route that may be done */
+	int64_t front_written_ms; /* monotonic, of the last such change of the Service "<name>" */
 	uint64_t route_want;      /* what the last answered write of the route wanted */
 	uint64_t route_kept;      /* hash of a wish and a route that agree; 0 = of none */
 	int64_t status_ms;        /* monotonic, of the last status write */

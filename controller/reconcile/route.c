@@ -1,6 +1,7 @@
 /* Caches of routes, which are there for who asks for them, and what a driver sees of them. */
 #include "internal.h"
 
+#include "tidegate/base/clock.h"
 #include "tidegate/base/str.h"
 #include "tidegate/traffic/driver.h"
 
@@ -79,6 +80,12 @@ static int plain_port(const struct service *s)
 	return 0;
 }
 
+/* A clock that was set since must not make a gateway's time to follow shorter or longer. */
+static int64_t on_wall(int64_t mono_ms, int64_t now_ms)
+{
+	return mono_ms ? now_ms - (clock_mono_ms() - mono_ms) : 0;
+}
+
 void route_view(const struct mdep_operator *op, const struct mdep *m, const struct key_state *ks,
                 int64_t now_ms, struct traffic_view *out)
 {
@@ -88,8 +95,8 @@ void route_view(const struct mdep_operator *op, const struct mdep *m, const stru
 		&op->stores[CACHE_SERVICE], m->meta.namespace, m->meta.name);
 
 	*out = (struct traffic_view){.now_ms = now_ms,
-	                             .written_ms = ks->route_written_ms,
-	                             .front_ms = ks->front_written_ms,
+	                             .written_ms = on_wall(ks->route_written_ms, now_ms),
+	                             .front_ms = on_wall(ks->front_written_ms, now_ms),
 	                             .front = front ? front->revision : NULL,
 	                             .front_port = plain_port(front)};
 	if (cache == CACHES)

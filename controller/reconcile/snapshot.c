@@ -113,7 +113,7 @@ void snapshot_build(struct mdep_operator *op, const struct mdep *m, struct key_s
 	if (driver) {
 		route_view(op, m, ks, now_ms, &view);
 		driver->observe(m, &view, out->cells, out->ncells, a, &out->traffic);
-		out->traffic.written_ms = ks->route_written_ms;
+		out->traffic.written_ms = view.written_ms;
 	}
 	out->traffic.canary_requests = out->traffic.total_requests = -1;
 	observer_read(op->observer, m->meta.key, a, policy, out);

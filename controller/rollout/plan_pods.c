@@ -448,12 +448,22 @@ static bool is_refuge(const struct planner *p, const struct cell_view *c)
 	       str_eq(c->revision, p->m->revision);
 }
 
+/* They went out of service while no replicas were wanted: the zone cannot return without them. */
+static void call_back(struct planner *p, const struct cell_view *c)
+{
+	for (unsigned j = 0; c->track != TRACK_STRAY && j < c->npods; j++)
+		if (out_of_service(&c->pods[j]))
+			wish_pod(p, c->pods[j].pod, false);
+}
+
 static void wish_cell(struct planner *p, const struct cell_view *c)
 {
 	int deletable, replicas;
 
-	if (c->out && (p->m->replicas > 0 || !c->cell))
+	if (c->out && (p->m->replicas > 0 || !c->cell)) {
+		call_back(p, c);
 		return;
+	}
 	deletable = wish_pods(p, c);
 	replicas = c->count - deletable;
 	if (c->count <= c->goal)

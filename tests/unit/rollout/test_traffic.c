@@ -478,6 +478,39 @@ static void test_replicas_0_empties_a_zone_that_was_left(void **state)
 	world_release(&w);
 }
 
+static int serving_in(const struct world *w, const char *zone)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		n += w->pods[i].used && pod_is_in_service(&w->pods[i].pod) &&
+		     str_eq(w->cells[w->pods[i].cell].zone, zone);
+	return n;
+}
+
+/* The order to have no pods is taken back when they are out of service and still there. */
+static void test_pods_of_a_left_zone_come_back_into_service(void **state)
+{
+	struct mdep_zone_status out = {.name = "z0", .reason = ""};
+	struct world w;
+
+	(void)state;
+	zoned(&w, 6, 3);
+	zone_becomes(&w, &out, ZONE_EVACUATED, 0);
+	w.m.replicas = 0;
+	world_touch(&w);
+	world_run(&w, 1000);
+	assert_int_equal(serving_in(&w, "z0"), 0);
+	assert_int_equal(pods_in(&w, "z0"), 2);
+	w.m.replicas = 6;
+	world_touch(&w);
+	world_run(&w, 60000);
+	assert_int_equal(serving_in(&w, "z0"), 2);
+	zone_becomes(&w, &out, ZONE_HEALTHY, 100);
+	assert_true(cell_share(&w, OLD, "z0") > 0);
+	world_release(&w);
+}
+
 /* From its first release in z0 on, into the next one, when z0 is left. */
 static void leave_z0_in_mid_release(struct world *w)
 {
@@ -548,6 +581,7 @@ int main(void)
 		cmocka_unit_test(test_zones_that_are_all_renamed_do_not_strand_stable),
 		cmocka_unit_test(test_a_standby_zone_serves_while_another_is_out),
 		cmocka_unit_test(test_replicas_0_empties_a_zone_that_was_left),
+		cmocka_unit_test(test_pods_of_a_left_zone_come_back_into_service),
 		cmocka_unit_test(test_a_standby_zone_serves_the_stable_revision_in_mid_release),
 		cmocka_unit_test(test_a_zone_without_pods_can_be_gone_to_in_mid_release),
 	};
