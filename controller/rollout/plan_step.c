@@ -212,22 +212,18 @@ static bool arrive(struct planner *p)
 	return true;
 }
 
-#define ONE_LOOK_MS 1000 /* both ages are read one after the other */
+#define ONE_LOOK_MS 1000 /* what is read or begun one after the other */
 
-/* Since when users have been on the step: its weight is set before it is reached. */
-static int64_t users_since_ms(const struct mdep_status *st)
-{
-	bool set_first = st->weight > 0 && st->weight_set_ms < st->step_reached_ms;
-
-	return set_first ? st->weight_set_ms : st->step_reached_ms;
-}
-
-/* Of a judge that began in mid-step: another leader's silence may be as old as the step. */
+/*
+ * Of a judge that began in mid-step: another leader's silence may be as old as the step, which
+ * users come to before it is reached. A release's first one begins with its first step.
+ */
 static bool has_heard_nothing(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return j->began_ms > users_since_ms(p->st) && j->since_data_ms + ONE_LOOK_MS >= j->age_ms;
+	return j->began_ms > p->st->step_started_ms + ONE_LOOK_MS &&
+	       j->since_data_ms + ONE_LOOK_MS >= j->age_ms;
 }
 
 /* Real users are on the step, and without data it is not to end. */
