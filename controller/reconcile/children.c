@@ -147,6 +147,19 @@ static void write_ports(struct json_writer *w, const struct mdep *m, int target,
 	jw_end_array(w);
 }
 
+/* Metadata of an object that is compared by the hash of its text. */
+static void write_sealed_meta(struct json_writer *w, const struct mdep *m, const char *name,
+                              const char *revision, const char *zone)
+{
+	jw_object(w, "metadata");
+	jw_str(w, "name", name);
+	jw_str(w, "namespace", str_nonempty(m->meta.namespace));
+	write_labels(w, "labels", m, revision, zone);
+	write_hash(w);
+	mdep_owner_write(w, m);
+	jw_end_object(w);
+}
+
 static int write_service_body(const struct mdep *m, const char *name, const char *revision,
                               const char *zone, int port, const struct child_ports *ports,
                               struct buf *out)
@@ -157,13 +170,7 @@ static int write_service_body(const struct mdep *m, const char *name, const char
 	jw_object(&w, NULL);
 	jw_str(&w, "apiVersion", "v1");
 	jw_str(&w, "kind", "Service");
-	jw_object(&w, "metadata");
-	jw_str(&w, "name", name);
-	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
-	write_labels(&w, "labels", m, revision, zone);
-	write_hash(&w);
-	mdep_owner_write(&w, m);
-	jw_end_object(&w);
+	write_sealed_meta(&w, m, name, revision, zone);
 	jw_object(&w, "spec");
 	write_selector(&w, "selector", m, revision, zone, true);
 	write_ports(&w, m, port, ports);
@@ -300,13 +307,7 @@ int child_slow_start(const struct mdep *m, const char *revision, const char *zon
 	jw_object(&w, NULL);
 	jw_str(&w, "apiVersion", "networking.istio.io/v1");
 	jw_str(&w, "kind", "DestinationRule");
-	jw_object(&w, "metadata");
-	jw_str(&w, "name", name);
-	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
-	write_labels(&w, "labels", m, revision, zone);
-	write_hash(&w);
-	mdep_owner_write(&w, m);
-	jw_end_object(&w);
+	write_sealed_meta(&w, m, name, revision, zone);
 	jw_object(&w, "spec");
 	jw_strf(&w, "host", GATEWAY_SERVICE_HOST, name, m->meta.namespace);
 	write_warmup(&w, m);
@@ -328,13 +329,7 @@ static int write_budget_body(const struct mdep *m, struct buf *out)
 	jw_object(&w, NULL);
 	jw_str(&w, "apiVersion", "policy/v1");
 	jw_str(&w, "kind", "PodDisruptionBudget");
-	jw_object(&w, "metadata");
-	jw_str(&w, "name", m->meta.name);
-	jw_str(&w, "namespace", str_nonempty(m->meta.namespace));
-	write_labels(&w, "labels", m, NULL, NULL);
-	write_hash(&w);
-	mdep_owner_write(&w, m);
-	jw_end_object(&w);
+	write_sealed_meta(&w, m, m->meta.name, NULL, NULL);
 	jw_object(&w, "spec");
 	jw_i64(&w, "minAvailable", mdep_budget_min(m));
 	/* A pod that serves nothing yet, or hangs, never holds up a drain. */
