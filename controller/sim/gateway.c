@@ -546,10 +546,11 @@ static unsigned version_of(const struct world *w, const struct sim_object *route
 static void tick_route(struct world *w, struct sim_object *route, int64_t *next)
 {
 	struct sim_attached *a = &route->world;
+	unsigned version = version_of(w, route);
 	int64_t now = clock_mono_ms();
 
-	if (a->seen != version_of(w, route)) {
-		a->seen = version_of(w, route);
+	if (a->seen != version) {
+		a->seen = version;
 		a->due_ms = now + world_draw(w, 0, TAKE_OVER_MAX_MS);
 	}
 	if (a->in_force == a->seen)

@@ -37,16 +37,9 @@ static bool asks_for(const struct run *r, int64_t step, unsigned what)
 /* What no step can ask the driver for. */
 static unsigned lacks(enum mdep_traffic driver)
 {
-	switch (driver) {
-	case TRAFFIC_NONE:
-		return AUDIENCE | MIRROR;
-	case TRAFFIC_INGRESS:
-		return MIRROR;
-	case TRAFFIC_TRAEFIK:
-		return AUDIENCE;
-	default:
-		return 0;
-	}
+	unsigned can = mdep_traffic_can(&(struct mdep){.traffic = driver});
+
+	return (can & TRAFFIC_CAN_HEADER ? 0 : AUDIENCE) | (can & TRAFFIC_CAN_MIRROR ? 0 : MIRROR);
 }
 
 static bool can(enum mdep_traffic driver, unsigned list)

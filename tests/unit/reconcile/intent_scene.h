@@ -4,8 +4,8 @@
 
 #include "../kube/client_bed.c"
 
-#include "../../../controller/reconcile/internal.h"
 #include "fixture.h"
+#include "put.h"
 
 #define SPEC "'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'}"
 
@@ -19,17 +19,6 @@ struct scene {
 	unsigned crowd;
 	struct intents got;
 };
-
-static void put(struct mdep_operator *op, enum cache cache, const struct object_kind *kind,
-                const char *text)
-{
-	struct err err = ERR_INIT;
-	struct object *o = decode_text(kind, text, &err);
-
-	if (!o)
-		fail_msg("%s", err.msg);
-	store_put(&op->stores[cache], o);
-}
 
 /* As the spec wants it: the other tests are not about it. */
 static void put_budget(struct scene *s)

@@ -1,24 +1,12 @@
 /* The readiness gate: which pods are asked, and what is written of the answer. */
 #include "../kube/client_bed.c"
 
-#include "../../../controller/reconcile/internal.h"
-#include "../api/fixture.h"
+#include "put.h"
 
 #define STATUS "/api/v1/namespaces/shop/pods/p1/status"
 #define MODEL  "/v2/models/rec/versions/7/ready"
 
 static const struct fake_reply ok = OK;
-
-static void put(struct mdep_operator *op, enum cache cache, const struct object_kind *kind,
-                const char *text)
-{
-	struct err err = ERR_INIT;
-	struct object *o = decode_text(kind, text, &err);
-
-	if (!o)
-		fail_msg("%s", err.msg);
-	store_put(&op->stores[cache], o);
-}
 
 static void put_mdep(struct bed *b, struct mdep_operator *op)
 {

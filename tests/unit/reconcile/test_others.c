@@ -1,8 +1,8 @@
 /* Living with what others made: names that are taken, and routes that are given back. */
 #include "../kube/client_bed.c"
 
-#include "../../../controller/reconcile/internal.h"
 #include "fixture.h"
+#include "put.h"
 
 #define KEY      "shop/ranker"
 #define SERVICES "/api/v1/namespaces/shop/services"
@@ -34,17 +34,6 @@ static struct mdep_operator *make_operator(struct bed *b)
 
 	assert_non_null(op);
 	return op;
-}
-
-static void put(struct mdep_operator *op, enum cache cache, const struct object_kind *kind,
-                const char *text)
-{
-	struct err err = ERR_INIT;
-	struct object *o = decode_text(kind, text, &err);
-
-	if (!o)
-		fail_msg("%s", err.msg);
-	store_put(&op->stores[cache], o);
 }
 
 /* One POST that is answered by 409. */
