@@ -9,10 +9,4 @@ WORLD_STEPS='[{audience: {headers: [{name: x-gray, exact: "1"}]}, approval: Requ
 # shellcheck source=/dev/null
 . "$BED_TREE/tests/mesh/lib/mesh.sh"
 
-start
-release 2
-sees_its_audience 2
-copied_and_promoted 2
-world_stop_load
-[ "$failed" -eq 0 ] || mesh_evidence
-finish
+a_release_and_no_more

@@ -73,10 +73,4 @@ served_by() {
 	echo "$n"
 }
 
-start
-release 2
-sees_its_audience 2
-copied_and_promoted 2
-world_stop_load
-[ "$failed" -eq 0 ] || mesh_evidence
-finish
+a_release_and_no_more

@@ -96,6 +96,4 @@ an_aborted_version
 a_bad_version
 dark 2 $FAILOVER_TRAFFIC_MS
 light 2
-world_stop_load
-[ "$failed" -eq 0 ] || mesh_evidence
-finish
+ended

@@ -49,6 +49,21 @@ half_of() {
 	between "answers of version $1, of $sent" $(($(answers_of "$1") - before)) $((sent * 40 / 100)) $((sent * 60 / 100))
 }
 
+# From its audience on, through copies and weights.
+a_release_and_no_more() {
+	start
+	release 2
+	sees_its_audience 2
+	copied_and_promoted 2
+	ended
+}
+
+ended() {
+	world_stop_load
+	[ "$failed" -eq 0 ] || mesh_evidence
+	finish
+}
+
 mesh_evidence() {
 	e2e_evidence
 	kubectl get virtualservice,destinationrule,httproute,grpcroute -n shop -o yaml | grep -v managedFields | tail -n 80
