@@ -6,20 +6,33 @@
 
 #include "tidegate/base/alloc.h"
 
-#define ARENA_ALIGN         16
 #define ARENA_DEFAULT_BLOCK 4096
 
 struct arena_block {
 	struct arena_block *next;
-	size_t cap, used;
-	_Alignas(ARENA_ALIGN) unsigned char mem[];
+	size_t cap;
+	_Alignas(ARENA_ALIGN) char mem[];
 };
+
+/* Blocks are whole units, so that what is left of one always is, too. */
+static size_t whole_units(size_t n)
+{
+	if (n > SIZE_MAX / 2)
+		abort();
+	return n ? (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1) : ARENA_ALIGN;
+}
 
 void arena_init(struct arena *a, size_t block_size)
 {
-	a->head = NULL;
-	a->block_size = block_size ? block_size : ARENA_DEFAULT_BLOCK;
-	a->used = 0;
+	*a = (struct arena){.block_size =
+	                            whole_units(block_size ? block_size : ARENA_DEFAULT_BLOCK)};
+}
+
+static void begin_block(struct arena *a, struct arena_block *b)
+{
+	a->head = b;
+	a->free = b ? b->mem : NULL;
+	a->end = b ? b->mem + b->cap : NULL;
 }
 
 /*
@@ -71,7 +84,7 @@ static void free_chain(struct arena_block *b)
 void arena_release(struct arena *a)
 {
 	free_chain(a->head);
-	a->head = NULL;
+	begin_block(a, NULL);
 	a->used = 0;
 }
 
@@ -88,11 +101,9 @@ void arena_reset(struct arena *a)
 			free_block(b);
 		b = next;
 	}
-	if (keep) {
+	if (keep)
 		keep->next = NULL;
-		keep->used = 0;
-	}
-	a->head = keep;
+	begin_block(a, keep);
 	a->used = 0;
 }
 
@@ -107,60 +118,34 @@ static struct arena_block *new_block(size_t cap)
 	} else {
 		b = xmalloc(sizeof(*b) + cap);
 	}
-	b->next = NULL;
 	b->cap = cap;
-	b->used = 0;
 	return b;
 }
 
-/* A block with room for n bytes. */
-static struct arena_block *block_for(struct arena *a, size_t n)
+/* A block of its own, behind the head, whose free rest is still good for small ones. */
+static void *take_apart(struct arena *a, size_t n)
 {
-	struct arena_block *b = a->head;
+	struct arena_block *b = new_block(n);
 
-	if (b && n <= b->cap - b->used)
-		return b;
-	if (n <= a->block_size) {
-		b = new_block(a->block_size);
-		b->next = a->head;
-		a->head = b;
-		return b;
-	}
-	/* A block of its own, behind the head, whose free rest is still good for small ones. */
-	b = new_block(n);
-	if (a->head) {
-		b->next = a->head->next;
-		a->head->next = b;
-	} else {
-		a->head = b;
-	}
-	return b;
+	b->next = a->head->next;
+	a->head->next = b;
+	a->used += n;
+	return b->mem;
 }
 
-static size_t padded(size_t n)
-{
-	if (n > SIZE_MAX / 2)
-		abort();
-	return n ? (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1) : ARENA_ALIGN;
-}
-
-/* Not cleared: for what is written at once. */
-static void *take(struct arena *a, size_t n)
+void *arena_grow(struct arena *a, size_t n)
 {
 	struct arena_block *b;
-	void *p;
 
-	n = padded(n);
-	b = block_for(a, n);
-	p = b->mem + b->used;
-	b->used += n;
-	a->used += n;
-	return p;
-}
-
-void *arena_alloc(struct arena *a, size_t n)
-{
-	return memset(take(a, n), 0, n);
+	n = whole_units(n);
+	if (n > a->block_size && a->head)
+		return take_apart(a, n);
+	if (n > (size_t)(a->end - a->free)) {
+		b = new_block(n > a->block_size ? n : a->block_size);
+		b->next = a->head;
+		begin_block(a, b);
+	}
+	return arena_take(a, n);
 }
 
 void *arena_array(struct arena *a, size_t n, size_t size)
@@ -180,7 +165,7 @@ char *arena_strdup(struct arena *a, const char *s)
 char *arena_strndup(struct arena *a, const char *s, size_t n)
 {
 	size_t len = strnlen(s, n);
-	char *p = take(a, len + 1);
+	char *p = arena_take(a, len + 1);
 
 	p[len] = '\0';
 	return memcpy(p, s, len);
@@ -188,7 +173,7 @@ char *arena_strndup(struct arena *a, const char *s, size_t n)
 
 char *arena_memdup(struct arena *a, const void *p, size_t n)
 {
-	char *copy = take(a, n + 1);
+	char *copy = arena_take(a, n + 1);
 
 	copy[n] = '\0';
 	return n ? memcpy(copy, p, n) : copy;
@@ -205,7 +190,7 @@ char *arena_concat(struct arena *a, const char *first, ...)
 	for (s = first; s; s = va_arg(ap, const char *))
 		len += strlen(s);
 	va_end(ap);
-	p = out = take(a, len + 1);
+	p = out = arena_take(a, len + 1);
 	va_start(ap, first);
 	for (s = first; s; s = va_arg(ap, const char *), p += n) {
 		n = strlen(s);
@@ -219,20 +204,19 @@ char *arena_concat(struct arena *a, const char *first, ...)
 /* Most texts fit into what is left of the block; only others are formatted twice. */
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
-	struct arena_block *b = a->head;
-	size_t room = b ? b->cap - b->used : 0;
+	size_t room = (size_t)(a->end - a->free);
 	va_list ap;
 	char *p;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(room ? (char *)b->mem + b->used : NULL, room, fmt, ap);
+	n = vsnprintf(room ? a->free : NULL, room, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		abort();
-	if (room && padded((size_t)n + 1) <= room)
-		return take(a, (size_t)n + 1);
-	p = take(a, (size_t)n + 1);
+	p = arena_take(a, (size_t)n + 1);
+	if ((size_t)n < room)
+		return p;
 	va_start(ap, fmt);
 	vsnprintf(p, (size_t)n + 1, fmt, ap);
 	va_end(ap);

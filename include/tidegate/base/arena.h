@@ -9,11 +9,15 @@
 #define TIDEGATE_BASE_ARENA_H
 
 #include <stddef.h>
+#include <string.h>
+
+#define ARENA_ALIGN 16
 
 struct arena_block;
 
 struct arena {
 	struct arena_block *head;
+	char *free, *end; /* what is left of it */
 	size_t block_size;
 	size_t used; /* bytes handed out since the last reset */
 };
@@ -23,8 +27,25 @@ void arena_init(struct arena *a, size_t block_size);
 void arena_release(struct arena *a);
 /* Forgets everything; keeps one block for the next round. */
 void arena_reset(struct arena *a);
-/* 16-byte aligned, zeroed. n may be 0. */
-void *arena_alloc(struct arena *a, size_t n) __attribute__((returns_nonnull));
+/* For arena_take(): there is not room enough yet. */
+void *arena_grow(struct arena *a, size_t n) __attribute__((returns_nonnull));
+/* 16-byte aligned, not cleared: for what is written at once. n may be 0. */
+static inline __attribute__((returns_nonnull)) void *arena_take(struct arena *a, size_t n)
+{
+	char *p = a->free;
+
+	if (!n || n > (size_t)(a->end - p))
+		return arena_grow(a, n);
+	n = (n + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	a->free += n;
+	a->used += n;
+	return p;
+}
+/* The same, zeroed. */
+static inline __attribute__((returns_nonnull)) void *arena_alloc(struct arena *a, size_t n)
+{
+	return memset(arena_take(a, n), 0, n);
+}
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s); /* NULL stays NULL */
 char *arena_strndup(struct arena *a, const char *s, size_t n);
