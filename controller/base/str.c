@@ -7,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 bool str_empty(const char *s)
 {
@@ -340,6 +343,20 @@ static inline uint64_t special_bytes(uint64_t w)
 	       zero_bytes(w ^ EACH_BYTE('\\')) | zero_bytes(w ^ EACH_BYTE(0x7f));
 }
 
+#ifdef __SSE2__
+/* One bit for each of 16 bytes: it is not plain. Bytes beyond ASCII count as negative. */
+static inline unsigned special_of_16(const char *s)
+{
+	__m128i v = _mm_loadu_si128((const __m128i_u *)s);
+	__m128i plain = _mm_cmpgt_epi8(v, _mm_set1_epi8(' ' - 1));
+	__m128i others = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+	                              _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
+	                                           _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+
+	return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(others, plain)) ^ 0xffff;
+}
+#endif
+
 size_t str_plain_run(const char *s, size_t n)
 {
 	static const bool plain[256] = {
@@ -347,6 +364,13 @@ size_t str_plain_run(const char *s, size_t n)
 	size_t i = 0;
 	uint64_t w, special;
 
+#ifdef __SSE2__
+	for (; n - i >= 16; i += 16) {
+		special = special_of_16(s + i);
+		if (special)
+			return i + (size_t)__builtin_ctzll(special);
+	}
+#endif
 	for (; n - i >= sizeof(w); i += sizeof(w)) {
 		memcpy(&w, s + i, sizeof(w));
 		special = special_bytes(le64toh(w));
@@ -360,13 +384,12 @@ size_t str_plain_run(const char *s, size_t n)
 
 size_t str_utf8_next(const char *s, size_t n, uint32_t *cp)
 {
-	/* First byte, its data bits, smallest code point that needs this length. */
+	/* By length: first byte, its data bits, smallest code point that needs so many. */
 	static const struct {
 		unsigned char mask, lead, bits;
 		uint32_t min;
 	} forms[] = {
-		{0x80, 0x00, 0x7f, 0},
-		{0xe0, 0xc0, 0x1f, 0x80},
+		[2] = {0xe0, 0xc0, 0x1f, 0x80},
 		{0xf0, 0xe0, 0x0f, 0x800},
 		{0xf8, 0xf0, 0x07, 0x10000},
 	};
@@ -376,18 +399,22 @@ size_t str_utf8_next(const char *s, size_t n, uint32_t *cp)
 
 	if (!n)
 		return 0;
-	for (len = 1; len <= 4; len++)
-		if ((p[0] & forms[len - 1].mask) == forms[len - 1].lead)
+	if (p[0] < 0x80) {
+		*cp = p[0];
+		return 1;
+	}
+	for (len = 2; len <= 4; len++)
+		if ((p[0] & forms[len].mask) == forms[len].lead)
 			break;
 	if (len > 4 || len > n)
 		return 0;
-	v = p[0] & forms[len - 1].bits;
+	v = p[0] & forms[len].bits;
 	for (i = 1; i < len; i++) {
 		if ((p[i] & 0xc0) != 0x80)
 			return 0;
 		v = v << 6 | (p[i] & 0x3f);
 	}
-	if (v < forms[len - 1].min || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
+	if (v < forms[len].min || v > 0x10ffff || (v >= 0xd800 && v <= 0xdfff))
 		return 0;
 	*cp = v;
 	return len;
