@@ -20,7 +20,8 @@ struct json {
 	char *key;                 /* NULL: not a member */
 	char *text;                /* of a string; of a number that a double may not hold */
 	double number;
-	enum json_type type;
+	unsigned key_len, text_len; /* text_len: of a string */
+	unsigned char type;         /* enum json_type */
 	/* All of it stands for itself when it is written again (str_plain_run()); false: not known.
 	 */
 	bool plain_key, plain_text;

@@ -4,7 +4,7 @@
  * so that nothing that is cut is read again. \u0000 becomes U+FFFD, as other invalid code points do
  * in Go, and the text of a number that a double may not hold is kept.
  */
-#include <ctype.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +30,13 @@ struct parse {
 	bool dropped; /* it was found */
 };
 
+/* One that was read. */
+struct string {
+	char *text;
+	unsigned len;
+	bool plain; /* it stands for itself */
+};
+
 static bool refuse(struct parse *c, const char *problem)
 {
 	if (!c->problem)
@@ -37,9 +44,20 @@ static bool refuse(struct parse *c, const char *problem)
 	return false;
 }
 
+static inline bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Most are not blank, and are no control character either. */
+static inline bool is_blank(char c)
+{
+	return (unsigned char)c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r');
+}
+
 static void skip_blanks(struct parse *c)
 {
-	while (c->p < c->end && (*c->p == ' ' || *c->p == '\t' || *c->p == '\n' || *c->p == '\r'))
+	while (c->p < c->end && is_blank(*c->p))
 		c->p++;
 }
 
@@ -59,15 +77,16 @@ static bool take(struct parse *c, char want)
 /* The four digits of \uXXXX. */
 static bool take_hex4(struct parse *c, unsigned *out)
 {
-	unsigned i, v = 0;
+	unsigned v = 0;
 
 	if (c->end - c->p < 4)
 		return refuse(c, "incomplete \\u escape");
-	for (i = 0; i < 4; i++, c->p++) {
-		if (!isxdigit((unsigned char)*c->p))
+	for (int i = 0; i < 4; i++, c->p++) {
+		char low = (char)(*c->p | 0x20);
+
+		if (!is_digit(*c->p) && (low < 'a' || low > 'f'))
 			return refuse(c, "invalid \\u escape");
-		v = v * 16 + (unsigned)(isdigit((unsigned char)*c->p) ? *c->p - '0'
-		                                                      : (*c->p | 0x20) - 'a' + 10);
+		v = v * 16 + (unsigned)(is_digit(*c->p) ? *c->p - '0' : low - 'a' + 10);
 	}
 	*out = v;
 	return true;
@@ -109,20 +128,20 @@ static char *put_utf8(char *to, uint32_t cp)
 /* Behind a backslash; what it stands for is never longer than the escape. */
 static bool read_escape(struct parse *c, char **to)
 {
-	static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
-	const char *found;
+	static const char meant[256] = {['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+	                                ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t'};
+	char plain = c->p < c->end ? meant[(unsigned char)*c->p] : '\0';
 	uint32_t cp;
 
-	if (take(c, 'u')) {
-		if (!read_code_point(c, &cp))
-			return false;
-	} else {
-		found = c->p < c->end && *c->p ? strchr(from, *c->p) : NULL;
-		if (!found)
-			return refuse(c, "invalid escape");
-		cp = (unsigned char)into[found - from];
-		c->p++;
-	}
+	if (!plain && !at(c, 'u'))
+		return refuse(c, "invalid escape");
+	c->p++;
+	if (plain && *to)
+		*(*to)++ = plain;
+	if (plain)
+		return true;
+	if (!read_code_point(c, &cp))
+		return false;
 	if (*to)
 		*to = put_utf8(*to, cp);
 	return true;
@@ -167,7 +186,7 @@ static bool read_character(struct parse *c, char **to)
 }
 
 /* Goes on behind a plain run that began at `from`: with escapes, or what is not ASCII. */
-static bool read_mixed(struct parse *c, const char *from, char **out)
+static bool read_mixed(struct parse *c, const char *from, struct string *out)
 {
 	char *to = out ? place_of(c, c->p) : NULL;
 	const char *run;
@@ -183,13 +202,15 @@ static bool read_mixed(struct parse *c, const char *from, char **out)
 		return refuse(c, "string without an end");
 	if (out) {
 		*to = '\0';
-		*out = place_of(c, from);
+		out->text = place_of(c, from);
+		out->len = (unsigned)(to - out->text);
+		out->plain = false;
 	}
 	return true;
 }
 
-/* *out: the text, where the caller wants it, and *plain: whether it stands for itself. */
-static bool read_string(struct parse *c, char **out, bool *plain)
+/* The quotes around it are read as well. */
+static bool read_string(struct parse *c, struct string *out)
 {
 	const char *from = c->p + 1;
 
@@ -199,9 +220,10 @@ static bool read_string(struct parse *c, char **out, bool *plain)
 	if (!at(c, '"'))
 		return read_mixed(c, from, out);
 	if (out) {
-		*out = place_of(c, from);
-		*plain = true;
-		*place_of(c, c->p) = '\0';
+		out->text = place_of(c, from);
+		out->len = (unsigned)(c->p - from);
+		out->text[out->len] = '\0';
+		out->plain = true;
 	}
 	c->p++;
 	return true;
@@ -211,7 +233,7 @@ static size_t skip_digits(struct parse *c)
 {
 	const char *from = c->p;
 
-	while (c->p < c->end && isdigit((unsigned char)*c->p))
+	while (c->p < c->end && is_digit(*c->p))
 		c->p++;
 	return (size_t)(c->p - from);
 }
@@ -258,7 +280,7 @@ static bool read_number(struct parse *c, struct json *v)
 		if (!exponent)
 			return refuse(c, "digits missing in the exponent");
 	}
-	if (c->p < c->end && isdigit((unsigned char)*c->p))
+	if (c->p < c->end && is_digit(*c->p))
 		return refuse(c, "leading zero");
 	if (c->p - from > JSON_NUMBER_MAX)
 		return refuse(c, "number too long");
@@ -306,9 +328,16 @@ static bool drop_value(struct parse *c, struct json *v)
 /* "key": before a member; v: whose key it becomes. */
 static bool read_key(struct parse *c, struct json *v)
 {
+	struct string key;
+
 	c->member = c->p;
-	if (!read_string(c, v ? &v->key : NULL, v ? &v->plain_key : NULL))
+	if (!read_string(c, v ? &key : NULL))
 		return false;
+	if (v) {
+		v->key = key.text;
+		v->key_len = key.len;
+		v->plain_key = key.plain;
+	}
 	skip_blanks(c);
 	if (!take(c, ':'))
 		return refuse(c, "expected \":\"");
@@ -360,9 +389,17 @@ static bool read_items(struct parse *c, struct json *v, enum json_type type)
 
 static bool read_text(struct parse *c, struct json *v)
 {
-	if (v)
+	struct string text;
+
+	if (!read_string(c, v ? &text : NULL))
+		return false;
+	if (v) {
 		v->type = JSON_STRING;
-	return read_string(c, v ? &v->text : NULL, v ? &v->plain_text : NULL);
+		v->text = text.text;
+		v->text_len = text.len;
+		v->plain_text = text.plain;
+	}
+	return true;
 }
 
 static bool read_value(struct parse *c, struct json *v)
@@ -412,6 +449,10 @@ static const struct json *parse(struct parse *c, struct arena *a, const char *te
 {
 	struct json *v = arena_alloc(a, sizeof(*v));
 
+	if (len > UINT_MAX) {
+		err_set(err, ERR_TOO_BIG, "JSON of more than %u bytes", UINT_MAX);
+		return NULL;
+	}
 	c->arena = a;
 	c->copy = arena_memdup(a, text, len);
 	return read_all(c, v, text, len, err) < 0 ? NULL : v;

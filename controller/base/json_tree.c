@@ -1,4 +1,6 @@
 /* Trees that are made rather than parsed. */
+#include <string.h>
+
 #include "json_node.h"
 
 static struct json *node(struct arena *a, enum json_type type)
@@ -18,7 +20,8 @@ struct json *json_new_str(struct arena *a, const char *s)
 {
 	struct json *v = node(a, JSON_STRING);
 
-	v->text = arena_strdup(a, s);
+	v->text_len = (unsigned)strlen(s);
+	v->text = arena_memdup(a, s, v->text_len);
 	return v;
 }
 
@@ -32,23 +35,43 @@ struct json *json_new_i64(struct arena *a, int64_t n)
 
 void json_add(struct arena *a, struct json *object, const char *key, struct json *v)
 {
-	v->key = arena_strdup(a, key);
+	v->key_len = (unsigned)strlen(key);
+	v->key = arena_memdup(a, key, v->key_len);
 	json_node_append(object, v);
+}
+
+/* A node of the same meaning, without members. */
+static struct json *copy_node(struct arena *a, const struct json *v)
+{
+	struct json *copy = arena_take(a, sizeof(*copy));
+
+	*copy = *v;
+	copy->next = copy->first = copy->last = NULL;
+	if (v->text)
+		copy->text = v->type == JSON_STRING ? arena_memdup(a, v->text, v->text_len)
+		                                    : arena_strdup(a, v->text);
+	return copy;
+}
+
+static void copy_members(struct arena *a, struct json *to, const struct json *from)
+{
+	const struct json *it;
+	struct json *member;
+
+	json_for_each (it, from) {
+		member = copy_node(a, it);
+		if (it->key)
+			member->key = arena_memdup(a, it->key, it->key_len);
+		json_node_append(to, member);
+		copy_members(a, member, it);
+	}
 }
 
 struct json *json_copy(struct arena *a, const struct json *v)
 {
-	struct json *copy = node(a, v->type), *member;
-	const struct json *it;
+	struct json *copy = copy_node(a, v);
 
-	copy->number = v->number;
-	copy->text = arena_strdup(a, v->text);
-	copy->plain_text = v->plain_text;
-	json_for_each (it, v) {
-		member = json_copy(a, it);
-		member->key = arena_strdup(a, it->key);
-		member->plain_key = it->plain_key;
-		json_node_append(copy, member);
-	}
+	copy->key = NULL;
+	copy_members(a, copy, v);
 	return copy;
 }

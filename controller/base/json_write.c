@@ -22,20 +22,18 @@ static bool must_escape(uint32_t cp)
 
 static int add_escape(struct buf *out, uint32_t cp)
 {
-	switch (cp) {
-	case '"':
-		return buf_addstr(out, "\\\"");
-	case '\\':
-		return buf_addstr(out, "\\\\");
-	case '\n':
-		return buf_addstr(out, "\\n");
-	case '\r':
-		return buf_addstr(out, "\\r");
-	case '\t':
-		return buf_addstr(out, "\\t");
-	default:
+	static const char letters[] = {
+		['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
+	char *to;
+
+	if (cp >= sizeof(letters) || !letters[cp])
 		return buf_addf(out, "\\u%04x", cp);
-	}
+	to = buf_extend(out, 2);
+	if (!to)
+		return -1;
+	to[0] = '\\';
+	to[1] = letters[cp];
+	return 0;
 }
 
 static int add_plain(struct buf *out, const char *s, size_t n)
@@ -79,11 +77,28 @@ static int add_string(struct buf *out, const char *s, size_t n)
 }
 
 /* Of a tree, where it may be known already that it is plain. */
-static int add_text(struct buf *out, const char *s, bool plain)
+static int add_text(struct buf *out, const char *s, size_t n, bool plain)
 {
-	size_t n = strlen(s);
-
 	return plain ? add_plain(out, s, n) : add_string(out, s, n);
+}
+
+/* Of a member, with the comma that stands before it. */
+static int add_key(struct buf *out, const char *key, size_t n, bool plain, bool comma)
+{
+	char *to;
+
+	if (!plain && str_plain_run(key, n) < n)
+		return (comma ? buf_addch(out, ',') : 0) | add_escaped(out, key, n) |
+		       buf_addch(out, ':');
+	to = buf_extend(out, n + 3 + comma);
+	if (!to)
+		return -1;
+	if (comma)
+		*to++ = ',';
+	*to = '"';
+	memcpy(to + 1, key, n);
+	memcpy(to + 1 + n, "\":", 2);
+	return 0;
 }
 
 static int add_double(struct buf *out, double v)
@@ -101,12 +116,10 @@ static int add_members(struct buf *out, const struct json *v, const char *bracke
 	int rc = buf_addch(out, brackets[0]);
 
 	json_for_each (it, v) {
-		if (it != v->first)
+		if (v->type == JSON_OBJECT)
+			rc |= add_key(out, it->key, it->key_len, it->plain_key, it != v->first);
+		else if (it != v->first)
 			rc |= buf_addch(out, ',');
-		if (v->type == JSON_OBJECT) {
-			rc |= add_text(out, it->key, it->plain_key);
-			rc |= buf_addch(out, ':');
-		}
 		rc |= add_value(out, it);
 		if (rc < 0)
 			return -1;
@@ -122,7 +135,7 @@ static int add_value(struct buf *out, const struct json *v)
 	case JSON_ARRAY:
 		return add_members(out, v, "[]");
 	case JSON_STRING:
-		return add_text(out, v->text, v->plain_text);
+		return add_text(out, v->text, v->text_len, v->plain_text);
 	case JSON_TRUE:
 		return buf_addstr(out, "true");
 	case JSON_FALSE:
@@ -170,14 +183,17 @@ static void check(struct json_writer *w, int rc)
 static bool begin_item(struct json_writer *w, const char *key)
 {
 	uint64_t bit = 1ULL << w->depth;
+	bool comma = w->has_item & bit;
 
-	if (w->has_item & bit)
-		check(w, w->depth ? buf_addch(w->out, ',') : -1);
+	if (comma && !w->depth)
+		w->failed = true;
+	if (w->failed)
+		return false;
 	w->has_item |= bit;
-	if (key && !w->failed) {
-		check(w, add_string(w->out, key, strlen(key)));
-		check(w, buf_addch(w->out, ':'));
-	}
+	if (key)
+		check(w, add_key(w->out, key, strlen(key), false, comma));
+	else if (comma)
+		check(w, buf_addch(w->out, ','));
 	return !w->failed;
 }
 

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "tidegate/base/arena.h"
 #include "tidegate/base/buf.h"
@@ -41,26 +42,50 @@ const struct json *json_parse_object(struct arena *a, const char *text, size_t l
 int json_check(const char *text, size_t len, struct err *err);
 
 /* All getters accept NULL for the object and answer as if the key were missing. */
-const struct json *json_get(const struct json *o, const char *key);
+const struct json *json_member(const struct json *o, const char *key, size_t n);
 /* json_path(o, "status", "conditions", NULL) */
 const struct json *json_path(const struct json *o, ...) __attribute__((sentinel));
-/* NULL when missing or of another type. The text lives in the arena. */
-const char *json_str(const struct json *o, const char *key);
-bool json_bool(const struct json *o, const char *key, bool fallback);
-/* fallback when missing, of another type, not whole, or beyond +-(2^53 - 1). */
-int64_t json_i64(const struct json *o, const char *key, int64_t fallback);
-double json_double(const struct json *o, const char *key, double fallback);
-bool json_has(const struct json *o, const char *key); /* present and not null */
 
 bool json_is_object(const struct json *v);
 bool json_is_array(const struct json *v);
 bool json_is_string(const struct json *v);
 bool json_is_number(const struct json *v);
 bool json_is_bool(const struct json *v);
+bool json_value_there(const struct json *v);      /* neither NULL nor null */
 const char *json_value_str(const struct json *v); /* NULL when not a string */
 int64_t json_value_i64(const struct json *v, int64_t fallback);
 double json_value_double(const struct json *v, double fallback);
 bool json_value_bool(const struct json *v, bool fallback);
+
+/* Here, so that the length of a key that stands in the source is known. */
+static inline const struct json *json_get(const struct json *o, const char *key)
+{
+	return key ? json_member(o, key, strlen(key)) : NULL;
+}
+/* NULL when missing or of another type. The text lives in the arena. */
+static inline const char *json_str(const struct json *o, const char *key)
+{
+	return json_value_str(json_get(o, key));
+}
+static inline bool json_bool(const struct json *o, const char *key, bool fallback)
+{
+	return json_value_bool(json_get(o, key), fallback);
+}
+/* fallback when missing, of another type, not whole, or beyond +-(2^53 - 1). */
+static inline int64_t json_i64(const struct json *o, const char *key, int64_t fallback)
+{
+	return json_value_i64(json_get(o, key), fallback);
+}
+static inline double json_double(const struct json *o, const char *key, double fallback)
+{
+	return json_value_double(json_get(o, key), fallback);
+}
+/* Present and not null. */
+static inline bool json_has(const struct json *o, const char *key)
+{
+	return json_value_there(json_get(o, key));
+}
+
 const char *json_key(const struct json *v); /* name of a member, NULL for an array element */
 size_t json_size(const struct json *v);     /* members or elements, 0 for others */
 /* The first element whose member `key` is the number v; NULL: none is. */
