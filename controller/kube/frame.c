@@ -196,35 +196,62 @@ static int step_start(struct frame *f, struct cursor *c, char ch, struct err *er
 	return push(f, ch, err);
 }
 
+/* The object ends before c->pos. */
 static int end_object(struct frame *f, struct cursor *c, struct err *err)
 {
 	bool item = f->mode == FRAME_LIST;
 
-	if (flush(f, c, c->pos + 1, err))
+	if (flush(f, c, c->pos, err))
 		return -1;
 	f->state = item ? ST_AFTER_ITEM : ST_START;
 	return emit(f, item ? FRAME_ITEM : FRAME_OBJECT, err);
 }
 
-static int step_object(struct frame *f, struct cursor *c, char ch, struct err *err)
+/* Behind its opening quote. Most strings are plain. */
+static int skip_string(struct frame *f, struct cursor *c, struct err *err)
 {
-	switch (classify(ch)) {
-	case B_BAD:
-		return bad_byte((unsigned char)ch, "inside an object", err);
-	case B_QUOTE:
-		begin_string(f);
-		return 0;
-	case B_OPEN:
-		return push(f, ch, err);
-	case B_CLOSE:
-		if (pop(f, ch, err))
-			return -1;
-		if (f->depth == (f->mode == FRAME_LIST ? ITEM_BASE : 0))
-			return end_object(f, c, err);
-		return 0;
-	default:
+	c->pos += str_plain_run(c->data + c->pos, c->len - c->pos);
+	if (c->pos < c->len && c->data[c->pos] == '"') {
+		c->pos++;
 		return 0;
 	}
+	begin_string(f);
+	return scan_string(f, c, err);
+}
+
+/*
+ * An object up to its end, or to the end of the chunk. What stands between its strings and brackets
+ * is for its parser.
+ */
+static int scan_object(struct frame *f, struct cursor *c, struct err *err)
+{
+	unsigned base = f->mode == FRAME_LIST ? ITEM_BASE : 0;
+
+	while (c->pos < c->len) {
+		char ch = c->data[c->pos++];
+
+		switch (classify(ch)) {
+		case B_BAD:
+			return bad_byte((unsigned char)ch, "inside an object", err);
+		case B_QUOTE:
+			if (skip_string(f, c, err))
+				return -1;
+			break;
+		case B_OPEN:
+			if (push(f, ch, err))
+				return -1;
+			break;
+		case B_CLOSE:
+			if (pop(f, ch, err))
+				return -1;
+			if (f->depth == base)
+				return end_object(f, c, err);
+			break;
+		default:
+			break;
+		}
+	}
+	return 0;
 }
 
 static int end_list(struct frame *f, struct cursor *c, struct err *err)
@@ -335,7 +362,6 @@ typedef int (*step_fn)(struct frame *f, struct cursor *c, char ch, struct err *e
 
 static const step_fn steps[] = {
 	[ST_START] = step_start,
-	[ST_OBJECT] = step_object,
 	[ST_TOP] = step_top,
 	[ST_ITEMS_VALUE] = step_items_value,
 	[ST_FIRST_ITEM] = step_item_start,
@@ -350,16 +376,6 @@ static bool collecting(const struct frame *f)
 	return f->state == ST_OBJECT || f->state == ST_TOP || f->state == ST_ITEMS_VALUE;
 }
 
-/* What stands between strings and brackets of an object is for its parser. */
-static void skip_between(const struct frame *f, struct cursor *c)
-{
-	static const bool dull[B_COMMA + 1] = {
-		[B_SPACE] = true, [B_PLAIN] = true, [B_COLON] = true, [B_COMMA] = true};
-
-	while (f->state == ST_OBJECT && c->pos < c->len && dull[classify(c->data[c->pos])])
-		c->pos++;
-}
-
 int frame_feed(struct frame *f, const char *data, size_t len, struct err *err)
 {
 	struct cursor c = {.data = data, .len = len};
@@ -367,12 +383,10 @@ int frame_feed(struct frame *f, const char *data, size_t len, struct err *err)
 	while (c.pos < c.len) {
 		int rc;
 
-		if (!f->in_string)
-			skip_between(f, &c);
-		if (c.pos == c.len)
-			break;
 		if (f->in_string) {
 			rc = scan_string(f, &c, err);
+		} else if (f->state == ST_OBJECT) {
+			rc = scan_object(f, &c, err);
 		} else {
 			rc = steps[f->state](f, &c, data[c.pos], err);
 			c.pos++;

@@ -188,6 +188,9 @@ void object_meta_fill(struct object *o, struct packer *p, const struct json *jso
 static const char *string_end(const char *s, const char *end)
 {
 	for (; s < end; s++) {
+		s += str_plain_run(s, (size_t)(end - s));
+		if (s == end)
+			return NULL;
 		if (*s == '"')
 			return s + 1;
 		if (*s == '\\')
