@@ -1,12 +1,13 @@
 #include "internal.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "merge_patch.h"
 #include "tidegate/api/names.h"
 #include "tidegate/base/clock.h"
+
+/* Of a tree: what one takes at least, and mostly at most, in bytes for each of its text. */
+#define TREE_MIN      4096
+#define TREE_PER_TEXT 16
 
 const struct sim_kind sim_kinds[SIM_RESOURCES] = {
 	[SIM_MDEP] = {TG_API_PATH, "modeldeployments", "ModelDeployment", TG_API_VERSION, false},
@@ -115,38 +116,18 @@ void store_free_object(struct sim_api *s, struct sim_object *o)
 	free(o->name);
 	free(o->uid);
 	free(o->text);
-	free(o->applied);
 	free(o);
 }
 
 static bool is_servers(const char *key)
 {
-	static const char *const keys[] = {"uid", "resourceVersion", "generation", "managedFields",
-	                                   "creationTimestamp"};
+	static const char *const keys[] = {"namespace",  "uid",           "resourceVersion",
+	                                   "generation", "managedFields", "creationTimestamp"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (str_eq(key, keys[i]))
 			return true;
 	return false;
-}
-
-/* What the server itself says of an object, and what else stands in its metadata. */
-static void fill_meta(struct arena *a, struct json *to, const struct sim_object *o,
-                      const struct json *meta)
-{
-	const struct json *it;
-	char text[CLOCK_RFC3339_MAX];
-
-	json_for_each (it, meta)
-		if (!is_servers(json_key(it)) && !str_eq(json_key(it), "namespace"))
-			json_add(a, to, json_key(it), json_copy(a, it));
-	if (o->ns)
-		json_add(a, to, "namespace", json_new_str(a, o->ns));
-	json_add(a, to, "uid", json_new_str(a, o->uid));
-	snprintf(text, sizeof(text), "%" PRIu64, o->rv);
-	json_add(a, to, "resourceVersion", json_new_str(a, text));
-	json_add(a, to, "generation", json_new_i64(a, o->generation));
-	json_add(a, to, "creationTimestamp", json_new_str(a, clock_format(o->created_ms, text)));
 }
 
 /* Members that are written first, by themselves. */
@@ -161,94 +142,63 @@ static bool writes_key(const char *key, bool status_only)
 	return str_eq(key, "status") == status_only;
 }
 
-static void add_written(struct arena *a, struct json *to, const struct json *old,
-                        const struct json *over, enum store_how how)
+static bool write_meta(struct sim_object *o, const struct json *over)
 {
-	const char *key = json_key(over);
-
-	json_add(a, to, key,
-	         how == STORE_MERGE ? merge_patch(a, json_get(old, key), over)
-	                            : json_copy(a, over));
-}
-
-static void add_members(struct arena *a, struct json *to, const struct json *old,
-                        const struct json *over, enum store_how how, bool status_only)
-{
+	struct json *meta = json_edit(o->json, "metadata");
 	const struct json *it;
+	bool changed = false;
 
-	json_for_each (it, old)
-		if (!is_head(json_key(it)) &&
-		    (!json_has(over, json_key(it)) || !writes_key(json_key(it), status_only)))
-			json_add(a, to, json_key(it), json_copy(a, it));
-	json_for_each (it, over)
-		if (!is_head(json_key(it)) && json_has(over, json_key(it)) &&
-		    (!old || writes_key(json_key(it), status_only)))
-			add_written(a, to, old, it, how);
-}
-
-/* Most writes leave metadata alone. */
-static bool same_meta(const struct json *meta, const struct json *over)
-{
-	const struct json *it;
-
-	json_for_each (it, over)
-		if (!is_servers(json_key(it)) && !json_same(it, json_get(meta, json_key(it)), true))
-			return false;
-	return meta;
-}
-
-static const struct json *merge_meta(struct arena *a, const struct json *old,
-                                     const struct json *over)
-{
-	old = json_get(old, "metadata");
-	over = json_get(over, "metadata");
-	return same_meta(old, over) ? old : merge_patch(a, old, over);
-}
-
-static bool is_applied_no_more(const struct json *before, const struct json *now, const char *key)
-{
-	return json_has(before, key) && !json_has(now, key);
+	json_for_each (it, json_get(over, "metadata"))
+		if (!is_servers(json_key(it)))
+			changed |= json_patch(&o->arena, meta, it);
+	return changed;
 }
 
 /* An annotation goes when who applied it applies the object without it. */
-static const struct json *forget_applied(struct arena *a, const struct sim_object *o,
-                                         const struct json *meta, const struct json *over)
+static bool forget_applied(struct sim_object *o, const struct json *now)
 {
-	const struct json *before = json_parse(a, o->applied, strlen(o->applied), NULL), *it;
-	const struct json *now = json_path(over, "metadata", "annotations", NULL);
-	struct json *out = json_new_object(a), *kept = json_new_object(a);
+	struct json *have = json_edit(json_edit(o->json, "metadata"), "annotations");
+	const struct json *it;
+	bool changed = false;
 
-	json_for_each (it, json_get(meta, "annotations"))
-		if (!is_applied_no_more(before, now, json_key(it)))
-			json_add(a, kept, json_key(it), json_copy(a, it));
-	json_for_each (it, meta)
-		if (!str_eq(json_key(it), "annotations"))
-			json_add(a, out, json_key(it), json_copy(a, it));
-	json_add(a, out, "annotations", kept);
-	return out;
+	json_for_each (it, o->applied)
+		if (have && json_value_there(it) && !json_has(now, json_key(it)))
+			changed |= json_remove(have, json_key(it));
+	if (now && !json_same(now, o->applied, false))
+		o->applied = json_copy(&o->arena, now);
+	else if (!now)
+		o->applied = NULL;
+	return changed;
 }
 
-static bool spec_differs(const struct json *a, const struct json *b)
+/* Another spec than there was is a generation. */
+static bool write_members(struct sim_object *o, const struct json *over, enum store_how how,
+                          bool status_only)
 {
-	a = json_get(a, "spec");
-	b = json_get(b, "spec");
-	return a ? !json_same(a, b, false) : b != NULL;
+	bool fresh = !o->text, changed = false, differs;
+	const struct json *it;
+
+	json_for_each (it, over) {
+		if (is_head(json_key(it)) || !json_value_there(it) ||
+		    (!fresh && !writes_key(json_key(it), status_only)))
+			continue;
+		differs = how == STORE_MERGE ? json_patch(&o->arena, o->json, it)
+		                             : json_put(&o->arena, o->json, it);
+		o->generation += differs && !fresh && str_eq(json_key(it), "spec");
+		changed |= differs;
+	}
+	return changed;
 }
 
-/* The object as it is after the write, at its present version; another spec is a generation. */
-static struct json *merge_object(struct arena *a, struct sim_object *o, const struct json *meta,
-                                 const struct json *old, const struct json *over,
-                                 enum store_how how, bool status_only)
+static void set_version(struct sim_object *o, uint64_t rv)
 {
-	struct json *json = json_new_object(a), *head = json_new_object(a);
+	struct json *meta = json_edit(o->json, "metadata");
+	char text[STR_I64_MAX];
 
-	json_add(a, json, "apiVersion", json_new_str(a, sim_kinds[o->resource].version));
-	json_add(a, json, "kind", json_new_str(a, sim_kinds[o->resource].kind));
-	json_add(a, json, "metadata", head);
-	add_members(a, json, old, over, how, status_only);
-	o->generation += old && !status_only && spec_differs(old, json);
-	fill_meta(a, head, o, meta);
-	return json;
+	o->rv = rv;
+	str_from_i64((int64_t)rv, text);
+	json_set(&o->arena, meta, "resourceVersion", json_new_str(&o->arena, text));
+	json_set(&o->arena, meta, "generation", json_new_i64(&o->arena, o->generation));
 }
 
 static char *text_of(const struct json *json)
@@ -260,23 +210,37 @@ static char *text_of(const struct json *json)
 	return buf_detach(&b);
 }
 
-/* Quotes within strings are escaped, so the key is found where it is one. */
-static bool same_but_version(const char *a, const char *b)
+/* What earlier versions left in the arena goes when it has become much. */
+static void tidy(struct sim_object *o)
 {
-	static const char key[] = "\"resourceVersion\":\"";
-	const char *x = strstr(a, key), *y = strstr(b, key);
+	struct arena room;
 
-	if (!x || !y || x - a != y - b || strncmp(a, b, (size_t)(x - a)) != 0)
-		return false;
-	return str_eq(strchr(x + sizeof(key) - 1, '"'), strchr(y + sizeof(key) - 1, '"'));
+	if (o->arena.used < TREE_PER_TEXT * strlen(o->text) + TREE_MIN)
+		return;
+	arena_init(&room, TREE_MIN);
+	o->json = json_copy(&room, o->json);
+	o->applied = o->applied ? json_copy(&room, o->applied) : NULL;
+	arena_release(&o->arena);
+	o->arena = room;
 }
 
-static void note_applied(struct sim_object *o, const struct json *over)
+/* Of what the server itself says of an object, the part that stays. */
+static struct json *new_json(struct sim_object *o)
 {
-	const struct json *annotations = json_path(over, "metadata", "annotations", NULL);
+	struct arena *a = &o->arena;
+	struct json *json = json_new_object(a), *meta = json_new_object(a);
+	char text[CLOCK_RFC3339_MAX];
 
-	free(o->applied);
-	o->applied = annotations ? text_of(annotations) : NULL;
+	json_set(a, json, "apiVersion", json_new_str(a, sim_kinds[o->resource].version));
+	json_set(a, json, "kind", json_new_str(a, sim_kinds[o->resource].kind));
+	json_set(a, json, "metadata", meta);
+	json_set(a, meta, "name", json_new_str(a, o->name));
+	if (o->ns)
+		json_set(a, meta, "namespace", json_new_str(a, o->ns));
+	json_set(a, meta, "uid", json_new_str(a, o->uid));
+	json_set(a, meta, "creationTimestamp",
+	         json_new_str(a, clock_format(o->created_ms, text)));
+	return json;
 }
 
 static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, const char *ns,
@@ -290,7 +254,9 @@ static struct sim_object *object_new(struct sim_api *s, enum sim_resource r, con
 	o->uid = xasprintf("uid-%06u", ++s->serial);
 	o->created_ms = clock_wall_ms();
 	o->generation = 1;
-	arena_init(&o->arena, 4096);
+	arena_init(&o->arena, TREE_MIN);
+	o->json = new_json(o);
+	set_version(o, 0);
 	list_init(&o->world.of_app);
 	list_push_back(&s->objects[r], &o->link);
 	map_set(&s->by_key[r], key_of(s, r, ns, name), o);
@@ -301,37 +267,19 @@ struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct si
                                const struct json *over, enum store_how how, bool status_only,
                                const char *ns)
 {
-	cleanup_arena struct arena a;
-	const struct json *meta, *before = old ? old->json : NULL, *json;
-	uint64_t rv = old ? old->rv : 0;
-	struct sim_object *o = old;
-	struct arena room;
-	char *text;
+	const struct json *meta = json_get(over, "metadata");
+	struct sim_object *o = old ? old : object_new(s, r, ns, json_str(meta, "name"));
+	bool changed = write_meta(o, over);
 
-	arena_init(&a, 4096);
-	arena_init(&room, 4096);
-	meta = merge_meta(&a, before, over);
-	if (old && old->applied && how == STORE_APPLY && !status_only)
-		meta = forget_applied(&a, old, meta, over);
-	if (!o)
-		o = object_new(s, r, ns, json_str(meta, "name"));
 	if (how == STORE_APPLY && !status_only)
-		note_applied(o, over);
-	o->rv = s->rv + 1;
-	json = merge_object(&room, o, meta, before, over, how, status_only);
-	text = text_of(json);
-	if (old && same_but_version(text, old->text)) {
-		free(text);
-		arena_release(&room);
-		old->rv = rv;
+		changed |= forget_applied(o, json_get(meta, "annotations"));
+	changed |= write_members(o, over, how, status_only);
+	if (old && !changed)
 		return old;
-	}
-	s->rv = o->rv;
+	set_version(o, ++s->rv);
 	free(o->text);
-	o->text = text;
-	arena_release(&o->arena);
-	o->arena = room;
-	o->json = json;
+	o->text = text_of(o->json);
+	tidy(o);
 	remember(s, o, old ? "MODIFIED" : "ADDED");
 	return o;
 }
@@ -381,14 +329,11 @@ static bool owned_by(const struct sim_object *o, const char *uid)
 void sim_remove(struct sim_api *s, struct sim_object *o)
 {
 	cleanup_free char *uid = xstrdup(o->uid);
-	cleanup_arena struct arena a;
 	bool again = true;
 
-	arena_init(&a, 4096);
-	o->rv = ++s->rv;
+	set_version(o, ++s->rv);
 	free(o->text);
-	o->text = text_of(merge_object(&a, o, json_get(o->json, "metadata"), NULL, o->json,
-	                               STORE_APPLY, false));
+	o->text = text_of(o->json);
 	remember(s, o, "DELETED");
 	store_free_object(s, o);
 	while (again) {

@@ -98,13 +98,25 @@ const struct json *json_next(const struct json *v);
 /* Same meaning; `loose`: have may have members that want does not name. */
 bool json_same(const struct json *want, const struct json *have, bool loose);
 
-/* Trees that are made, in an arena. A member is the object's from then on, and of no other. */
+/*
+ * Trees that are made, and changed, in an arena. A member is the object's from then on, and of no
+ * other; what it takes the place of stays in the arena unused.
+ */
 struct json *json_new_object(struct arena *a);
 struct json *json_new_str(struct arena *a, const char *s);
 struct json *json_new_i64(struct arena *a, int64_t n);
-void json_add(struct arena *a, struct json *object, const char *key, struct json *v);
 /* Without its key. */
 struct json *json_copy(struct arena *a, const struct json *v);
+/* The member of this name, to be changed itself. */
+struct json *json_edit(struct json *object, const char *key);
+/* In place of the member of this name; behind the others when there is none. */
+void json_set(struct arena *a, struct json *object, const char *key, struct json *v);
+/* False: there is none of this name. */
+bool json_remove(struct json *object, const char *key);
+/* Sets a copy of `member`, which is another object's. False: it said the same already. */
+bool json_put(struct arena *a, struct json *object, const struct json *member);
+/* Merges it, as a merge patch is (RFC 7396). False: that changed nothing. */
+bool json_patch(struct arena *a, struct json *object, const struct json *member);
 
 /* Compact text of a value, e.g. to keep a user's pod template as it was written. */
 int json_write_value(struct buf *out, const struct json *v);

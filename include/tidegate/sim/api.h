@@ -92,10 +92,10 @@ struct sim_object {
 	uint64_t rv;
 	int64_t generation;
 	int64_t created_ms;
-	struct arena arena; /* of json */
-	const struct json *json;
+	struct arena arena; /* of the trees */
+	struct json *json;
+	const struct json *applied; /* annotations of the last apply; NULL = none */
 	char *text;
-	char *applied; /* annotations of the last apply; NULL = none */
 	struct sim_attached world;
 };
 

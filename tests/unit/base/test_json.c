@@ -555,10 +555,10 @@ static void test_trees_that_are_made(void **state)
 
 	(void)state;
 	buf_init(&out, 4096);
-	json_add(&arena, v, "head", inner);
-	json_add(&arena, v, "copy", json_copy(&arena, from));
-	json_add(&arena, inner, "name", json_new_str(&arena, "a\"b"));
-	json_add(&arena, inner, "count", json_new_i64(&arena, -7));
+	json_set(&arena, v, "head", inner);
+	json_set(&arena, v, "copy", json_copy(&arena, from));
+	json_set(&arena, inner, "name", json_new_str(&arena, "a\"b"));
+	json_set(&arena, inner, "count", json_new_i64(&arena, -7));
 	assert_int_equal(json_write_value(&out, v), 0);
 	assert_string_equal(out.data,
 	                    "{\"head\":{\"name\":\"a\\\"b\",\"count\":-7},\"copy\":{\"n\":"
