@@ -55,7 +55,7 @@ static inline bool is_blank(char c)
 	return (unsigned char)c <= ' ' && (c == ' ' || c == '\t' || c == '\n' || c == '\r');
 }
 
-static void skip_blanks(struct parse *c)
+static inline void skip_blanks(struct parse *c)
 {
 	while (c->p < c->end && is_blank(*c->p))
 		c->p++;

@@ -15,11 +15,8 @@ static struct metric_family *families, **families_tail = &families;
 
 void metric_register(struct metric_family *f)
 {
-	struct metric_family *it;
-
-	for (it = families; it; it = it->next)
-		if (it == f)
-			return;
+	if (f->next || families_tail == &f->next) /* it is there, the last one perhaps */
+		return;
 	*families_tail = f;
 	families_tail = &f->next;
 }

@@ -2,6 +2,7 @@
 #include "client_priv.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/metric.h"
+#include "tidegate/base/str.h"
 
 static const double duration_bounds[] = {0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60};
 static const double size_bounds[] = {64,    256,    512,     1024,    4096,    16384,
@@ -44,12 +45,9 @@ static struct metric_family response_sizes = {
 	.nbounds = ARRAY_SIZE(size_bounds),
 };
 
-static const char *code_text(int status, char *buf, size_t size)
+static const char *code_text(int status, char *buf)
 {
-	if (status == 0)
-		return "<error>";
-	snprintf(buf, size, "%d", status);
-	return buf;
+	return status ? str_from_i64(status, buf) : "<error>";
 }
 
 static void observe(struct metric_family *f, const struct kube_client *c, const char *method,
@@ -61,11 +59,9 @@ static void observe(struct metric_family *f, const struct kube_client *c, const 
 void client_count(const struct kube_client *c, const char *method, bool timed,
                   const struct http_result *r, size_t sent)
 {
-	char code[16];
+	char code[STR_I64_MAX];
 
-	metric_add(
-		metric_series(&requests, code_text(r->status, code, sizeof(code)), method, c->host),
-		1);
+	metric_add(metric_series(&requests, code_text(r->status, code), method, c->host), 1);
 	if (!timed)
 		return;
 	observe(&durations, c, method, (double)r->elapsed_ms / 1000.0);
@@ -75,8 +71,7 @@ void client_count(const struct kube_client *c, const char *method, bool timed,
 
 void client_count_retry(const struct kube_client *c, const char *method, int status)
 {
-	char code[16];
+	char code[STR_I64_MAX];
 
-	metric_add(metric_series(&retries, code_text(status, code, sizeof(code)), method, c->host),
-	           1);
+	metric_add(metric_series(&retries, code_text(status, code), method, c->host), 1);
 }

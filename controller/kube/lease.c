@@ -230,36 +230,34 @@ static void lease_call(struct lease *l, enum lease_step step, const char *body)
 }
 
 /* The record that makes us the holder, or nobody. */
-static void next_record(const struct lease *l, struct lease_record *r)
+static struct lease_record next_record(const struct lease *l, const char *now)
 {
-	char now[CLOCK_RFC3339_MAX];
 	bool release = l->state == LEASE_RELEASING;
 	bool ours = l->seen.object && str_eq(l->seen.holder, l->identity);
 
-	clock_format_micro(clock_wall_ms(), now);
-	lease_record_init(r);
-	xstr_replace(&r->holder, release ? "" : l->identity);
-	xstr_replace(&r->renew_time, now);
-	xstr_replace(&r->acquire_time, ours && !release ? l->seen.acquire_time : now);
-	r->duration_s = release ? LEASE_RELEASED_S : (l->duration_ms + 999) / 1000;
-	r->transitions = l->seen.object ? l->seen.transitions + (ours ? 0 : 1) : 0;
+	return (struct lease_record){
+		.holder = release ? "" : l->identity,
+		.renew_time = now,
+		.acquire_time = ours && !release ? l->seen.acquire_time : now,
+		.duration_s = release ? LEASE_RELEASED_S : (l->duration_ms + 999) / 1000,
+		.transitions = l->seen.object ? l->seen.transitions + (ours ? 0 : 1) : 0,
+	};
 }
 
 static void lease_write(struct lease *l)
 {
+	char now[CLOCK_RFC3339_MAX];
+	struct lease_record r = next_record(l, clock_format_micro(clock_wall_ms(), now));
 	struct err err = ERR_INIT;
-	struct lease_record r;
 	cleanup_buf struct buf body;
 
 	buf_init(&body, LEASE_BODY_MAX);
-	next_record(l, &r);
 	if (lease_record_encode(&body, &r, l->ns, l->name, l->seen.object, &err) == 0) {
 		lease_call(l, l->seen.object ? STEP_PUT : STEP_POST, body.data);
 	} else {
 		log_error("lease cannot be written", LS("lease", l->name), LE(&err));
 		next_tick(l);
 	}
-	lease_record_release(&r);
 }
 
 static void lease_look(struct lease *l)

@@ -11,16 +11,12 @@
 
 void lease_record_init(struct lease_record *r)
 {
-	*r = (struct lease_record){
-		.holder = xstrdup(""), .acquire_time = xstrdup(""), .renew_time = xstrdup("")};
+	*r = (struct lease_record){.holder = "", .acquire_time = "", .renew_time = ""};
 	arena_init(&r->arena, 0);
 }
 
 void lease_record_release(struct lease_record *r)
 {
-	free(r->holder);
-	free(r->acquire_time);
-	free(r->renew_time);
 	arena_release(&r->arena);
 }
 
@@ -37,7 +33,7 @@ int lease_record_decode(struct lease_record *r, const char *json, size_t len, st
 	const struct json *root, *spec;
 
 	arena_init(&arena, 0);
-	root = json_parse(&arena, json, len, err);
+	root = json_parse_object(&arena, json, len, err);
 	if (!root)
 		return err_wrap(err, "lease");
 	if (!str_eq(json_str(root, "kind"), "Lease") || !json_is_object(json_get(root, "metadata")))
@@ -47,9 +43,9 @@ int lease_record_decode(struct lease_record *r, const char *json, size_t len, st
 	r->object = root;
 	arena_init(&arena, 0);
 	spec = json_get(root, "spec");
-	xstr_replace(&r->holder, str_or(json_str(spec, "holderIdentity"), ""));
-	xstr_replace(&r->acquire_time, str_or(json_str(spec, "acquireTime"), ""));
-	xstr_replace(&r->renew_time, str_or(json_str(spec, "renewTime"), ""));
+	r->holder = str_or(json_str(spec, "holderIdentity"), "");
+	r->acquire_time = str_or(json_str(spec, "acquireTime"), "");
+	r->renew_time = str_or(json_str(spec, "renewTime"), "");
 	r->duration_s = json_i64(spec, "leaseDurationSeconds", 0);
 	if (r->duration_s > LEASE_DURATION_MAX_S)
 		r->duration_s = LEASE_DURATION_MAX_S;

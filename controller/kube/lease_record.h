@@ -14,9 +14,11 @@
 #include "tidegate/base/err.h"
 #include "tidegate/kube/lease.h"
 
+/* Of one that was read, the texts are the object's. */
 struct lease_record {
-	char *holder;                    /* never NULL, "" = nobody */
-	char *acquire_time, *renew_time; /* as written, "" = none; never compared with a clock */
+	const char *holder; /* never NULL, "" = nobody */
+	/* As written, "" = none; never compared with a clock. */
+	const char *acquire_time, *renew_time;
 	int64_t duration_s;
 	int64_t transitions;
 	/* The object that it was read from; NULL = none was. */

@@ -10,33 +10,28 @@
 /* A request's path taken apart. */
 struct target {
 	enum sim_resource resource;
-	char *ns, *name, *sub;
+	char *path; /* cut at its slashes */
+	const char *ns, *name, *sub;
 	const char *query;
 };
 
-static void target_release(struct target *t)
-{
-	free(t->ns);
-	free(t->name);
-	free(t->sub);
-}
-
-static char *take_part(const char **p)
+/* NULL: there is none. */
+static const char *take_part(char **p)
 {
 	size_t n = strcspn(*p, "/?");
-	char *part = n ? xstrndup(*p, n) : NULL;
+	const char *part = n ? *p : NULL;
+	bool more = (*p)[n] == '/';
 
-	*p += n;
-	if (**p == '/')
-		++*p;
+	(*p)[n] = '\0';
+	*p += n + more;
 	return part;
 }
 
 static bool find_resource(const char *api, size_t n, const char *name, enum sim_resource *r)
 {
 	for (int i = 0; i < SIM_RESOURCES; i++)
-		if (strlen(sim_kinds[i].api) == n && !strncmp(sim_kinds[i].api, api, n) &&
-		    str_eq(sim_kinds[i].resource, name)) {
+		if (str_eq(sim_kinds[i].resource, name) && strlen(sim_kinds[i].api) == n &&
+		    !strncmp(sim_kinds[i].api, api, n)) {
 			*r = (enum sim_resource)i;
 			return true;
 		}
@@ -46,19 +41,19 @@ static bool find_resource(const char *api, size_t n, const char *name, enum sim_
 /* "/api/v1/..." and "/apis/GROUP/VERSION/...": 2 or 3 parts before the resource. */
 static bool parse_target(const char *path, struct target *t)
 {
-	const char *p = path + 1;
 	int parts = str_starts(path, "/apis/") ? 3 : 2;
-	cleanup_free char *name = NULL;
+	const char *query = strchr(path, '?'), *name;
+	char *p;
 	size_t api;
 
-	*t = (struct target){.query = strchr(path, '?') ? strchr(path, '?') + 1 : ""};
+	*t = (struct target){.path = xstrdup(path), .query = query ? query + 1 : ""};
+	p = t->path + 1;
 	for (; parts; parts--)
-		free(take_part(&p));
-	api = (size_t)(p - path) - 1;
+		take_part(&p);
+	api = (size_t)(p - t->path) - 1;
 	name = take_part(&p);
 	if (str_eq(name, "namespaces")) {
 		t->ns = take_part(&p);
-		free(name);
 		name = take_part(&p);
 	}
 	t->name = take_part(&p);
@@ -439,7 +434,7 @@ static void on_request(void *arg)
 	} else {
 		list_answer(c, t.resource, t.query);
 	}
-	target_release(&t);
+	free(t.path);
 }
 
 static void on_start(void *arg, struct http_call *http, const struct http_sent *sent)
@@ -495,7 +490,7 @@ struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
 	s->hooks = *h;
 	s->rv = s->floor = 100;
 	buf_init(&s->key, SIM_TEXT_MAX);
-	buf_init(&s->answer, SIM_TEXT_MAX);
+	buf_init(&s->answer, 8 * SIM_TEXT_MAX);
 	list_init(&s->calls);
 	list_init(&s->continued);
 	for (int r = 0; r < SIM_RESOURCES; r++) {

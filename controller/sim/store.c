@@ -238,8 +238,7 @@ static struct json *new_json(struct sim_object *o)
 	if (o->ns)
 		json_set(a, meta, "namespace", json_new_str(a, o->ns));
 	json_set(a, meta, "uid", json_new_str(a, o->uid));
-	json_set(a, meta, "creationTimestamp",
-	         json_new_str(a, clock_format(o->created_ms, text)));
+	json_set(a, meta, "creationTimestamp", json_new_str(a, clock_format(o->created_ms, text)));
 	return json;
 }
 

@@ -47,8 +47,7 @@ static bool meets(const struct json *labels, const char *term, size_t n)
 {
 	const char *eq = memchr(term, '=', n);
 	size_t len = eq ? (size_t)(eq - term) : n;
-	cleanup_free char *key = xstrndup(term, len);
-	const char *value = json_str(labels, key);
+	const char *value = json_value_str(json_member(labels, term, len));
 
 	return value &&
 	       (!eq || (strlen(value) == n - len - 1 && !strncmp(value, eq + 1, n - len - 1)));
@@ -172,10 +171,10 @@ static void on_deliver(void *arg)
 	struct sim_call *c = arg;
 	struct sim_api *s = c->api;
 	struct http_call *http = c->http;
-	cleanup_buf struct buf b;
+	struct buf *b = &s->answer;
 	struct err err = ERR_INIT;
 
-	buf_init(&b, 8 * SIM_TEXT_MAX);
+	buf_reset(b);
 	if (!sim_connected(c)) {
 		timer_start(&c->timer, CUT_OFF_POLL_MS);
 		return;
@@ -188,20 +187,20 @@ static void on_deliver(void *arg)
 		return;
 	}
 	if (c->initial) {
-		add_initial(c, &b);
+		add_initial(c, b);
 	} else if (c->cursor < s->floor) {
-		buf_addstr(&b, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":"
-		               "\"v1\",\"status\":\"Failure\",\"message\":\"too old resource "
-		               "version\",\"reason\":\"Expired\",\"code\":410}}\n");
+		buf_addstr(b, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":"
+		              "\"v1\",\"status\":\"Failure\",\"message\":\"too old resource "
+		              "version\",\"reason\":\"Expired\",\"code\":410}}\n");
 		c->ends_ms = 0;
 	} else {
-		add_changes(c, &b);
+		add_changes(c, b);
 	}
 	if (clock_mono_ms() >= c->bookmark_ms) {
-		add_bookmark(&b, c, false);
+		add_bookmark(b, c, false);
 		set_bookmark(c);
 	}
-	if (b.len && !http_answer_data(http, b.data, b.len))
+	if (b->len && !http_answer_data(http, b->data, b->len))
 		return;
 	if (clock_mono_ms() >= c->ends_ms)
 		http_answer_end(http, NULL);
