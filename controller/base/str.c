@@ -326,6 +326,48 @@ void base64_encode(const void *in, size_t n, char *out)
 	*out = '\0';
 }
 
+static size_t plain_bytes(const char *s, size_t n)
+{
+	static const bool plain[256] = {
+		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
+	size_t i = 0;
+
+	while (i < n && plain[(unsigned char)s[i]])
+		i++;
+	return i;
+}
+
+#ifdef __SSE2__
+/* One bit for each byte that is not plain; what is beyond ASCII counts as negative. */
+static inline unsigned specials(__m128i v)
+{
+	__m128i plain = _mm_cmpgt_epi8(v, _mm_set1_epi8(' ' - 1));
+	__m128i others = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
+	                              _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
+	                                           _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+
+	return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(others, plain)) ^ 0xffff;
+}
+
+size_t str_plain_run(const char *s, size_t n)
+{
+	unsigned found;
+	size_t i = 0;
+
+	for (; n - i >= 16; i += 16) {
+		found = specials(_mm_loadu_si128((const __m128i_u *)(s + i)));
+		if (found)
+			return i + (unsigned)__builtin_ctz(found);
+	}
+	if (n - i >= 8) { /* a load of half a register clears the other half */
+		found = specials(_mm_loadl_epi64((const __m128i_u *)(s + i))) & 0xff;
+		if (found)
+			return i + (unsigned)__builtin_ctz(found);
+		i += 8;
+	}
+	return i + plain_bytes(s + i, n - i);
+}
+#else
 #define EACH_BYTE(b) (0x0101010101010101ULL * (b))
 
 /* Top bits of bytes that are zero. Above the lowest of them one may be wrong, by its borrow. */
@@ -343,44 +385,20 @@ static inline uint64_t special_bytes(uint64_t w)
 	       zero_bytes(w ^ EACH_BYTE('\\')) | zero_bytes(w ^ EACH_BYTE(0x7f));
 }
 
-#ifdef __SSE2__
-/* One bit for each of 16 bytes: it is not plain. Bytes beyond ASCII count as negative. */
-static inline unsigned special_of_16(const char *s)
-{
-	__m128i v = _mm_loadu_si128((const __m128i_u *)s);
-	__m128i plain = _mm_cmpgt_epi8(v, _mm_set1_epi8(' ' - 1));
-	__m128i others = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')),
-	                              _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('\\')),
-	                                           _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
-
-	return (unsigned)_mm_movemask_epi8(_mm_andnot_si128(others, plain)) ^ 0xffff;
-}
-#endif
-
 size_t str_plain_run(const char *s, size_t n)
 {
-	static const bool plain[256] = {
-		[' ' ... '!'] = true, ['#' ... '['] = true, [']' ... '~'] = true};
-	size_t i = 0;
 	uint64_t w, special;
+	size_t i = 0;
 
-#ifdef __SSE2__
-	for (; n - i >= 16; i += 16) {
-		special = special_of_16(s + i);
-		if (special)
-			return i + (size_t)__builtin_ctzll(special);
-	}
-#endif
 	for (; n - i >= sizeof(w); i += sizeof(w)) {
 		memcpy(&w, s + i, sizeof(w));
 		special = special_bytes(le64toh(w));
 		if (special)
 			return i + (size_t)__builtin_ctzll(special) / 8;
 	}
-	while (i < n && plain[(unsigned char)s[i]])
-		i++;
-	return i;
+	return i + plain_bytes(s + i, n - i);
 }
+#endif
 
 size_t str_utf8_next(const char *s, size_t n, uint32_t *cp)
 {
