@@ -7,12 +7,6 @@
 #include "tidegate/base/log.h"
 #include "tidegate/base/str.h"
 
-/* The objects of one controller owner; lives while it has any. */
-struct store_owner {
-	struct list objects;
-	char uid[];
-};
-
 /* An item of a list that is not stored yet in this version; `before` is set by commit. */
 struct staged {
 	struct object *now; /* NULL: taken back */
@@ -53,7 +47,7 @@ void store_release(struct store *s)
 	while (map_next(&s->by_key, &it, &key, &o))
 		object_free(s, o);
 	map_release(&s->by_key, NULL);
-	map_release(&s->by_owner, free);
+	map_release(&s->by_owner, NULL);
 	free(s->last_rv);
 	s->last_rv = NULL;
 }
@@ -112,46 +106,43 @@ const struct object *store_next(const struct store *s, size_t *it)
 const struct object *store_next_owned(const struct store *s, const char *owner_uid,
                                       const struct object *prev)
 {
-	const struct store_owner *owner = owner_uid ? map_get(&s->by_owner, owner_uid) : NULL;
-	const struct list *next;
+	const struct object *first = owner_uid ? map_get(&s->by_owner, owner_uid) : NULL, *next;
 
-	if (!owner)
-		return NULL;
-	next = prev ? prev->owner_link.next : owner->objects.next;
-	return next == &owner->objects ? NULL : list_entry(next, struct object, owner_link);
+	if (!first || !prev)
+		return first;
+	next = list_entry(prev->owner_link.next, struct object, owner_link);
+	return next == first ? NULL : next;
 }
 
 /* --- the two indexes -------------------------------------------------------------------- */
 
+/* The objects of an owner form a ring without a head of its own: the map knows the first one. */
 static void owner_index_add(struct store *s, struct object *o)
 {
-	struct store_owner *owner;
+	struct object *first;
 
 	list_init(&o->owner_link);
 	if (!o->owner_uid || !s->kind->by_owner)
 		return;
-	owner = map_get(&s->by_owner, o->owner_uid);
-	if (!owner) {
-		size_t len = strlen(o->owner_uid) + 1;
-
-		owner = xmalloc(sizeof(*owner) + len);
-		list_init(&owner->objects);
-		memcpy(owner->uid, o->owner_uid, len);
-		map_set(&s->by_owner, owner->uid, owner);
-	}
-	list_push_back(&owner->objects, &o->owner_link);
+	first = map_get(&s->by_owner, o->owner_uid);
+	if (first)
+		list_push_back(&first->owner_link, &o->owner_link);
+	else
+		map_set(&s->by_owner, o->owner_uid, o);
 }
 
 static void owner_index_remove(struct store *s, struct object *o)
 {
-	struct store_owner *owner;
+	struct object *next;
 
 	if (!o->owner_uid || !s->kind->by_owner)
 		return;
+	next = list_entry(o->owner_link.next, struct object, owner_link);
+	if (next == o)
+		map_del(&s->by_owner, o->owner_uid);
+	else if (map_get(&s->by_owner, o->owner_uid) == o)
+		map_set(&s->by_owner, next->owner_uid, next); /* the key lives as long as next */
 	list_remove(&o->owner_link);
-	owner = map_get(&s->by_owner, o->owner_uid);
-	if (owner && list_empty(&owner->objects))
-		free(map_del(&s->by_owner, o->owner_uid));
 }
 
 /* Puts o under its key and returns what was there, now outside both indexes. */

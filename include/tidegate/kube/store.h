@@ -34,7 +34,7 @@ typedef void (*store_handler)(void *arg, const struct store_event *ev);
 struct store {
 	const struct object_kind *kind;
 	struct map by_key;   /* key -> struct object */
-	struct map by_owner; /* owner uid -> struct store_owner */
+	struct map by_owner; /* owner uid -> the first struct object that it has */
 	char *last_rv;       /* newest resourceVersion seen, bookmarks included */
 	bool synced;         /* the initial list has been delivered */
 	uint32_t mark;
