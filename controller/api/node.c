@@ -61,7 +61,7 @@ static void read_allocatable(const struct json *status, struct arena *a, struct 
 			e[n->nextended++] = (struct extended){json_key(it), json_quantity(it)};
 }
 
-static const struct taint *pack_taints(struct packer *p, const struct taint *t, unsigned n)
+const struct taint *pack_taints(struct packer *p, const struct taint *t, unsigned n)
 {
 	struct taint *out = n ? pack_array(p, n, sizeof(*out)) : NULL;
 

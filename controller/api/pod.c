@@ -14,6 +14,7 @@
 struct draft {
 	const struct json *json;
 	struct pod pod;
+	struct pod_constraints constraints;
 };
 
 /* --- status ------------------------------------------------------------------------------ */
@@ -103,7 +104,7 @@ static void read_status(const struct json *status, struct arena *a, struct pod *
 	                count_restarts(json_get(status, "initContainerStatuses"));
 }
 
-/* --- spec and annotations ---------------------------------------------------------------- */
+/* --- metadata and spec ------------------------------------------------------------------- */
 
 static int annotation_int(const struct json *json, const char *key)
 {
@@ -111,6 +112,14 @@ static int annotation_int(const struct json *json, const char *key)
 	int64_t n;
 
 	return s && str_to_i64(s, &n) && n >= INT32_MIN && n <= INT32_MAX ? (int)n : 0;
+}
+
+static void read_labels(const struct json *json, struct pod *pod)
+{
+	pod->mdep = json_label(json, TG_LABEL_NAME);
+	pod->revision = json_label(json, TG_LABEL_REVISION);
+	pod->zone = json_label(json, TG_LABEL_ZONE);
+	pod->in_service = json_label(json, TG_LABEL_IN_SERVICE);
 }
 
 static void read_annotations(const struct json *json, struct pod *pod)
@@ -134,19 +143,6 @@ static void read_spec(const struct json *spec, struct pod *pod)
 	json_for_each (it, json_get(spec, "readinessGates"))
 		if (str_eq(json_str(it, "conditionType"), TG_GATE_MODEL_READY))
 			pod->gate_model_ready_set = true;
-}
-
-/*
- * A bound pod never moves: of where it may run only the ports it holds are still of use. Most pods
- * are bound, so this is what keeps the cache small.
- */
-static void forget_placement(struct pod *pod)
-{
-	pod->node_selector = NULL;
-	pod->required = pod->preferred = NULL;
-	pod->tolerations = NULL;
-	pod->nnode_selector = pod->nrequired = pod->npreferred = pod->ntolerations = 0;
-	pod->has_required = false;
 }
 
 /* --- packing ----------------------------------------------------------------------------- */
@@ -181,15 +177,33 @@ static const struct pod_port *pack_ports(struct packer *p, const struct pod_port
 	return out;
 }
 
+static const struct pod_constraints *pack_constraints(struct packer *p,
+                                                      const struct pod_constraints *c)
+{
+	struct pod_constraints *out = pack_array(p, 1, sizeof(*out)), x = *c;
+
+	x.node_selector = pack_labels(p, c->node_selector, c->nnode_selector);
+	x.required = pack_terms(p, c->required, c->nrequired);
+	x.preferred = pack_terms(p, c->preferred, c->npreferred);
+	x.tolerations = pack_tolerations(p, c->tolerations, c->ntolerations);
+	x.host_ports = pack_ports(p, c->host_ports, c->nhost_ports);
+	if (out)
+		*out = x; /* unsupported is a constant */
+	return out;
+}
+
 static void pod_fill(void *obj, struct packer *p, const void *ctx)
 {
 	const struct draft *d = ctx;
 	const struct pod *from = &d->pod;
 	struct pod *pod = obj;
 
-	*pod = *from; /* unsupported is a constant */
+	*pod = *from;
 	object_meta_fill(&pod->meta, p, d->json);
-	pod->labels = pack_labels(p, from->labels, from->nlabels);
+	pod->mdep = pack_str(p, from->mdep);
+	pod->revision = pack_str(p, from->revision);
+	pod->zone = pack_word(p, from->zone);
+	pod->in_service = pack_word(p, from->in_service);
 	pod->ip = pack_str(p, from->ip);
 	pod->node = pack_word(p, from->node);
 	pod->nominated_node = pack_str(p, from->nominated_node);
@@ -198,11 +212,8 @@ static void pod_fill(void *obj, struct packer *p, const void *ctx)
 	pod->message = pack_str(p, from->message);
 	pod->placement = pack_name(p, from->placement);
 	pod->extended = pack_extended(p, from->extended, from->nextended);
-	pod->node_selector = pack_labels(p, from->node_selector, from->nnode_selector);
-	pod->required = pack_terms(p, from->required, from->nrequired);
-	pod->preferred = pack_terms(p, from->preferred, from->npreferred);
-	pod->tolerations = pack_tolerations(p, from->tolerations, from->ntolerations);
-	pod->host_ports = pack_ports(p, from->host_ports, from->nhost_ports);
+	if (from->constraints)
+		pod->constraints = pack_constraints(p, from->constraints);
 }
 
 /* --- kind -------------------------------------------------------------------------------- */
@@ -212,18 +223,18 @@ static struct object *pod_decode(const struct json *json, struct arena *scratch,
 	const struct json *spec = json_get(json, "spec");
 	struct draft d = {.json = json};
 	struct pod *pod = &d.pod;
+	struct pod_constraints *c = &d.constraints;
 
 	if (object_meta_check(json, err))
 		return NULL;
-	pod->labels = labels_decode(scratch, json_path(json, "metadata", "labels", NULL),
-	                            TG_GROUP "/", &pod->nlabels);
+	read_labels(json, pod);
 	read_annotations(json, pod);
 	read_spec(spec, pod);
 	read_status(json_get(json, "status"), scratch, pod);
-	pod_constraints_decode(spec, scratch, pod);
-	pod_request_decode(json, scratch, pod);
-	if (pod->node)
-		forget_placement(pod);
+	pod_constraints_decode(spec, pod->node != NULL, scratch, c);
+	pod_request_decode(json, scratch, pod, c);
+	if (!pod->node || c->nhost_ports)
+		pod->constraints = c;
 	return object_pack(sizeof(*pod), pod_fill, &d);
 }
 
@@ -241,28 +252,43 @@ static bool status_same(const struct pod *x, const struct pod *y)
 /* Of spec only what the API server lets change on a living pod. */
 static bool spec_same(const struct pod *x, const struct pod *y)
 {
+	const struct pod_constraints *a = pod_constraints(x), *b = pod_constraints(y);
+
 	return str_eq(x->node, y->node) && x->gated == y->gated && x->cpu_milli == y->cpu_milli &&
 	       x->memory == y->memory && x->ephemeral == y->ephemeral &&
-	       x->ntolerations == y->ntolerations && x->has_required == y->has_required &&
-	       x->nrequired == y->nrequired &&
 	       extended_same(x->extended, x->nextended, y->extended, y->nextended) &&
-	       labels_same(x->node_selector, x->nnode_selector, y->node_selector,
-	                   y->nnode_selector);
+	       a->ntolerations == b->ntolerations && a->has_required == b->has_required &&
+	       a->nrequired == b->nrequired &&
+	       labels_same(a->node_selector, a->nnode_selector, b->node_selector,
+	                   b->nnode_selector);
+}
+
+static bool labels_of_ours_same(const struct pod *x, const struct pod *y)
+{
+	return str_eq(x->mdep, y->mdep) && str_eq(x->revision, y->revision) &&
+	       str_eq(x->zone, y->zone) && str_eq(x->in_service, y->in_service);
 }
 
 static bool pod_same(const struct object *a, const struct object *b)
 {
 	const struct pod *x = (const struct pod *)a, *y = (const struct pod *)b;
 
-	return meta_same(a, b) && status_same(x, y) && spec_same(x, y) &&
-	       x->leaving_since_ms == y->leaving_since_ms && x->max_per_node == y->max_per_node &&
-	       x->deletion_cost == y->deletion_cost && str_eq(x->placement, y->placement) &&
-	       labels_same(x->labels, x->nlabels, y->labels, y->nlabels);
+	return meta_same(a, b) && labels_of_ours_same(x, y) && status_same(x, y) &&
+	       spec_same(x, y) && x->leaving_since_ms == y->leaving_since_ms &&
+	       x->max_per_node == y->max_per_node && x->deletion_cost == y->deletion_cost &&
+	       str_eq(x->placement, y->placement);
 }
 
 bool pod_is_in_service(const struct pod *p)
 {
-	return str_eq(label_get(p->labels, p->nlabels, TG_LABEL_IN_SERVICE), "true");
+	return str_eq(p->in_service, "true");
+}
+
+const struct pod_constraints *pod_constraints(const struct pod *p)
+{
+	static const struct pod_constraints none;
+
+	return p->constraints ? p->constraints : &none;
 }
 
 const struct object_kind pod_kind = {

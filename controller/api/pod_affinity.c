@@ -58,46 +58,46 @@ static bool term_decode(const struct json *json, struct arena *a, struct selecto
 	return known;
 }
 
-static void required_decode(const struct json *required, struct arena *a, struct pod *pod)
+static void required_decode(const struct json *required, struct arena *a, struct pod_constraints *c)
 {
 	const struct json *list = json_get(required, "nodeSelectorTerms"), *it;
 	struct selector_term *t = arena_array(a, json_size(list), sizeof(*t));
 
-	pod->has_required = true;
-	pod->required = t;
+	c->has_required = true;
+	c->required = t;
 	json_for_each (it, list)
-		if (!term_decode(it, a, &t[pod->nrequired++]))
-			pod_refuse(pod, "spec.affinity.nodeAffinity." REQUIRED);
+		if (!term_decode(it, a, &t[c->nrequired++]))
+			pod_refuse(c, "spec.affinity.nodeAffinity." REQUIRED);
 }
 
 /* A preference that we cannot read is worth nothing: it is left out. */
-static void preferred_decode(const struct json *list, struct arena *a, struct pod *pod)
+static void preferred_decode(const struct json *list, struct arena *a, struct pod_constraints *c)
 {
 	struct selector_term *t = arena_array(a, json_size(list), sizeof(*t));
 	const struct json *it;
 
-	pod->preferred = t;
+	c->preferred = t;
 	json_for_each (it, list) {
-		struct selector_term *term = &t[pod->npreferred];
+		struct selector_term *term = &t[c->npreferred];
 
 		*term = (struct selector_term){.weight = json_int(it, "weight", 0)};
 		if (term->weight > 0 && term_decode(json_get(it, "preference"), a, term))
-			pod->npreferred++;
+			c->npreferred++;
 	}
 }
 
-void pod_affinity_decode(const struct json *affinity, struct arena *a, struct pod *pod)
+void pod_affinity_decode(const struct json *affinity, struct arena *a, struct pod_constraints *c)
 {
 	const struct json *node = json_get(affinity, "nodeAffinity");
 
 	if (json_has(node, REQUIRED))
-		required_decode(json_get(node, REQUIRED), a, pod);
+		required_decode(json_get(node, REQUIRED), a, c);
 	if (json_has(node, PREFERRED))
-		preferred_decode(json_get(node, PREFERRED), a, pod);
+		preferred_decode(json_get(node, PREFERRED), a, c);
 	if (json_size(json_path(affinity, "podAffinity", REQUIRED, NULL)))
-		pod_refuse(pod, "spec.affinity.podAffinity." REQUIRED);
+		pod_refuse(c, "spec.affinity.podAffinity." REQUIRED);
 	if (json_size(json_path(affinity, "podAntiAffinity", REQUIRED, NULL)))
-		pod_refuse(pod, "spec.affinity.podAntiAffinity." REQUIRED);
+		pod_refuse(c, "spec.affinity.podAntiAffinity." REQUIRED);
 }
 
 /* --- packing ----------------------------------------------------------------------------- */

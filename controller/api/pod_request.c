@@ -213,7 +213,8 @@ static void add_overhead(const struct json *spec, struct request *r)
 	add_request(r, &overhead);
 }
 
-void pod_request_decode(const struct json *json, struct arena *a, struct pod *pod)
+void pod_request_decode(const struct json *json, struct arena *a, struct pod *pod,
+                        struct pod_constraints *c)
 {
 	const struct json *spec = json_get(json, "spec"), *status = json_get(json, "status");
 	struct request r = {.n = 0};
@@ -224,7 +225,7 @@ void pod_request_decode(const struct json *json, struct arena *a, struct pod *po
 	override_by_pod(spec, &r);
 	add_overhead(spec, &r);
 	if (r.overflow)
-		pod_refuse(pod, "spec.containers[].resources (more than 64 different resources)");
+		pod_refuse(c, "spec.containers[].resources (more than 64 different resources)");
 	pod->cpu_milli = r.cpu_milli;
 	pod->memory = r.memory;
 	pod->ephemeral = r.ephemeral;

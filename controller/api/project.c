@@ -185,7 +185,7 @@ const struct label *pack_labels(struct packer *p, const struct label *l, unsigne
 	struct label *out = n ? pack_array(p, n, sizeof(*out)) : NULL;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct label x = {pack_name(p, l[i].key), pack_name(p, l[i].value)};
+		struct label x = {pack_word(p, l[i].key), pack_name(p, l[i].value)};
 
 		if (out)
 			out[i] = x;

@@ -39,7 +39,6 @@ const struct label *labels_decode(struct arena *a, const struct json *map, const
 /* --- packing ----------------------------------------------------------------------------- */
 /* As pack_str(), but texts that nearly every object repeats are shared constants. */
 const char *pack_name(struct packer *p, const char *s);
-const struct label *pack_labels(struct packer *p, const struct label *l, unsigned n);
 const struct extended *pack_extended(struct packer *p, const struct extended *e, unsigned n);
 
 /* --- comparing --------------------------------------------------------------------------- */

@@ -230,11 +230,10 @@ void endpoints_read(struct endpoints *e, struct arena *a, struct rollout_cell *c
 	facts = arena_array(a, cell->npods, sizeof(*facts));
 	for (unsigned i = 0; i < cell->npods; i++) {
 		const struct pod *p = cell->pods[i];
-		const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
 		const int64_t *since = map_get(&e->listed, p->meta.key);
 
 		facts[i].listed_ms = since ? *since : 0;
-		facts[i].idle = !since && p->leaving_since_ms && name && is_idle(e, name, p);
+		facts[i].idle = !since && p->leaving_since_ms && p->mdep && is_idle(e, p->mdep, p);
 	}
 	cell->facts = facts;
 }

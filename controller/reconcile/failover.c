@@ -152,7 +152,7 @@ static void count_votes(struct mdep_operator *op, struct arena *a, const struct 
 
 static const char *zone_of_pod(const struct pod *p)
 {
-	return str_or(label_get(p->labels, p->nlabels, TG_LABEL_ZONE), "");
+	return str_or(p->zone, "");
 }
 
 /* Others see the zone better, or somebody sees all that fail there answer clients. */

@@ -43,9 +43,8 @@ struct gate_write {
 
 static const struct mdep *mdep_of_pod(struct mdep_operator *op, const struct pod *p)
 {
-	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
-
-	return name ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name)) : NULL;
+	return p->mdep ? mdep_from(store_get(&op->stores[CACHE_MDEP], p->meta.namespace, p->mdep))
+	               : NULL;
 }
 
 static void forget_told(struct gate *g, const char *pod)
@@ -222,7 +221,7 @@ static void watch_pod(struct gate *g, const struct pod *p)
 		.golden_json = s.preset->model_path ? m->golden_json : NULL,
 		.warmup = p->gate_model_ready ? 0 : (unsigned)m->warmup_requests};
 	/* Another revision's model may well answer otherwise. */
-	if (str_eq(label_get(p->labels, p->nlabels, TG_LABEL_REVISION), m->revision)) {
+	if (str_eq(p->revision, m->revision)) {
 		t.golden_answer_json = m->golden_answer_json;
 		t.golden_tolerance = m->golden_tolerance;
 	}

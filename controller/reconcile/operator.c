@@ -79,8 +79,7 @@ static void on_pod(void *arg, const struct store_event *ev)
 
 	binder_pod(op->binder, ev);
 	gate_pod(op->gate, ev);
-	enqueue_named(op, p->meta.namespace, label_get(p->labels, p->nlabels, TG_LABEL_NAME),
-	              ev->initial);
+	enqueue_named(op, p->meta.namespace, p->mdep, ev->initial);
 }
 
 static void on_node(void *arg, const struct store_event *ev)

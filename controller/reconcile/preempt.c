@@ -85,9 +85,8 @@ static struct metric_family victims_family = {
 
 static const struct mdep *mdep_of(const struct mdep_operator *op, const struct pod *p)
 {
-	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
 	const struct object *o =
-		name ? store_get(&op->stores[CACHE_MDEP], p->meta.namespace, name) : NULL;
+		p->mdep ? store_get(&op->stores[CACHE_MDEP], p->meta.namespace, p->mdep) : NULL;
 
 	return o ? mdep_from(o) : NULL;
 }
@@ -184,11 +183,11 @@ static bool lacks_replicas(const struct preemptor *x, const struct mdep *m, cons
 static bool may_preempt(const struct preemptor *x, const struct pod *p)
 {
 	const struct mdep *m = mdep_of(x->op, p);
-	const char *zone = label_get(p->labels, p->nlabels, TG_LABEL_ZONE);
 
 	if (!m)
 		return true;
-	return (zone_is_well(m, zone) && lacks_replicas(x, m, p)) || must_speak(x, m, zone, p);
+	return (zone_is_well(m, p->zone) && lacks_replicas(x, m, p)) ||
+	       must_speak(x, m, p->zone, p);
 }
 
 /* --- who may not go ------------------------------------------------------------------------ */

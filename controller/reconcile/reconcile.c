@@ -77,8 +77,7 @@ void operator_enqueue(struct mdep_operator *op, const char *key)
 
 void operator_enqueue_pod(struct mdep_operator *op, const struct pod *p)
 {
-	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
-	cleanup_free char *key = name ? xasprintf("%s/%s", p->meta.namespace, name) : NULL;
+	cleanup_free char *key = p->mdep ? xasprintf("%s/%s", p->meta.namespace, p->mdep) : NULL;
 
 	if (key)
 		operator_enqueue(op, key);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tidegate/api/names.h"
 #include "tidegate/base/alloc.h"
 #include "tidegate/base/str.h"
 
@@ -28,9 +27,19 @@ int extended_index(struct schedule *s, const char *name)
 
 char *sched_owner(const struct pod *p)
 {
-	const char *name = label_get(p->labels, p->nlabels, TG_LABEL_NAME);
+	return p->mdep ? xasprintf("%s/%s", p->meta.namespace, p->mdep) : NULL;
+}
 
-	return name ? xasprintf("%s/%s", p->meta.namespace, name) : NULL;
+bool sched_pod_owned(const struct sched_pod *p, const char *owner)
+{
+	if (!owner || !p->owner_len)
+		return !owner && !p->owner_len;
+	return !strncmp(p->owner, owner, p->owner_len) && !owner[p->owner_len];
+}
+
+const char *sched_pod_key(const struct sched_pod *p)
+{
+	return (const char *)&p->extended[p->nextended];
 }
 
 /* --- nodes ------------------------------------------------------------------------------- */
@@ -42,7 +51,6 @@ static struct sched_node *node_get(struct schedule *s, const char *name)
 	if (!n) {
 		n = xcalloc(1, sizeof(*n));
 		n->name = xstrdup(name);
-		arena_init(&n->arena, 256);
 		list_init(&n->pods_here);
 		map_set(&s->nodes_by_name, n->name, n);
 	}
@@ -72,29 +80,15 @@ static void node_enter(struct schedule *s, struct sched_node *n)
 	renumber(s);
 }
 
-static void copy_labels(struct sched_node *n, const struct node *from)
+static void terms_fill(void *obj, struct packer *p, const void *ctx)
 {
-	struct label *l = arena_array(&n->arena, from->nlabels, sizeof(*l));
+	const struct node *from = ctx;
+	struct sched_terms *t = obj;
 
-	for (unsigned i = 0; i < from->nlabels; i++) {
-		l[i].key = arena_strdup(&n->arena, from->labels[i].key);
-		l[i].value = arena_strdup(&n->arena, from->labels[i].value);
-	}
-	n->labels = l;
-	n->nlabels = from->nlabels;
-}
-
-static void copy_taints(struct sched_node *n, const struct node *from)
-{
-	struct taint *t = arena_array(&n->arena, from->ntaints, sizeof(*t));
-
-	for (unsigned i = 0; i < from->ntaints; i++) {
-		t[i].key = arena_strdup(&n->arena, from->taints[i].key);
-		t[i].value = arena_strdup(&n->arena, from->taints[i].value);
-		t[i].effect = from->taints[i].effect;
-	}
-	n->taints = t;
-	n->ntaints = from->ntaints;
+	t->labels = pack_labels(p, from->labels, from->nlabels);
+	t->nlabels = from->nlabels;
+	t->taints = pack_taints(p, from->taints, from->ntaints);
+	t->ntaints = from->ntaints;
 }
 
 void schedule_set_node(struct schedule *s, const struct node *from)
@@ -102,9 +96,8 @@ void schedule_set_node(struct schedule *s, const struct node *from)
 	struct sched_node *n = node_get(s, from->meta.name);
 	int x;
 
-	arena_reset(&n->arena);
-	copy_labels(n, from);
-	copy_taints(n, from);
+	free(n->terms);
+	n->terms = object_pack(sizeof(*n->terms), terms_fill, from);
 	n->unschedulable = from->unschedulable;
 	n->has = (struct load){.cpu = from->cpu_milli,
 	                       .memory = from->memory,
@@ -168,31 +161,30 @@ static void pod_drop(struct schedule *s, const char *key)
 
 static void copy_ports(struct sched_pod *to, const struct pod *from)
 {
-	if (!from->nhost_ports)
+	const struct pod_constraints *c = pod_constraints(from);
+
+	if (!c->nhost_ports)
 		return;
-	to->ports = xcalloc(from->nhost_ports, sizeof(*to->ports));
-	to->nports = from->nhost_ports;
-	for (unsigned i = 0; i < from->nhost_ports; i++) {
-		to->ports[i] = from->host_ports[i];
-		to->ports[i].ip = xstrdup_null(from->host_ports[i].ip);
+	to->ports = xcalloc(c->nhost_ports, sizeof(*to->ports));
+	to->nports = c->nhost_ports;
+	for (unsigned i = 0; i < c->nhost_ports; i++) {
+		to->ports[i] = c->host_ports[i];
+		to->ports[i].ip = xstrdup_null(c->host_ports[i].ip);
 	}
 }
 
 /* What the caches' own copy says may be gone before this is: everything is copied. */
 static struct sched_pod *pod_new(struct schedule *s, const struct pod *from)
 {
-	cleanup_free char *owner = sched_owner(from);
-	size_t key_size = strlen(from->meta.key) + 1, owner_size = owner ? strlen(owner) + 1 : 0;
+	cleanup_free char *owned = sched_owner(from);
+	const char *key = from->meta.key, *owner = str_or(owned, "");
+	size_t key_size = strlen(key) + 1, owner_len = strlen(owner);
+	bool apart = !str_starts(key, owner);
 	struct sched_pod *p;
 	char *text;
 
-	p = xcalloc(1,
-	            sizeof(*p) + from->nextended * sizeof(p->extended[0]) + key_size + owner_size);
-	text = (char *)&p->extended[from->nextended];
-	memcpy(text, from->meta.key, key_size);
-	p->key = text;
-	if (owner)
-		p->owner = memcpy(text + key_size, owner, owner_size);
+	p = xcalloc(1, sizeof(*p) + from->nextended * sizeof(p->extended[0]) + key_size +
+	                       (apart ? owner_len : 0));
 	for (unsigned i = 0; i < from->nextended; i++) {
 		int x = extended_index(s, from->extended[i].name);
 
@@ -200,6 +192,9 @@ static struct sched_pod *pod_new(struct schedule *s, const struct pod *from)
 			p->extended[p->nextended++] = (struct sched_amount){
 				.amount = from->extended[i].amount, .resource = x};
 	}
+	text = memcpy(&p->extended[p->nextended], key, key_size);
+	p->owner = apart ? memcpy(text + key_size, owner, owner_len) : text;
+	p->owner_len = (uint16_t)owner_len;
 	return p;
 }
 
@@ -234,7 +229,7 @@ static struct sched_pod *pod_count(struct schedule *s, const struct pod *from, c
 	copy_ports(p, from);
 	load_count(&p->node->used, p, 1);
 	list_push_back(&p->node->pods_here, &p->link);
-	map_set(&s->pods, p->key, p);
+	map_set(&s->pods, sched_pod_key(p), p);
 	if (p->priority < s->lowest)
 		s->lowest = p->priority;
 	return p;
@@ -343,7 +338,7 @@ static void node_free(void *arg)
 {
 	struct sched_node *n = arg;
 
-	arena_release(&n->arena);
+	free(n->terms);
 	free(n->name);
 	free(n);
 }

@@ -2,7 +2,6 @@
 #ifndef TIDEGATE_SCHEDULE_CLUSTER_H
 #define TIDEGATE_SCHEDULE_CLUSTER_H
 
-#include "tidegate/base/arena.h"
 #include "tidegate/base/list.h"
 #include "tidegate/base/map.h"
 #include "tidegate/schedule/schedule.h"
@@ -16,15 +15,18 @@ struct load {
 	int64_t extended[EXTENDED_MAX];
 };
 
+/* What constraints are compared with; one allocation. */
+struct sched_terms {
+	const struct label *labels;
+	const struct taint *taints;
+	unsigned nlabels, ntaints;
+};
+
 struct sched_node {
 	char *name;
-	bool present;       /* a Node object stands behind it; else only pods name it */
-	unsigned place;     /* index in schedule.nodes while present */
-	struct arena arena; /* labels, taints */
-	const struct label *labels;
-	unsigned nlabels;
-	const struct taint *taints;
-	unsigned ntaints;
+	struct sched_terms *terms; /* NULL: it was never present */
+	unsigned place;            /* index in schedule.nodes while present */
+	bool present;              /* a Node object stands behind it; else only pods name it */
 	bool unschedulable;
 	struct load has, used;
 	unsigned nominated; /* of pods_here */
@@ -40,20 +42,20 @@ struct sched_amount {
 struct sched_pod {
 	struct list link; /* in the node's pods_here */
 	struct sched_node *node;
-	const char *key;   /* in schedule.pods */
-	const char *owner; /* "ns/name" of the ModelDeployment, NULL */
+	const char *owner; /* "ns/name" of the ModelDeployment, as a rule the key's beginning */
 	int64_t cpu, memory, ephemeral;
 	struct pod_port *ports;
+	int64_t created_ms, gone_ms; /* gone_ms: it is to have ended by then; 0 = it stays */
 	unsigned nports;
 	int priority;
-	int64_t created_ms, gone_ms; /* gone_ms: it is to have ended by then; 0 = it stays */
+	uint16_t owner_len; /* 0 = of no ModelDeployment */
+	uint8_t nextended;
 	bool assumed;
 	bool nominated; /* not bound: the room is kept for it */
 	bool unseen;    /* of a nomination: the pod's status does not show it yet */
 	bool pinned;    /* taking it away frees nothing for long, or harms the node */
 	bool away;      /* for the length of a what-if */
-	unsigned nextended;
-	struct sched_amount extended[]; /* key and owner behind them */
+	struct sched_amount extended[]; /* the key behind them, and the owner if need be */
 };
 
 struct schedule {
@@ -74,6 +76,10 @@ int extended_index(struct schedule *s, const char *name);
 int extended_find(const struct schedule *s, const char *name);
 /* malloc'ed "ns/mdep", NULL when not of a ModelDeployment */
 char *sched_owner(const struct pod *p);
+/* Of that ModelDeployment; NULL: of none. */
+bool sched_pod_owned(const struct sched_pod *p, const char *owner);
+/* In schedule.pods. */
+const char *sched_pod_key(const struct sched_pod *p);
 void load_count(struct load *l, const struct sched_pod *p, int sign);
 
 /* --- shape.c: which nodes can take pods of this shape, resources aside ------------------- */

@@ -31,7 +31,7 @@ static bool counts(const struct sched_pod *q, const struct request *r)
 	if (q->away)
 		return false;
 	return !q->nominated ||
-	       (q->priority >= r->pod->priority && !str_eq(q->key, r->pod->meta.key));
+	       (q->priority >= r->pod->priority && !str_eq(sched_pod_key(q), r->pod->meta.key));
 }
 
 void fit_load(const struct sched_node *n, const struct request *r, struct load *out)
@@ -55,7 +55,7 @@ unsigned fit_owned(const struct sched_node *n, const struct request *r)
 	list_for_each (it, &n->pods_here) {
 		const struct sched_pod *q = list_entry(it, struct sched_pod, link);
 
-		if (str_eq(q->owner, r->owner) && counts(q, r))
+		if (sched_pod_owned(q, r->owner) && counts(q, r))
 			count++;
 	}
 	return count;
@@ -74,10 +74,10 @@ static bool ports_clash(const struct pod_port *a, const struct pod_port *b)
 
 static bool ports_taken(const struct sched_node *n, const struct request *r)
 {
-	const struct pod *p = r->pod;
+	const struct pod_constraints *c = pod_constraints(r->pod);
 	struct list *it;
 
-	if (!p->nhost_ports)
+	if (!c->nhost_ports)
 		return false;
 	list_for_each (it, &n->pods_here) {
 		const struct sched_pod *q = list_entry(it, struct sched_pod, link);
@@ -85,8 +85,8 @@ static bool ports_taken(const struct sched_node *n, const struct request *r)
 		if (!q->nports || !counts(q, r))
 			continue;
 		for (unsigned i = 0; i < q->nports; i++)
-			for (unsigned j = 0; j < p->nhost_ports; j++)
-				if (ports_clash(&q->ports[i], &p->host_ports[j]))
+			for (unsigned j = 0; j < c->nhost_ports; j++)
+				if (ports_clash(&q->ports[i], &c->host_ports[j]))
 					return true;
 	}
 	return false;

@@ -40,12 +40,13 @@ static bool has_cards(const struct sched_node *n)
 
 static double preference(const struct sched_node *n, const struct pod *p)
 {
+	const struct pod_constraints *c = pod_constraints(p);
 	int sum = 0, total = 0;
 
-	for (unsigned i = 0; i < p->npreferred; i++) {
-		total += p->preferred[i].weight;
-		if (selector_term_matches(&p->preferred[i], n))
-			sum += p->preferred[i].weight;
+	for (unsigned i = 0; i < c->npreferred; i++) {
+		total += c->preferred[i].weight;
+		if (selector_term_matches(&c->preferred[i], n))
+			sum += c->preferred[i].weight;
 	}
 	return total ? 100.0 * sum / total : 0;
 }
@@ -159,18 +160,19 @@ static const struct sched_node *best_node(struct schedule *s, const struct reque
 
 void schedule_place(struct schedule *s, const struct pod *p, struct schedule_decision *out)
 {
+	const char *unsupported = pod_constraints(p)->unsupported;
 	const struct sched_node *n;
 	struct request r;
 	struct tally t = {.taint = NULL};
 
 	out->node = NULL;
 	out->message[0] = '\0';
-	out->refused = p->unsupported != NULL;
-	if (p->unsupported) {
+	out->refused = unsupported != NULL;
+	if (unsupported) {
 		snprintf(out->message, sizeof(out->message),
 		         "scheduler tidegate does not implement %.200s: remove it, or set "
 		         "spec.placement.scheduler to default-scheduler",
-		         p->unsupported);
+		         unsupported);
 		return;
 	}
 	request_fill(s, p, &r);
@@ -194,7 +196,7 @@ static void cap(int64_t *room, int64_t free, int64_t each)
 static int64_t node_room(const struct sched_node *n, const struct request *r, int64_t most)
 {
 	const struct pod *p = r->pod;
-	int64_t room = p->nhost_ports ? 1 : most;
+	int64_t room = pod_constraints(p)->nhost_ports ? 1 : most;
 	struct load used;
 
 	fit_load(n, r, &used);
@@ -219,7 +221,7 @@ int schedule_room(struct schedule *s, const struct pod *p, int most)
 	struct request r;
 	int64_t room = 0;
 
-	if (p->unsupported)
+	if (pod_constraints(p)->unsupported)
 		return -1;
 	request_fill(s, p, &r);
 	shape = shape_get(s, p);

@@ -44,7 +44,7 @@ static bool is_lower(const struct search *x, const struct sched_pod *q)
 {
 	return !q->pinned && !q->nominated && !q->gone_ms &&
 	       q->priority < x->request.pod->priority &&
-	       !(q->owner && str_eq(q->owner, x->request.owner));
+	       !(q->owner_len && sched_pod_owned(q, x->request.owner));
 }
 
 static bool is_leaving(const struct search *x, const struct sched_pod *q)
@@ -58,8 +58,8 @@ static void add_lower(struct search *x, struct sched_pod *q)
 		x->cap = x->cap ? 2 * x->cap : 32;
 		x->pods = xreallocarray(x->pods, x->cap, sizeof(*x->pods));
 	}
-	x->pods[x->npods++] =
-		(struct victim){.pod = q, .guarded = x->guarded && x->guarded(x->arg, q->key)};
+	x->pods[x->npods++] = (struct victim){
+		.pod = q, .guarded = x->guarded && x->guarded(x->arg, sched_pod_key(q))};
 }
 
 static void take_away(struct search *x, struct sched_node *n)
@@ -95,7 +95,7 @@ static int by_importance(const void *a, const void *b)
 		return x->pod->priority > y->pod->priority ? -1 : 1;
 	if (x->pod->created_ms != y->pod->created_ms)
 		return x->pod->created_ms < y->pod->created_ms ? -1 : 1;
-	return strcmp(x->pod->key, y->pod->key);
+	return strcmp(sched_pod_key(x->pod), sched_pod_key(y->pod));
 }
 
 /* With q back on the node, does the pod still fit? */
@@ -171,7 +171,7 @@ static void tell(const struct cost *c, struct arena *a, struct schedule_preempti
 	out->violations = c->violations;
 	out->victims = arena_array(a, c->nvictims, sizeof(*out->victims));
 	for (unsigned i = 0; i < c->nvictims; i++)
-		out->victims[i] = c->victims[i].pod->key;
+		out->victims[i] = sched_pod_key(c->victims[i].pod);
 }
 
 static void search(struct search *x, struct arena *a, struct schedule_preemption *out)
@@ -197,7 +197,7 @@ void schedule_preempt(struct schedule *s, const struct pod *p, int64_t now_ms,
 	struct search x = {.s = s, .now_ms = now_ms, .guarded = guarded, .arg = arg};
 
 	*out = (struct schedule_preemption){.node = NULL};
-	if (p->unsupported || p->preempt_never || p->priority <= s->lowest)
+	if (pod_constraints(p)->unsupported || p->preempt_never || p->priority <= s->lowest)
 		return;
 	request_fill(s, p, &x.request);
 	if (!x.request.owner)

@@ -34,10 +34,15 @@ static bool compares(const struct selector_req *r, const char *v)
 	return r->op == SEL_GT ? have > want : have < want;
 }
 
+static const char *node_label(const struct sched_node *n, const char *key)
+{
+	return label_get(n->terms->labels, n->terms->nlabels, key);
+}
+
 static bool req_matches(const struct selector_req *r, const struct sched_node *n)
 {
 	const char *v = r->field ? (str_eq(r->key, "metadata.name") ? n->name : NULL)
-	                         : label_get(n->labels, n->nlabels, r->key);
+	                         : node_label(n, r->key);
 
 	switch (r->op) {
 	case SEL_IN:
@@ -65,14 +70,15 @@ bool selector_term_matches(const struct selector_term *t, const struct sched_nod
 
 static bool affinity_matches(const struct pod *p, const struct sched_node *n)
 {
-	for (unsigned i = 0; i < p->nnode_selector; i++)
-		if (!str_eq(label_get(n->labels, n->nlabels, p->node_selector[i].key),
-		            p->node_selector[i].value))
+	const struct pod_constraints *c = pod_constraints(p);
+
+	for (unsigned i = 0; i < c->nnode_selector; i++)
+		if (!str_eq(node_label(n, c->node_selector[i].key), c->node_selector[i].value))
 			return false;
-	if (!p->has_required)
+	if (!c->has_required)
 		return true;
-	for (unsigned i = 0; i < p->nrequired; i++)
-		if (selector_term_matches(&p->required[i], n))
+	for (unsigned i = 0; i < c->nrequired; i++)
+		if (selector_term_matches(&c->required[i], n))
 			return true;
 	return false;
 }
@@ -92,18 +98,22 @@ static bool tolerates(const struct toleration *t, const struct taint *taint)
 
 static bool tolerated(const struct pod *p, const struct taint *taint)
 {
-	for (unsigned i = 0; i < p->ntolerations; i++)
-		if (tolerates(&p->tolerations[i], taint))
+	const struct pod_constraints *c = pod_constraints(p);
+
+	for (unsigned i = 0; i < c->ntolerations; i++)
+		if (tolerates(&c->tolerations[i], taint))
 			return true;
 	return false;
 }
 
 const struct taint *untolerated(const struct sched_node *n, const struct pod *p, bool prefer)
 {
-	for (unsigned i = 0; i < n->ntaints; i++)
-		if ((n->taints[i].effect == TAINT_PREFER_NO_SCHEDULE) == prefer &&
-		    !tolerated(p, &n->taints[i]))
-			return &n->taints[i];
+	for (unsigned i = 0; i < n->terms->ntaints; i++) {
+		const struct taint *t = &n->terms->taints[i];
+
+		if ((t->effect == TAINT_PREFER_NO_SCHEDULE) == prefer && !tolerated(p, t))
+			return t;
+	}
 	return NULL;
 }
 
@@ -150,15 +160,17 @@ static uint64_t hash_term(uint64_t h, const struct selector_term *t)
 
 static uint64_t shape_hash(const struct pod *p, uint64_t h)
 {
-	for (unsigned i = 0; i < p->nnode_selector; i++) {
-		h = hash_text(h, p->node_selector[i].key);
-		h = hash_text(h, p->node_selector[i].value);
+	const struct pod_constraints *c = pod_constraints(p);
+
+	for (unsigned i = 0; i < c->nnode_selector; i++) {
+		h = hash_text(h, c->node_selector[i].key);
+		h = hash_text(h, c->node_selector[i].value);
 	}
-	h = str_hash(h, &p->has_required, sizeof(p->has_required));
-	for (unsigned i = 0; i < p->nrequired; i++)
-		h = hash_term(h, &p->required[i]);
-	for (unsigned i = 0; i < p->ntolerations; i++) {
-		const struct toleration *t = &p->tolerations[i];
+	h = str_hash(h, &c->has_required, sizeof(c->has_required));
+	for (unsigned i = 0; i < c->nrequired; i++)
+		h = hash_term(h, &c->required[i]);
+	for (unsigned i = 0; i < c->ntolerations; i++) {
+		const struct toleration *t = &c->tolerations[i];
 
 		h = hash_text(h, t->key);
 		h = hash_text(h, t->value);

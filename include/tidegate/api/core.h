@@ -51,6 +51,10 @@ struct extended { /* extended resource */
 	int64_t amount;
 };
 
+/* Part of an object_pack() (kube/object.h), as are all copies of the terms. */
+const struct label *pack_labels(struct packer *p, const struct label *l, unsigned n);
+const struct taint *pack_taints(struct packer *p, const struct taint *t, unsigned n);
+
 /* --- Pod --------------------------------------------------------------------------------- */
 enum pod_phase { POD_PENDING, POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UNKNOWN };
 
@@ -60,11 +64,25 @@ struct pod_port {
 	const char *ip;
 };
 
+struct pod_constraints {
+	const struct label *node_selector;
+	const struct selector_term *required; /* ORed */
+	const struct selector_term *preferred;
+	const struct toleration *tolerations;
+	const struct pod_port *host_ports;
+	/* One that the in-process scheduler does not implement: its field path; NULL = none. Such
+	 * a pod is refused with a condition, never placed wrongly. */
+	const char *unsupported;
+	unsigned nnode_selector, nrequired, npreferred, ntolerations, nhost_ports;
+	bool has_required; /* required affinity present, even with no terms */
+};
+
 /* Of nothing there are more, so members stand by their size. */
 struct pod {
 	struct object meta;
-	const struct label *labels; /* only those below serving.tidegate.io/ */
-	int64_t ready_since_ms;     /* transition of Ready to True, 0 when not ready */
+	/* labels below serving.tidegate.io/, NULL when absent */
+	const char *mdep, *revision, *zone, *in_service;
+	int64_t ready_since_ms; /* transition of Ready to True, 0 when not ready */
 	const char *ip;
 	const char *node; /* spec.nodeName, NULL when unbound */
 	const char *nominated_node;
@@ -79,20 +97,11 @@ struct pod {
 	int64_t cpu_milli, memory, ephemeral;
 	const struct extended *extended;
 	/*
-	 * Constraints; NULL when none. A bound pod keeps its host ports only: it never moves, and
-	 * most pods are bound.
+	 * Read it with pod_constraints(). A bound pod keeps its host ports only: it never moves,
+	 * and most pods are bound.
 	 */
-	const struct label *node_selector;
-	const struct selector_term *required; /* ORed */
-	const struct selector_term *preferred;
-	const struct toleration *tolerations;
-	const struct pod_port *host_ports;
-	/* A constraint that the in-process scheduler does not implement: its field path; NULL =
-	 * none. Such a pod is refused with a condition, never placed wrongly. */
-	const char *unsupported;
-
-	unsigned nlabels, nextended, nnode_selector, nrequired, npreferred, ntolerations,
-		nhost_ports;
+	const struct pod_constraints *constraints; /* NULL when there are none */
+	unsigned nextended;
 	enum pod_phase phase;
 	int restarts;
 	int priority;
@@ -103,12 +112,13 @@ struct pod {
 	bool gate_model_ready;     /* status condition True */
 	bool gate_model_told;      /* status condition there, whatever it says */
 	bool preempt_never;
-	bool gated;        /* spec.schedulingGates not empty */
-	bool has_required; /* required affinity present, even with no terms */
+	bool gated; /* spec.schedulingGates not empty */
 };
 extern const struct object_kind pod_kind;
 /* By its label, which Services select; whether it is ready is another matter. */
 bool pod_is_in_service(const struct pod *p);
+/* Never NULL. */
+const struct pod_constraints *pod_constraints(const struct pod *p);
 
 /* --- Node -------------------------------------------------------------------------------- */
 struct node {

@@ -107,7 +107,7 @@ static void test_rows(void **state)
 		assert_int_equal(p->cpu_milli, rows[i].cpu);
 		assert_int_equal(p->memory, rows[i].memory);
 		assert_int_equal(gpus(p), rows[i].gpus);
-		assert_null(p->unsupported);
+		assert_null(p->constraints->unsupported);
 		free(p);
 	}
 }
@@ -150,7 +150,7 @@ static void test_too_many_resources(void **state)
 	}
 	spec = xasprintf("'spec':{'containers':[{'resources':{'requests':{%s}}}]}", list);
 	p = decode_members(&pod_kind, "", spec);
-	assert_non_null(p->unsupported);
+	assert_non_null(p->constraints->unsupported);
 	free(p);
 	free(spec);
 	free(list);

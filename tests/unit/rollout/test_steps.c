@@ -233,7 +233,7 @@ static void test_old_pods_leave_by_label_then_drain_then_go(void **state)
 		}
 	}
 	since = leaving->pod.leaving_since_ms;
-	assert_string_equal(leaving->label.value, "false");
+	assert_string_equal(leaving->pod.in_service, "false");
 	while (!leaving->pod.meta.deleted_ms)
 		world_run(&w, 500);
 	assert_in_range(w.now - since, 20000, 22000);

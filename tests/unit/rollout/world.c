@@ -28,7 +28,7 @@ static bool pod_live(const struct world_pod *p)
 
 static bool pod_serves(const struct world_pod *p)
 {
-	return pod_live(p) && p->pod.ready && str_eq(p->label.value, "true");
+	return pod_live(p) && p->pod.ready && pod_is_in_service(&p->pod);
 }
 
 static int cell_pods(const struct world *w, int cell, bool (*is)(const struct world_pod *))
@@ -307,10 +307,8 @@ static void create_pod(struct world *w, int cell)
 	p->used = true;
 	p->cell = cell;
 	snprintf(p->name, sizeof(p->name), "%s-%05u", w->cells[cell].revision, w->serial++);
-	p->label = (struct label){TG_LABEL_IN_SERVICE, "true"};
 	p->pod.meta.name = p->pod.meta.key = p->name;
-	p->pod.labels = &p->label;
-	p->pod.nlabels = 1;
+	p->pod.in_service = "true";
 	p->pod.phase = POD_PENDING;
 	p->pod.meta.created_ms = w->now / 1000 * 1000;
 	p->runs_ms = w->now + TICK_MS;

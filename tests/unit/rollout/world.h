@@ -20,7 +20,6 @@
 
 struct world_pod {
 	struct pod pod;
-	struct label label;
 	char name[48], uid[16];
 	int cell;
 	int64_t runs_ms, ready_ms; /* when it starts to run, and becomes ready; 0 = never */

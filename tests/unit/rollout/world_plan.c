@@ -144,7 +144,7 @@ static void apply_pod(struct world *w, const struct rollout_pod_wish *wish)
 
 		if (&p->pod != wish->pod)
 			continue;
-		p->label.value = wish->leave ? "false" : "true";
+		p->pod.in_service = wish->leave ? "false" : "true";
 		p->pod.leaving_since_ms = wish->leave ? w->now / 1000 * 1000 : 0;
 		w->dirty = true;
 	}

@@ -39,7 +39,6 @@ static bool guards(void *arg, const char *key)
 
 static void hold(struct schedule *s, const struct holder *h)
 {
-	static const struct label ranker[] = {{TG_LABEL_NAME, "ranker"}};
 	struct pod p = {.meta = {.namespace = "shop", .name = h->name, .key = (char *)h->name},
 	                .phase = POD_RUNNING,
 	                .node = h->node,
@@ -56,10 +55,8 @@ static void hold(struct schedule *s, const struct holder *h)
 		p.meta.deleted_ms = NOW - 1000;
 	if (strchr(h->flags, 'l'))
 		p.meta.deleted_ms = NOW - 100000;
-	if (strchr(h->flags, 'r')) {
-		p.labels = ranker;
-		p.nlabels = 1;
-	}
+	if (strchr(h->flags, 'r'))
+		p.mdep = "ranker";
 	schedule_set_pod(s, &p);
 }
 
@@ -85,12 +82,9 @@ static struct schedule *make_nodes(void)
 
 static struct pod make_pod(int priority, int ncards)
 {
-	static const struct label ranker[] = {{TG_LABEL_NAME, "ranker"}};
-
 	return (struct pod){.meta = {.namespace = "shop", .name = "p", .key = (char *)"p"},
 	                    .phase = POD_PENDING,
-	                    .labels = ranker,
-	                    .nlabels = 1,
+	                    .mdep = "ranker",
 	                    .priority = priority,
 	                    .extended = &cards[ncards],
 	                    .nextended = 1};

@@ -114,29 +114,31 @@ static void test_selector_and_affinity(void **state)
 		{big, 1, 0}, {by_name, 1, 0}, {absent, 1, 0}, {NULL, 0, 0}};
 	struct schedule *s = schedule_new();
 	struct node n1 = make_node("n1", zone_a, 2, &four), n2 = make_node("n2", zone_b, 2, &four);
+	struct pod_constraints c = {.required = NULL};
 	struct pod p = make_pod("p1", &one);
 	struct schedule_decision d;
 
 	(void)state;
+	p.constraints = &c;
 	schedule_set_node(s, &n1);
 	schedule_set_node(s, &n2);
 	assert_string_equal(place(s, &p, &d), "n1");
-	p.node_selector = want_b;
-	p.nnode_selector = 1;
+	c.node_selector = want_b;
+	c.nnode_selector = 1;
 	assert_string_equal(place(s, &p, &d), "n2");
-	p.nnode_selector = 0;
-	p.has_required = true;
+	c.nnode_selector = 0;
+	c.has_required = true;
 	for (unsigned i = 0; i < 2; i++) {
-		p.required = &terms[i];
-		p.nrequired = 1;
+		c.required = &terms[i];
+		c.nrequired = 1;
 		assert_string_equal(place(s, &p, &d), "n2");
 	}
-	p.required = &terms[2];
+	c.required = &terms[2];
 	assert_null(place(s, &p, &d));
 	assert_non_null(strstr(d.message, "2 node(s) didn't match Pod's node affinity/selector"));
-	p.required = &terms[3]; /* an empty term matches nothing */
+	c.required = &terms[3]; /* an empty term matches nothing */
 	assert_null(place(s, &p, &d));
-	p.nrequired = 0; /* affinity without a term neither */
+	c.nrequired = 0; /* affinity without a term neither */
 	assert_null(place(s, &p, &d));
 	schedule_free(s);
 }
@@ -151,19 +153,21 @@ static void test_taints(void **state)
 	static const struct toleration all = {.exists = true, .any_effect = true};
 	struct schedule *s = schedule_new();
 	struct node n1 = make_node("n1", zone_a, 2, &four), n2 = make_node("n2", zone_a, 2, &four);
+	struct pod_constraints c = {.required = NULL};
 	struct pod p = make_pod("p1", &one);
 	struct schedule_decision d;
 
 	(void)state;
+	p.constraints = &c;
 	n1.taints = gpu;
 	n1.ntaints = 1;
 	schedule_set_node(s, &n1);
 	assert_null(place(s, &p, &d));
 	assert_non_null(strstr(d.message, "untolerated taint {" GPU ": present}"));
-	p.ntolerations = 1;
-	p.tolerations = &value;
+	c.ntolerations = 1;
+	c.tolerations = &value;
 	assert_null(place(s, &p, &d));
-	p.tolerations = &ok;
+	c.tolerations = &ok;
 	assert_string_equal(place(s, &p, &d), "n1");
 	n1.taints = soft;
 	schedule_set_node(s, &n1);
@@ -175,7 +179,7 @@ static void test_taints(void **state)
 	schedule_remove_node(s, "n1");
 	assert_null(place(s, &p, &d));
 	assert_non_null(strstr(d.message, "1 node(s) were unschedulable"));
-	p.tolerations = &all;
+	c.tolerations = &all;
 	assert_string_equal(place(s, &p, &d), "n2");
 	schedule_free(s);
 }
@@ -191,22 +195,19 @@ static void test_host_ports(void **state)
 
 	(void)state;
 	schedule_set_node(s, &n);
-	a.host_ports = &web;
-	a.nhost_ports = 1;
+	a.constraints = &(struct pod_constraints){.host_ports = &web, .nhost_ports = 1};
 	schedule_assume(s, &a, "n1");
-	b.host_ports = &same;
-	b.nhost_ports = 1;
+	b.constraints = &(struct pod_constraints){.host_ports = &same, .nhost_ports = 1};
 	assert_null(place(s, &b, &d));
 	assert_non_null(strstr(d.message, "free ports"));
-	b.host_ports = &udp;
+	b.constraints = &(struct pod_constraints){.host_ports = &udp, .nhost_ports = 1};
 	assert_string_equal(place(s, &b, &d), "n1");
 	schedule_free(s);
 }
 
 static void test_max_per_node(void **state)
 {
-	static const struct label of_ranker[] = {{TG_LABEL_NAME, "ranker"}};
-	static const char *const keys[] = {"a", "b", "c"};
+	static const char *const keys[] = {"shop/ranker-a", "shop/b", "shop/c"};
 	struct schedule *s = schedule_new();
 	struct node n = make_node("n1", NULL, 0, &eight);
 	struct schedule_decision d;
@@ -214,8 +215,10 @@ static void test_max_per_node(void **state)
 
 	(void)state;
 	schedule_set_node(s, &n);
-	p.labels = of_ranker;
-	p.nlabels = 1;
+	p.mdep = "rank"; /* begins like the other one's name, and its pod's */
+	p.meta.key = (char *)"shop/ranker-z";
+	schedule_assume(s, &p, "n1");
+	p.mdep = "ranker";
 	p.max_per_node = 2;
 	for (int i = 0; i < 2; i++) {
 		p.meta.key = (char *)keys[i];
@@ -232,12 +235,14 @@ static void test_unsupported_is_refused(void **state)
 {
 	struct schedule *s = schedule_new();
 	struct node n = make_node("n1", NULL, 0, &four);
+	struct pod_constraints c = {.required = NULL};
 	struct pod p = make_pod("p", &one);
 	struct schedule_decision d;
 
 	(void)state;
+	p.constraints = &c;
 	schedule_set_node(s, &n);
-	p.unsupported = "spec.topologySpreadConstraints";
+	c.unsupported = "spec.topologySpreadConstraints";
 	assert_null(place(s, &p, &d));
 	assert_true(d.refused);
 	assert_non_null(strstr(d.message, "spec.topologySpreadConstraints"));
@@ -286,14 +291,16 @@ static void test_preferred_affinity_decides(void **state)
 	struct schedule *s = schedule_new();
 	struct node n1 = make_node("n1", zone_a, 2, &eight),
 		    n2 = make_node("n2", zone_b, 2, &eight);
+	struct pod_constraints c = {.required = NULL};
 	struct pod p = make_pod("p", &one);
 	struct schedule_decision d;
 
 	(void)state;
+	p.constraints = &c;
 	schedule_set_node(s, &n1);
 	schedule_set_node(s, &n2);
-	p.preferred = prefer;
-	p.npreferred = 1;
+	c.preferred = prefer;
+	c.npreferred = 1;
 	assert_string_equal(place(s, &p, &d), "n2");
 	schedule_free(s);
 }
@@ -305,10 +312,12 @@ static void test_room_is_what_one_after_the_other_would_find(void **state)
 	static const struct extended odd = {"huawei.com/Ascend910", 1};
 	struct schedule *s = schedule_new();
 	struct node a = make_node("a", zone_a, 2, &eight), b = make_node("b", zone_b, 2, &four);
+	struct pod_constraints c = {.required = NULL};
 	struct pod taken = make_pod("taken", &two), p = make_pod("p", &one);
 	struct pod_port port = {.port = 8000, .protocol = 'T'};
 
 	(void)state;
+	p.constraints = &c;
 	schedule_set_node(s, &a);
 	schedule_set_node(s, &b);
 	p.memory = 0;
@@ -322,23 +331,22 @@ static void test_room_is_what_one_after_the_other_would_find(void **state)
 	p.extended = &four;
 	assert_int_equal(schedule_room(s, &p, 100), 1 + 1);
 	p.extended = &one;
-	p.node_selector = zone_b;
-	p.nnode_selector = 1;
+	c.node_selector = zone_b;
+	c.nnode_selector = 1;
 	assert_int_equal(schedule_room(s, &p, 100), 4);
-	p.host_ports = &port;
-	p.nhost_ports = 1;
+	c.host_ports = &port;
+	c.nhost_ports = 1;
 	assert_int_equal(schedule_room(s, &p, 100), 1);
-	p.nhost_ports = 0;
+	c.nhost_ports = 0;
 	p.extended = &odd;
 	assert_int_equal(schedule_room(s, &p, 100), 0);
-	p.unsupported = "spec.topologySpreadConstraints";
+	c.unsupported = "spec.topologySpreadConstraints";
 	assert_int_equal(schedule_room(s, &p, 100), -1);
 	schedule_free(s);
 }
 
 static void test_room_keeps_to_maxPerNode(void **state)
 {
-	static const struct label owner[] = {{TG_LABEL_NAME, "ranker"}};
 	struct schedule *s = schedule_new();
 	struct node a = make_node("a", NULL, 0, &eight), b = make_node("b", NULL, 0, &eight);
 	struct pod p = make_pod("p", &one);
@@ -346,8 +354,7 @@ static void test_room_keeps_to_maxPerNode(void **state)
 	(void)state;
 	schedule_set_node(s, &a);
 	schedule_set_node(s, &b);
-	p.labels = owner;
-	p.nlabels = 1;
+	p.mdep = "ranker";
 	p.max_per_node = 2;
 	assert_int_equal(schedule_room(s, &p, 100), 4);
 	schedule_assume(s, &p, "a");
