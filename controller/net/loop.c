@@ -110,6 +110,8 @@ static void run_deferred(struct loop *l)
 {
 	struct deferred_queue todo = l->queue;
 
+	if (!todo.len)
+		return;
 	l->queue = l->batch;
 	memset(&l->batch, 0, sizeof(l->batch));
 	for (size_t i = 0; i < todo.len; i++)

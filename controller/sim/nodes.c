@@ -36,9 +36,10 @@ struct world_zone *world_zone(struct world *w, const char *name)
 
 bool world_zone_is_dark(const struct world *w, const char *zone)
 {
-	const struct world_zone *z = zone ? find_zone(w, zone) : NULL;
-
-	return z && z->dark;
+	for (unsigned i = 0; i < w->nzones; i++)
+		if (w->zones[i].dark && str_eq(w->zones[i].name, zone))
+			return true;
+	return false;
 }
 
 static const char *zone_of_node(const struct sim_object *node)
