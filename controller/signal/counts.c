@@ -71,8 +71,10 @@ static bool add_bucket(unsigned *n, double *bounds, double *counts, double bound
 	if (i == *n || bounds[i] > bound) {
 		if (*n == COUNTS_BUCKETS_MAX)
 			return false;
-		memmove(&bounds[i + 1], &bounds[i], (*n - i) * sizeof(double));
-		memmove(&counts[i + 1], &counts[i], (*n - i) * sizeof(double));
+		if (i < *n) {
+			memmove(&bounds[i + 1], &bounds[i], (*n - i) * sizeof(double));
+			memmove(&counts[i + 1], &counts[i], (*n - i) * sizeof(double));
+		}
 		bounds[i] = bound;
 		counts[i] = 0;
 		++*n;

@@ -10,6 +10,7 @@
 #define LINE_MAX_BYTES  (64u << 10)
 #define START_MAX_BYTES 512u /* of a line that a layout keeps */
 #define VALUE_MAX_BYTES 31u
+#define WHOLE_DIGITS    15 /* of numbers that are all exact as double */
 
 /* One line being read: `p` walks a private, modifiable copy, so that values are cut in place. */
 struct line {
@@ -209,16 +210,24 @@ static bool is_value(const char *text, size_t len, double *value)
 	return str_to_double(copy, value);
 }
 
-static bool layout_knows(const struct exposition_layout *l, unsigned place, const char *text,
-                         size_t len, double *value)
+/* What counters mostly are: its end, which is its line's; NULL = it is something else. */
+static const char *whole_number(const char *text, const char *end, double *value)
 {
-	const struct exposition_line *line;
+	const char *p = text;
+	int64_t v = 0;
 
-	if (!l || place >= l->n)
-		return false;
-	line = &l->lines[place];
-	return line->len && len > line->len && !memcmp(text, line->start, line->len) &&
-	       is_value(text + line->len, len - line->len, value);
+	for (; p < end && *p >= '0' && *p <= '9' && p - text < WHOLE_DIGITS; p++)
+		v = v * 10 + (*p - '0');
+	if (p == text || (p < end && *p != '\n'))
+		return NULL;
+	*value = (double)v;
+	return p;
+}
+
+static bool begins_as(const struct exposition_line *line, const char *text, const char *end)
+{
+	return line->len && (size_t)(end - text) > line->len &&
+	       !memcmp(text, line->start, line->len);
 }
 
 /* --- texts --------------------------------------------------------------------------------- */
@@ -276,18 +285,38 @@ static size_t known_name(const char *text, size_t len, const char *const *names,
 	return 0;
 }
 
+static const char *line_end(const char *text, const char *end)
+{
+	const char *eol = memchr(text, '\n', (size_t)(end - text));
+
+	return eol ? eol : end;
+}
+
+/* The end of a line of which nothing but the value is new; NULL = it is another one. */
+static const char *take_known(struct reading *d, const char *text, const char *end)
+{
+	const struct exposition_layout *l = d->r->layout;
+	const char *eol;
+	double value;
+
+	if (!l || d->place >= l->n || !begins_as(&l->lines[d->place], text, end))
+		return NULL;
+	text += l->lines[d->place].len;
+	eol = whole_number(text, end, &value);
+	if (!eol) {
+		eol = line_end(text, end);
+		if (!is_value(text, (size_t)(eol - text), &value))
+			return NULL;
+	}
+	d->r->again(d->r->arg, d->place++, value);
+	return eol;
+}
+
 static int take_line(struct reading *d, const char *text, size_t len, struct err *err)
 {
-	const struct exposition_reader *r = d->r;
-	double value;
-	size_t name;
 	bool other;
+	size_t name = known_name(text, len, d->r->names, &other);
 
-	if (layout_knows(r->layout, d->place, text, len, &value)) {
-		r->again(r->arg, d->place++, value);
-		return 0;
-	}
-	name = known_name(text, len, r->names, &other);
 	return other ? 0 : read_line(d, text, len, name, err);
 }
 
@@ -300,9 +329,10 @@ int exposition_read(const struct exposition_reader *r, const char *text, size_t 
 
 	buf_init(&d.copy, LINE_MAX_BYTES);
 	for (; text < end && !rc; text = eol + 1, d.number++) {
-		eol = memchr(text, '\n', (size_t)(end - text));
-		if (!eol)
-			eol = end;
+		eol = take_known(&d, text, end);
+		if (eol)
+			continue;
+		eol = line_end(text, end);
 		rc = take_line(&d, text, (size_t)(eol - text), err);
 	}
 	buf_release(&d.copy);

@@ -176,6 +176,7 @@ static void test_layout(void **state)
 		{"a{le=\"1\"} 5x\n", NULL},
 		{"a{le=\"1\"} \n", NULL},
 		{"a{le=\"1\"} 1\nb 3", "#0 1;#1 3;"},
+		{"a{le=\"1\"} 123456789012345678\nb 30", "#0 1.23457e+17;#1 30;"},
 	};
 	struct exposition_layout layout = {NULL, 0};
 
