@@ -539,8 +539,8 @@ void http_call_finish(struct http_call *call, const struct err *err)
 	r.status = (int)status;
 	r.retry_after_ms = call->retry_after_ms;
 	r.err.status = err->class == ERR_NONE ? 0 : r.status;
-	r.body = call->answer.data;
-	r.body_len = call->answer.len;
+	r.body = call->whole ? call->whole : call->answer.data;
+	r.body_len = call->whole ? call->whole_len : call->answer.len;
 	r.warning = call->warning;
 	r.content_type = call->content_type;
 	r.kept_header = call->kept_header;

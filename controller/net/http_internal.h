@@ -80,6 +80,8 @@ struct http_call {
 
 	/* the answer */
 	struct buf answer;
+	const char *whole; /* a transport's answer, not copied; NULL = it is in `answer` */
+	size_t whole_len;
 	size_t head_bytes;
 	char *warning, *content_type, *kept_header;
 	int retry_after_ms;

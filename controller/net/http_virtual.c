@@ -112,6 +112,19 @@ bool http_answer_data(struct http_call *call, const char *data, size_t len)
 	return alive;
 }
 
+void http_answer_whole(struct http_call *call, int status, int retry_after_ms, const char *body,
+                       size_t len)
+{
+	http_answer_head(call, status, retry_after_ms);
+	if (!call->on_data && len <= call->answer.max) {
+		call->whole = body;
+		call->whole_len = len;
+	} else if (!http_answer_data(call, body, len)) {
+		return;
+	}
+	http_answer_end(call, NULL);
+}
+
 void http_answer_end(struct http_call *call, const struct err *err)
 {
 	const struct err none = ERR_INIT;

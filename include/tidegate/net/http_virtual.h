@@ -37,5 +37,8 @@ void http_answer_header(struct http_call *call, const char *line);
 bool http_answer_data(struct http_call *call, const char *data, size_t len);
 /* The end: of a whole answer (NULL), or of the connection (`err` says how). The call is gone. */
 void http_answer_end(struct http_call *call, const struct err *err);
+/* All of that at once. The body is NUL-terminated, and not copied: it must outlive on_done. */
+void http_answer_whole(struct http_call *call, int status, int retry_after_ms, const char *body,
+                       size_t len);
 
 #endif

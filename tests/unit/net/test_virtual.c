@@ -148,6 +148,23 @@ static void an_answer_comes_in_pieces(void **state)
 	assert_string_equal(peer.body, "one two");
 }
 
+static void an_answer_comes_whole(void **state)
+{
+	start(*state, (struct http_request){.max_body = 3});
+	http_answer_whole(peer.call, 200, 0, "one", 3);
+	assert_int_equal(peer.err.class, ERR_NONE);
+	assert_string_equal(peer.body, "one");
+	start(*state, (struct http_request){.max_body = 3});
+	http_answer_whole(peer.call, 200, 0, "more", 4);
+	assert_int_equal(peer.err.class, ERR_TOO_BIG);
+	start(*state, (struct http_request){.on_data = on_data});
+	http_answer_whole(peer.call, 201, 0, "more", 4);
+	assert_int_equal(peer.done, 3);
+	assert_int_equal(peer.gone, 3);
+	assert_int_equal(peer.err.class, ERR_NONE);
+	assert_int_equal(peer.status, 201);
+}
+
 static void silence_ends_by_the_limit_and_by_the_stall(void **state)
 {
 	static const struct http_request rows[] = {{.timeout_ms = 700}, {.stall_ms = 700}};
@@ -206,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(time_stands_still_while_something_is_deferred,
 	                                        setup, teardown),
 		cmocka_unit_test_setup_teardown(an_answer_comes_in_pieces, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_answer_comes_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_ends_by_the_limit_and_by_the_stall, setup,
 	                                        teardown),
 		cmocka_unit_test_setup_teardown(a_cut_connection_is_told, setup, teardown),
