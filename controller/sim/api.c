@@ -63,9 +63,7 @@ static bool parse_target(const char *path, struct target *t)
 
 static void answer_bytes(struct sim_call *c, int status, const char *text, size_t len)
 {
-	http_answer_head(c->http, status, status == 429 ? 1000 : 0);
-	if (http_answer_data(c->http, text, len))
-		http_answer_end(c->http, NULL);
+	http_answer_whole(c->http, status, status == 429 ? 1000 : 0, text, len);
 }
 
 static void answer(struct sim_call *c, int status, const char *text)
@@ -386,10 +384,10 @@ static void ask_pod(struct sim_call *c)
 	buf_truncate(b, 0);
 	switch (s->hooks.pod_request(s->hooks.arg, c->agent, c->sent.url, b)) {
 	case SIM_ANSWERS:
-		if (str_ends(c->sent.url, GRPC_HEALTH_PATH))
-			answer_grpc_health(c);
-		else
-			answer_bytes(c, 200, b->data, b->len);
+		answer_bytes(c, 200, b->data, b->len);
+		break;
+	case SIM_IS_SERVING:
+		answer_grpc_health(c);
 		break;
 	case SIM_REFUSES:
 		cut(c);

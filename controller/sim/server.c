@@ -5,61 +5,64 @@
 
 #include "tidegate/api/preset.h"
 #include "tidegate/base/alloc.h"
-#include "tidegate/base/clock.h"
+#include "tidegate/signal/grpc_health.h"
 
 /* --- metrics ------------------------------------------------------------------------------- */
 
-static void add_sample(struct buf *out, const char *name, const char *rest, double value)
-{
-	char count[STR_I64_MAX];
-	size_t nname = strlen(name), nrest = strlen(rest);
-	size_t ncount = strlen(str_from_i64((int64_t)value, count));
-	char *to = buf_extend(out, nname + nrest + ncount + 1);
+/* What a scrape tells, in this order; one bucket after the other. */
+enum { SAMPLE_OK, SAMPLE_FAILED, SAMPLE_BUSY, SAMPLE_BUCKET };
+_Static_assert(SAMPLE_BUCKET + SIM_BUCKETS + 1 == WORLD_SAMPLES, "a line for each");
 
-	if (!to)
-		return;
-	memcpy(to, name, nname);
-	memcpy(to + nname, rest, nrest);
-	memcpy(to + nname + nrest, count, ncount);
-	to[nname + nrest + ncount] = '\n';
+static char *bucket_start(const struct preset *p, int i)
+{
+	char bound[STR_DOUBLE_MAX] = "+Inf";
+
+	if (i < SIM_BUCKETS)
+		str_from_double(round(users_bounds[i] / p->latency_unit * 1e6) / 1e6, bound);
+	return xasprintf("%s_bucket{le=\"%s\"} ", p->latency_metric, bound);
 }
 
-static void add_label(struct buf *out, const struct preset *p, const char *value, double count)
+static char *labelled_start(const struct preset *p, bool failed)
 {
-	buf_addstr(out, p->requests_metric);
-	buf_addch(out, '{');
-	buf_addstr(out, p->error_label);
-	buf_addstr(out, "=\"");
-	buf_addstr(out, value);
-	add_sample(out, "", "\"} ", count);
+	const char *ok = p->ok_values[0], *bad = str_eq(ok, "2xx") ? "5xx" : "INTERNAL";
+
+	return xasprintf("%s{%s=\"%s\"} ", p->requests_metric, p->error_label, failed ? bad : ok);
 }
 
-static void add_requests(struct buf *out, const struct preset *p, const struct sim_counts *c)
+static char *sample_start(const struct preset *p, int sample)
 {
-	if (p->error_label) {
-		bool class = str_eq(p->ok_values[0], "2xx");
-
-		add_label(out, p, p->ok_values[0], c->requests - c->errors);
-		add_label(out, p, class ? "5xx" : "INTERNAL", c->errors);
-		return;
+	switch (sample) {
+	case SAMPLE_OK:
+	case SAMPLE_FAILED:
+		if (p->error_label)
+			return labelled_start(p, sample == SAMPLE_FAILED);
+		return xasprintf("%s ",
+		                 sample == SAMPLE_OK ? p->requests_metric : p->errors_metric);
+	case SAMPLE_BUSY:
+		return xasprintf("%s ", p->busy_metric);
+	default:
+		return bucket_start(p, sample - SAMPLE_BUCKET);
 	}
-	add_sample(out, p->requests_metric, " ",
-	           p->errors_apart ? c->requests - c->errors : c->requests);
-	if (p->errors_metric)
-		add_sample(out, p->errors_metric, " ", c->errors);
 }
 
 /* Many scrapes, the same lines but for their counts. */
-static const char *bound_line(struct world *w, const struct preset *p, int i)
+static void add_sample(struct buf *out, struct world *w, const struct preset *p, int sample,
+                       double value)
 {
-	char **line = &w->bounds[p->runtime][i];
-	char bound[STR_DOUBLE_MAX] = "+Inf";
+	struct world_line *l = &w->lines[p->runtime][sample];
+	char count[STR_I64_MAX], *to;
+	size_t ncount = strlen(str_from_i64((int64_t)value, count));
 
-	if (*line)
-		return *line;
-	if (i < SIM_BUCKETS)
-		str_from_double(round(users_bounds[i] / p->latency_unit * 1e6) / 1e6, bound);
-	return *line = xasprintf("%s_bucket{le=\"%s\"} ", p->latency_metric, bound);
+	if (!l->start) {
+		l->start = sample_start(p, sample);
+		l->len = strlen(l->start);
+	}
+	to = buf_extend(out, l->len + ncount + 1);
+	if (!to)
+		return;
+	memcpy(to, l->start, l->len);
+	memcpy(to + l->len, count, ncount);
+	to[l->len + ncount] = '\n';
 }
 
 static void add_latency(struct buf *out, struct world *w, const struct preset *p,
@@ -69,7 +72,7 @@ static void add_latency(struct buf *out, struct world *w, const struct preset *p
 
 	for (int i = 0; i <= SIM_BUCKETS; i++) {
 		sum += c->buckets[i];
-		add_sample(out, bound_line(w, p, i), "", sum);
+		add_sample(out, w, p, SAMPLE_BUCKET + i, sum);
 	}
 }
 
@@ -80,29 +83,35 @@ static void add_metrics(struct buf *out, struct world *w, const struct sim_objec
 
 	if (!p->requests_metric)
 		return;
-	add_requests(out, p, c);
+	add_sample(out, w, p, SAMPLE_OK,
+	           p->error_label || p->errors_apart ? c->requests - c->errors : c->requests);
+	if (p->error_label || p->errors_metric)
+		add_sample(out, w, p, SAMPLE_FAILED, c->errors);
 	if (p->busy_metric)
-		add_sample(out, p->busy_metric, " ", ceil(c->rate * pod->world.behaviour->p50_s));
+		add_sample(out, w, p, SAMPLE_BUSY, ceil(c->rate * pod->world.behaviour->p50_s));
 	if (p->latency_metric)
 		add_latency(out, w, p, c);
 }
 
 /* --- requests ------------------------------------------------------------------------------ */
 
-static struct sim_object *pod_at(const struct world *w, const char *url)
+/* "http://10.A.B.C:PORT/PATH" */
+static struct sim_object *pod_at(const struct world *w, const char *url, const char **path)
 {
-	const char *p = strstr(url, "://10.");
+	static const char start[] = "http://10.";
+	const char *p = url + strlen(start);
 	unsigned n = 0;
 
-	if (!p)
+	if (!str_starts(url, start))
 		return NULL;
-	for (p += 6; (*p >= '0' && *p <= '9') || *p == '.'; p++) {
+	for (; (*p >= '0' && *p <= '9') || *p == '.'; p++) {
 		if (*p == '.')
 			n <<= 8;
 		else
 			n = (n & ~255U) | ((n & 255) * 10 + (unsigned)(*p - '0'));
 	}
-	return n < w->nnumbers ? w->by_number[n] : NULL;
+	*path = strchr(p, '/');
+	return *path && n < w->nnumbers ? w->by_number[n] : NULL;
 }
 
 /* A dark node's pods live on; who is in the same dark zone does not notice. */
@@ -113,44 +122,43 @@ static bool is_reached(struct world *w, const struct sim_object *pod, const char
 	return !pod->world.dark;
 }
 
-static void add_state(struct buf *out, const char *url)
+static void add_state(struct buf *out, const char *path)
 {
-	const char *version = strrchr(url, '/');
+	static const char
+		start[] = "{\"model_version_status\":[{\"version\":\"",
+		end[] = "\",\"state\":\"AVAILABLE\",\"status\":{\"error_code\":\"OK\"}}]}";
 
-	buf_addstr(out, "{\"model_version_status\":[{\"version\":\"");
-	buf_addstr(out, version + 1);
-	buf_addstr(out, "\",\"state\":\"AVAILABLE\",\"status\":{\"error_code\":\"OK\"}}]}");
+	buf_add(out, start, strlen(start));
+	buf_addstr(out, strrchr(path, '/') + 1);
+	buf_add(out, end, strlen(end));
 }
 
 /* Another server's question is not understood; its counters would have other names. */
-static bool speaks(const struct preset *p, const char *url)
+static bool speaks(const struct preset *p, const char *path)
 {
-	const char *path = strchr(strstr(url, "://") + 3, '/');
-
-	return !path || !p->model_path || str_ends(url, "/metrics") ||
-	       !strncmp(path, p->model_path, strcspn(p->model_path, "$"));
+	return !p->model_path || !strncmp(path, p->model_path, strcspn(p->model_path, "$"));
 }
 
 enum sim_reach world_answer(struct world *w, const char *url, const char *from_zone,
                             struct buf *out)
 {
-	struct sim_object *pod = pod_at(w, url);
-	const struct preset *preset;
+	const char *path;
+	struct sim_object *pod = pod_at(w, url, &path);
 
-	if (!pod)
-		return SIM_SILENT;
-	if (!is_reached(w, pod, from_zone))
+	if (!pod || !is_reached(w, pod, from_zone))
 		return SIM_SILENT;
 	if (pod->world.behaviour->never_loads)
 		return SIM_REFUSES;
-	preset = pod->world.preset;
-	if (!speaks(preset, url))
-		return SIM_REFUSES;
-	if (str_ends(url, "/metrics")) {
+	if (str_ends(path, "/metrics")) {
 		users_count_pod(w, pod);
 		add_metrics(out, w, pod);
-	} else if (preset->runtime == RUNTIME_TENSORFLOW_SERVING && !str_ends(url, ":predict")) {
-		add_state(out, url);
+		return SIM_ANSWERS;
 	}
+	if (!speaks(pod->world.preset, path))
+		return SIM_REFUSES;
+	if (pod->world.preset->runtime != RUNTIME_TENSORFLOW_SERVING)
+		return str_ends(path, GRPC_HEALTH_PATH) ? SIM_IS_SERVING : SIM_ANSWERS;
+	if (!str_ends(path, ":predict"))
+		add_state(out, path);
 	return SIM_ANSWERS;
 }

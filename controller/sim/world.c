@@ -147,9 +147,9 @@ void world_release(struct world *w)
 		free(a);
 	}
 	map_release(&w->apps_by_key, NULL);
-	for (size_t r = 0; r < ARRAY_SIZE(w->bounds); r++)
-		for (size_t i = 0; i < ARRAY_SIZE(w->bounds[r]); i++)
-			free(w->bounds[r][i]);
+	for (size_t r = 0; r < ARRAY_SIZE(w->lines); r++)
+		for (size_t i = 0; i < ARRAY_SIZE(w->lines[r]); i++)
+			free(w->lines[r][i].start);
 	timer_release(&w->timer);
 	free(w->by_number);
 }

@@ -90,6 +90,13 @@ struct world_latency {
 };
 #define WORLD_LATENCIES 8
 
+/* A line of a scrape, up to its count. */
+struct world_line {
+	char *start; /* NULL = not written yet */
+	size_t len;
+};
+#define WORLD_SAMPLES (3 + SIM_BUCKETS + 1)
+
 struct world {
 	struct sim_api *api;
 	struct random random;
@@ -103,8 +110,8 @@ struct world {
 	struct timer timer;
 	int64_t wake_ms; /* what the timer is set to; INT64_MAX = off */
 	unsigned serial;
-	/* A histogram's lines up to their counts, of each runtime that was asked. */
-	char *bounds[RUNTIME_V2 + 1][SIM_BUCKETS + 1];
+	/* Of each runtime that was asked. */
+	struct world_line lines[RUNTIME_V2 + 1][WORLD_SAMPLES];
 	struct world_latency latencies[WORLD_LATENCIES]; /* those that were asked for last */
 	unsigned next_latency;
 	struct world_tally tally; /* of all apps, up to the last round */

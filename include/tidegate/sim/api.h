@@ -115,8 +115,9 @@ enum sim_fault {
 /* Of a request that is not for the API server. */
 enum sim_reach {
 	SIM_ANSWERS,
-	SIM_REFUSES, /* nobody listens there: an error at once */
-	SIM_SILENT,  /* packets vanish: the caller's time limit ends it */
+	SIM_IS_SERVING, /* the same, to gRPC's question for its health */
+	SIM_REFUSES,    /* nobody listens there: an error at once */
+	SIM_SILENT,     /* packets vanish: the caller's time limit ends it */
 };
 
 struct sim_api;
