@@ -328,74 +328,21 @@ static void use_server_name(struct http_call *call, CURLU *u, const char *host, 
 		        want);
 		return;
 	}
-	xstr_replace(&call->url, url);
+	xstr_replace(&call->own_url.text, url);
+	call->url = call->own_url.text;
 	curl_free(url);
 	call->connect_to = curl_slist_append(NULL, to);
 	if (!has_header(call, "Host"))
 		add_header(call, line);
 }
 
-static size_t host_length(const char *s)
-{
-	static const bool in_host[256] = {
-		['a' ... 'z'] = true, ['0' ... '9'] = true, ['.'] = true, ['-'] = true};
-	size_t n = 0;
-
-	while (in_host[(unsigned char)s[n]])
-		n++;
-	return n;
-}
-
-static size_t digits_length(const char *s)
-{
-	size_t n = 0;
-
-	while (s[n] >= '0' && s[n] <= '9')
-		n++;
-	return n;
-}
-
-/*
- * "http[s]://NAME[:PORT]", whatever path of printable characters behind it: nearly every URL, and
- * nothing in it that only libcurl could tell the meaning of. A port of five digits may be none.
- */
-static bool take_plain_url(struct http_call *call)
-{
-	bool tls = str_starts(call->url, "https://");
-	const char *host, *rest;
-	size_t n, digits = 0;
-
-	if (!tls && !str_starts(call->url, "http://"))
-		return false;
-	host = call->url + strlen(tls ? "https://" : "http://");
-	n = host_length(host);
-	rest = host + n;
-	if (*rest == ':' && rest[1] != '0')
-		digits = digits_length(++rest);
-	rest += digits;
-	if (!n || digits > 4 || !strchr("/", *rest) || (tls && call->client->tls.server_name))
-		return false;
-	while (*rest > ' ' && *rest < 0x7f)
-		rest++;
-	if (*rest)
-		return false;
-	n += digits ? digits + 1 : 0;
-	if (n + sizeof(":443") > sizeof(call->target))
-		return false;
-	memcpy(call->target, host, n);
-	str_copy(call->target + n, sizeof(call->target) - n, digits ? "" : tls ? ":443" : ":80");
-	return true;
-}
-
-static void take_url(struct http_call *call)
+/* One that only libcurl can tell the meaning of, or that gets another name. */
+static void take_strange_url(struct http_call *call)
 {
 	char *scheme = NULL, *host = NULL, *port = NULL;
-	CURLU *u;
+	CURLU *u = curl_url();
 
-	if (take_plain_url(call))
-		return;
-	u = curl_url();
-	str_copy(call->target, sizeof(call->target), "the server");
+	call->target = "the server";
 	if (!u || !call->url || curl_url_set(u, CURLUPART_URL, call->url, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
 	    curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
@@ -406,7 +353,8 @@ static void take_url(struct http_call *call)
 		err_set(early_err(call), ERR_INVALID, "URL scheme \"%s\" is not http or https",
 		        scheme);
 	} else {
-		snprintf(call->target, sizeof(call->target), "%s:%s", host, port);
+		snprintf(call->own_url.target, sizeof(call->own_url.target), "%s:%s", host, port);
+		call->target = call->own_url.target;
 		if (call->client->tls.server_name && str_eq(scheme, "https"))
 			use_server_name(call, u, host, port);
 	}
@@ -416,13 +364,26 @@ static void take_url(struct http_call *call)
 	curl_url_cleanup(u);
 }
 
+static void take_url(struct http_call *call, const struct http_request *r)
+{
+	const struct http_url *u = r->known_url;
+
+	if (!u) {
+		http_url_init(&call->own_url, r->url);
+		u = &call->own_url;
+	}
+	call->url = u->text;
+	call->target = u->target;
+	if (!u->plain || (u->tls && call->client->tls.server_name))
+		take_strange_url(call);
+}
+
 struct http_call *http_start(struct http_client *c, const struct http_request *r)
 {
 	struct http_call *call = xcalloc(1, sizeof(*call));
 
 	call->client = c;
 	take_method(call, str_or(r->method, "GET"));
-	call->url = xstrdup_null(r->url);
 	if (r->body) {
 		call->body = xmalloc(r->body_len + 1);
 		memcpy(call->body, r->body, r->body_len);
@@ -446,7 +407,7 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 	buf_init(&call->answer, r->max_body ? r->max_body : DEFAULT_MAX_BODY);
 	timer_init(&call->stall, c->loop, on_stall_timer, call);
 	copy_headers(call, r->headers);
-	take_url(call);
+	take_url(call, r);
 	if (c->retired)
 		err_set(early_err(call), ERR_CANCELED, "this HTTP client is retired");
 	list_push_back(&c->waiting, &call->node);
@@ -511,7 +472,7 @@ static void call_free(struct http_call *call)
 	curl_slist_free_all(call->connect_to);
 	buf_release(&call->answer);
 	free(call->early);
-	free(call->url);
+	free(call->own_url.text);
 	free(call->body);
 	free(call->warning);
 	free(call->content_type);

@@ -3,6 +3,7 @@
  *
  * http.c      the client: multi handle, sockets and timer on the loop, end of transfers
  * http_call.c one transfer: options in, bytes and result out
+ * http_url.c  URLs taken apart
  * http_tls.c  credentials: checked once, put on each transfer
  * http_virtual.c the other end of a transfer when a transport stands in for the network
  * http_error.c libcurl's codes as error classes and texts that tell what to do
@@ -54,6 +55,13 @@ struct http_client {
 #define HTTP_HEAD_MAX   (256 * 1024)
 #define HTTP_METHOD_MAX 15
 
+struct http_url {
+	char *text;
+	char target[128]; /* "host:port" */
+	bool plain;       /* target is known, and libcurl would find nothing wrong with it */
+	bool tls;
+};
+
 struct http_call {
 	struct list node;
 	struct http_client *client;
@@ -66,7 +74,8 @@ struct http_call {
 
 	/* the request, copied */
 	char method[HTTP_METHOD_MAX + 1];
-	char *url;
+	const char *url;
+	struct http_url own_url; /* unless the request's was known */
 	struct curl_slist *headers, *connect_to;
 	char *body;
 	size_t body_len;
@@ -90,8 +99,8 @@ struct http_call {
 	int status;         /* likewise */
 	struct timer stall; /* re-armed when it fires, not at each byte */
 	int64_t start_ms, last_byte_ms;
-	struct err *early; /* why it cannot be started at all; NULL: it can */
-	char target[128];  /* "host:port", for texts */
+	struct err *early;  /* why it cannot be started at all; NULL: it can */
+	const char *target; /* "host:port", for texts */
 	char curl_text[CURL_ERROR_SIZE];
 };
 
@@ -101,6 +110,9 @@ void http_client_leave(struct http_client *c);
 CURL *http_client_take_easy(struct http_client *c);
 void http_client_give_easy(struct http_client *c, CURL *easy);
 void http_client_kick(struct http_client *c);
+
+/* http_url.c */
+void http_url_init(struct http_url *u, const char *text);
 
 /* http_call.c */
 /* A line of the answer's head or trailers, not its status line. */

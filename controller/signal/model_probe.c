@@ -90,7 +90,7 @@ struct probe {
 	struct http_call *call;
 	char *pod, *uid, *ip, *version, *golden, *answer, *model;
 	double tolerance;
-	char *status_url, *golden_url;
+	struct http_url *status_url, *golden_url;
 	char *grpc_service; /* its health is asked for, at status_url; NULL = that is plain HTTP */
 	uint64_t good_answer; /* hash of the last that passed: a server repeats itself every second
 	                       */
@@ -146,9 +146,9 @@ static void probe_free(void *arg)
 	free(p->golden);
 	free(p->answer);
 	free(p->model);
-	free(p->status_url);
+	http_url_free(p->status_url);
 	free(p->grpc_service);
-	free(p->golden_url);
+	http_url_free(p->golden_url);
 	free(p);
 }
 
@@ -239,7 +239,7 @@ static void start_golden(struct probe *p)
 {
 	static const char *const headers[] = {"Content-Type: application/json", NULL};
 	struct http_request req = {.method = "POST",
-	                           .url = p->golden_url,
+	                           .known_url = p->golden_url,
 	                           .headers = headers,
 	                           .body = p->golden,
 	                           .body_len = strlen(p->golden),
@@ -321,7 +321,7 @@ static void ask_grpc(struct http_request *req, const struct buf *body)
 
 static void probe_start(struct probe *p)
 {
-	struct http_request req = {.url = p->status_url,
+	struct http_request req = {.known_url = p->status_url,
 	                           .timeout_ms = in_doubt(p) ? DOUBT_TIMEOUT_MS : TIMEOUT_MS,
 	                           .max_body = BODY_MAX,
 	                           .short_answer = true,
@@ -372,7 +372,7 @@ static void rearm(struct model_prober *m)
 
 /* --- targets ----------------------------------------------------------------------------- */
 
-static char *expand(const struct model_probe_target *t, int port, const char *path)
+static struct http_url *expand(const struct model_probe_target *t, int port, const char *path)
 {
 	cleanup_buf struct buf b;
 
@@ -387,11 +387,11 @@ static char *expand(const struct model_probe_target *t, int port, const char *pa
 			buf_addch(&b, *c);
 		c += c[0] == '$' && (c[1] == 'N' || c[1] == 'V');
 	}
-	return buf_detach(&b);
+	return http_url_new(b.data);
 }
 
 /* Where a prediction is asked for: it stands beside the status path. */
-static char *golden_url(const struct model_probe_target *t)
+static struct http_url *golden_url(const struct model_probe_target *t)
 {
 	return expand(t, t->port,
 	              t->preset->runtime == RUNTIME_TENSORFLOW_SERVING

@@ -41,7 +41,8 @@ struct target {
 	struct list ready; /* in scraper.ready or .doubtful when asked for and waiting for a slot */
 	struct scraper *scraper;
 	struct group *group;
-	char *pod, *uid, *url, *model;
+	char *pod, *uid, *model;
+	struct http_url *url;
 	const struct preset *preset;
 	struct http_client *http;
 	struct http_call *call;
@@ -90,7 +91,7 @@ static void target_free(struct target *t)
 	free(t->pod);
 	free(t->uid);
 	free(t->model);
-	free(t->url);
+	http_url_free(t->url);
 	free(t->scores);
 	free(t);
 }
@@ -246,7 +247,7 @@ static void on_done(void *arg, const struct http_result *res)
 
 	call_end(t);
 	if (err.class == ERR_NONE && res->status != 200)
-		err_set(&err, ERR_PROTOCOL, "%s answered %d", t->url, res->status);
+		err_set(&err, ERR_PROTOCOL, "%s answered %d", http_url_text(t->url), res->status);
 	if (err.class == ERR_NONE)
 		read_counts(t, res, &now, &err);
 	if (err.class == ERR_NONE)
@@ -261,7 +262,7 @@ static void scrape(struct target *t)
 {
 	double limit = TIMEOUT_PART * (double)t->group->period_ms;
 	struct http_request req = {
-		.url = t->url,
+		.known_url = t->url,
 		.timeout_ms = (int)(limit < TIMEOUT_MAX_MS ? limit : TIMEOUT_MAX_MS),
 		.max_body = BODY_MAX,
 		.on_done = on_done,
@@ -363,7 +364,7 @@ static struct target *target_new(struct scraper *s, struct group *g,
 	t->http = http_pool_take(s->http);
 	t->pod = xstrdup(want->pod);
 	t->uid = xstrdup(want->uid);
-	t->url = xstrdup(want->url);
+	t->url = http_url_new(want->url);
 	t->model = xstrdup_null(want->model);
 	t->preset = want->preset;
 	list_init(&t->ready);
@@ -380,7 +381,7 @@ static void target_drop(struct target *t)
 /* Counters of another server or model are no base for this one's. */
 static bool same_target(const struct target *t, const struct scrape_target *want)
 {
-	return str_eq(t->uid, want->uid) && str_eq(t->url, want->url) &&
+	return str_eq(t->uid, want->uid) && str_eq(http_url_text(t->url), want->url) &&
 	       str_eq(t->model, want->model) && t->preset == want->preset;
 }
 

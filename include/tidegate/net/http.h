@@ -8,9 +8,10 @@
  * HTTP/1.1 unless a request says otherwise: libcurl never verifies HTTP/2 PING acks, and a dead
  * HTTP/2 connection takes every watch with it.
  *
- * Ownership: http_start() copies the request's strings and body. The call object belongs
- * to the client and is gone after on_done returns. Exactly one on_done per call,
- * never from inside http_start(); after http_cancel() none.
+ * Ownership: http_start() copies the request's strings and body, but for a known URL, which must
+ * stay until on_done or http_cancel(). The call object belongs to the client and is gone after
+ * on_done returns. Exactly one on_done per call, never from inside http_start(); after
+ * http_cancel() none.
  */
 #ifndef TIDEGATE_NET_HTTP_H
 #define TIDEGATE_NET_HTTP_H
@@ -69,10 +70,17 @@ struct http_result {
 	int64_t elapsed_ms;
 };
 
+/* A URL that is asked for again and again, taken apart once. */
+struct http_url;
+struct http_url *http_url_new(const char *text);
+void http_url_free(struct http_url *u);
+const char *http_url_text(const struct http_url *u);
+
 struct http_request {
 	const char *method; /* NULL = GET */
 	const char *url;
-	const char *const *headers; /* "Name: value", NULL-terminated; NULL = none */
+	const struct http_url *known_url; /* instead of url */
+	const char *const *headers;       /* "Name: value", NULL-terminated; NULL = none */
 	const void *body;
 	size_t body_len;
 	int timeout_ms;         /* whole transfer; 0 = none (a watch) */

@@ -81,7 +81,7 @@ static int teardown(void **state)
 
 static void start(struct http_client *c, struct http_request r)
 {
-	r.url = "http://10.0.0.1:80/x";
+	r.url = r.known_url ? NULL : "http://10.0.0.1:80/x";
 	r.on_done = on_done;
 	r.arg = &peer;
 	http_start(c, &r);
@@ -165,6 +165,35 @@ static void an_answer_comes_whole(void **state)
 	assert_int_equal(peer.status, 201);
 }
 
+static void a_known_url_is_asked_as_any_other(void **state)
+{
+	static const char *const rows[] = {"http://10.0.0.2:8501/v1/models/m",
+	                                   "https://models.example:8443/x"};
+	char want[64];
+
+	for (size_t i = 0; i < 2; i++) {
+		struct http_url *url = http_url_new(rows[i]);
+
+		start(*state, (struct http_request){.known_url = url});
+		snprintf(want, sizeof(want), "GET %s ", http_url_text(url));
+		assert_string_equal(peer.seen, want);
+		http_answer_whole(peer.call, 200, 0, "", 0);
+		http_url_free(url);
+	}
+}
+
+static void a_known_url_may_be_none(void **state)
+{
+	struct http_url *url = http_url_new("ftp://10.0.0.2/x");
+
+	http_start(*state,
+	           &(struct http_request){.known_url = url, .on_done = on_done, .arg = &peer});
+	loop_run_once(peer.loop, true);
+	assert_int_equal(peer.done, 1);
+	assert_int_equal(peer.err.class, ERR_INVALID);
+	http_url_free(url);
+}
+
 static void silence_ends_by_the_limit_and_by_the_stall(void **state)
 {
 	static const struct http_request rows[] = {{.timeout_ms = 700}, {.stall_ms = 700}};
@@ -224,6 +253,8 @@ int main(void)
 	                                        setup, teardown),
 		cmocka_unit_test_setup_teardown(an_answer_comes_in_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_answer_comes_whole, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_known_url_is_asked_as_any_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_known_url_may_be_none, setup, teardown),
 		cmocka_unit_test_setup_teardown(silence_ends_by_the_limit_and_by_the_stall, setup,
 	                                        teardown),
 		cmocka_unit_test_setup_teardown(a_cut_connection_is_told, setup, teardown),
