@@ -43,13 +43,19 @@ static void sift_up(struct heap *h, struct heap_node *n)
 	put(h, pos, n);
 }
 
+static size_t first_child(const struct heap *h, size_t pos)
+{
+	size_t child = pos * 2;
+
+	return child + (child < h->len && before(h->v[child], h->v[child - 1]));
+}
+
 static void sift_down(struct heap *h, struct heap_node *n)
 {
 	size_t pos = n->pos, child;
 
-	while ((child = pos * 2) <= h->len) {
-		if (child < h->len && before(h->v[child], h->v[child - 1]))
-			child++;
+	while (pos * 2 <= h->len) {
+		child = first_child(h, pos);
 		if (!before(h->v[child - 1], n))
 			break;
 		put(h, pos, h->v[child - 1]);
@@ -93,10 +99,11 @@ void heap_set_last(struct heap *h, struct heap_node *n, int64_t key)
 		append(h, n);
 }
 
+/* The last one belongs near the bottom: the gap goes there first, at one comparison a level. */
 void heap_remove(struct heap *h, struct heap_node *n)
 {
 	struct heap_node *last;
-	size_t pos = n->pos;
+	size_t pos = n->pos, child;
 
 	if (!pos)
 		return;
@@ -104,8 +111,12 @@ void heap_remove(struct heap *h, struct heap_node *n)
 	last = h->v[--h->len];
 	if (last == n)
 		return;
-	put(h, pos, last);
-	sift(h, last);
+	for (; pos * 2 <= h->len; pos = child) {
+		child = first_child(h, pos);
+		put(h, pos, h->v[child - 1]);
+	}
+	last->pos = pos;
+	sift_up(h, last);
 }
 
 struct heap_node *heap_min(const struct heap *h)
