@@ -1,6 +1,7 @@
 #include "tidegate/base/err.h"
 
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,11 @@ void err_clear(struct err *e)
 {
 	if (e)
 		*e = (struct err)ERR_INIT;
+}
+
+void err_copy(struct err *to, const struct err *from)
+{
+	memcpy(to, from, offsetof(struct err, msg) + strlen(from->msg) + 1);
 }
 
 const char *err_class_name(enum err_class c)

@@ -489,7 +489,7 @@ void http_call_drop(struct http_call *call)
 void http_call_finish(struct http_call *call, const struct err *err)
 {
 	struct http_client *c = call->client;
-	struct http_result r = {.err = *err};
+	struct http_result r;
 	long status = call->status;
 
 	http_client_enter(c);
@@ -499,6 +499,7 @@ void http_call_finish(struct http_call *call, const struct err *err)
 	call_unlink(call);
 	r.status = (int)status;
 	r.retry_after_ms = call->retry_after_ms;
+	err_copy(&r.err, err);
 	r.err.status = err->class == ERR_NONE ? 0 : r.status;
 	r.body = call->whole ? call->whole : call->answer.data;
 	r.body_len = call->whole ? call->whole_len : call->answer.len;

@@ -127,7 +127,7 @@ void http_answer_whole(struct http_call *call, int status, int retry_after_ms, c
 
 void http_answer_end(struct http_call *call, const struct err *err)
 {
-	const struct err none = ERR_INIT;
+	static const struct err none = ERR_INIT;
 
 	http_call_finish(call, err ? err : &none);
 }

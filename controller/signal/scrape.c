@@ -243,8 +243,9 @@ static void on_done(void *arg, const struct http_result *res)
 	struct counts now;
 	struct counts_histogram scores;
 	bool has_scores = false;
-	struct err err = res->err;
+	struct err err;
 
+	err_copy(&err, &res->err);
 	call_end(t);
 	if (err.class == ERR_NONE && res->status != 200)
 		err_set(&err, ERR_PROTOCOL, "%s answered %d", http_url_text(t->url), res->status);

@@ -61,6 +61,8 @@ int err_set_errno(struct err *e, enum err_class c, int errnum, const char *fmt, 
 /* Puts "context: " before the message; class and status stay. Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void err_clear(struct err *e);
+/* What an assignment does, without the half kilobyte behind a short message. */
+void err_copy(struct err *to, const struct err *from);
 /* CamelCase name of a class, fit for a condition's reason or a metric's label. */
 const char *err_class_name(enum err_class c);
 

@@ -99,6 +99,22 @@ static void test_clear(void **state)
 	assert_string_equal(e.msg, "");
 }
 
+static void test_copy(void **state)
+{
+	struct err e = ERR_INIT, copy;
+
+	(void)state;
+	err_set(&e, ERR_GONE, "%0600d", 0);
+	e.status = 410;
+	err_copy(&copy, &e);
+	assert_memory_equal(&copy, &e, sizeof(e));
+	err_clear(&e);
+	err_copy(&copy, &e);
+	assert_int_equal(copy.class, ERR_NONE);
+	assert_int_equal(copy.status, 0);
+	assert_string_equal(copy.msg, "");
+}
+
 static void test_class_names(void **state)
 {
 	int c, d;
@@ -126,6 +142,7 @@ int main(void)
 		cmocka_unit_test(test_own_message_as_argument),
 		cmocka_unit_test(test_long_texts_are_cut),
 		cmocka_unit_test(test_clear),
+		cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_class_names),
 	};
 
