@@ -1,8 +1,10 @@
 #include "evidence.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "outage.h"
+#include "tidegate/base/alloc.h"
 
 /* Effect sizes beyond the margin, and beside no effect at all. */
 static const double worse_by[EVIDENCE_GRID] = {1.2, 1.6, 2.4, 4, 8, 25, 80, 300};
@@ -30,23 +32,41 @@ static void add_effect(struct evidence *e, const struct table2x2 *t)
 	e->mh_under += (double)t->stable_bad * (double)(t->canary - t->canary_bad) / total;
 }
 
-void evidence_add(struct evidence *e, const struct table2x2 *t, const struct evidence_null *null)
+/* What the table says of each odds ratio, over what it says of the null's. */
+static void add_conditional(struct evidence *e, const struct table2x2 *t,
+                            const struct evidence_null *null)
 {
-	double psi[EVIDENCE_GRID], lr[EVIDENCE_GRID];
+	double psi[2 + EVIDENCE_GRID + EVIDENCE_PASS], chance[ARRAY_SIZE(psi)];
+	const double *worse = chance + 2, *fine = worse + EVIDENCE_GRID;
 
+	psi[0] = null->margin;
+	psi[1] = null->harm;
 	for (unsigned i = 0; i < EVIDENCE_GRID; i++)
-		psi[i] = worse_by[i] * null->margin;
-	hypergeometric_log_ratios(t, psi, EVIDENCE_GRID, null->margin, lr);
+		psi[2 + i] = worse_by[i] * null->margin;
+	memcpy(psi + 2 + EVIDENCE_GRID, fine_psi, sizeof(fine_psi));
+	if (!hypergeometric_log_chances(t, psi, ARRAY_SIZE(psi), chance))
+		return;
 	for (unsigned i = 0; i < EVIDENCE_GRID; i++)
-		e->worse[i] += lr[i] / null->phi;
-	for (unsigned i = 0; i < EVIDENCE_OUTAGE && null->stable_share > 0; i++)
+		e->worse[i] += (worse[i] - chance[0]) / null->phi;
+	for (unsigned i = 0; i < EVIDENCE_PASS; i++)
+		e->fine[i] += (fine[i] - chance[1]) / null->phi;
+}
+
+static void add_outage(struct evidence *e, const struct table2x2 *t,
+                       const struct evidence_null *null)
+{
+	e->outages = true;
+	for (unsigned i = 0; i < EVIDENCE_OUTAGE; i++)
 		e->outage[i] +=
 			outage_log_ratio(t, null->margin, outage_share[i], null->stable_share) /
 			null->phi;
-	e->outages |= null->stable_share > 0;
-	hypergeometric_log_ratios(t, fine_psi, EVIDENCE_PASS, null->harm, lr);
-	for (unsigned i = 0; i < EVIDENCE_PASS; i++)
-		e->fine[i] += lr[i] / null->phi;
+}
+
+void evidence_add(struct evidence *e, const struct table2x2 *t, const struct evidence_null *null)
+{
+	add_conditional(e, t, null);
+	if (null->stable_share > 0)
+		add_outage(e, t, null);
 	add_effect(e, t);
 }
 

@@ -1,10 +1,11 @@
 #include "hypergeometric.h"
 
 #include <math.h>
-#include <stdbool.h>
 
-/* Terms below e^-45 of the greatest do not change a double's sum. */
-#define NEGLIGIBLE 45.0
+#include "tidegate/base/alloc.h"
+
+/* e^-37 of the greatest: terms below do not change a double's sum. */
+#define NEGLIGIBLE 8.5e-17
 
 static long max_long(long a, long b)
 {
@@ -16,129 +17,129 @@ static long min_long(long a, long b)
 	return a < b ? a : b;
 }
 
-static double log_choose(double n, double k)
-{
-	return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
-}
+/* --- few terms: all of them, relative to the observed one ------------------------------------ */
 
-/* log of term u without its factor psi^u. */
-static double log_weight(const struct table2x2 *t, long bad, long u)
-{
-	return log_choose((double)t->canary, (double)u) +
-	       log_choose((double)t->stable, (double)(bad - u));
-}
+#define FEW 64
 
-/* term u+1 over term u, without psi. */
+/*
+ * Of the terms below the observed one each over its upper neighbour, of those above it each over
+ * its lower one, without the odds ratio: they serve them all.
+ */
+struct neighbours {
+	double ratios[FEW];
+	unsigned below, above;
+};
+
+/* Term u+1 over term u. */
 static double growth(const struct table2x2 *t, long bad, long u)
 {
 	return (double)(t->canary - u) * (double)(bad - u) /
 	       ((double)(u + 1) * (double)(t->stable - bad + u + 1));
 }
 
-/* Mode of the distribution: the terms are unimodal, so growth * psi crosses 1 once. */
+static void find_neighbours(const struct table2x2 *t, long bad, long lo, long hi,
+                            struct neighbours *out)
+{
+	double *r = out->ratios;
+
+	out->below = (unsigned)(t->canary_bad - lo);
+	out->above = (unsigned)(hi - t->canary_bad);
+	for (long u = lo; u < t->canary_bad; u++)
+		*r++ = 1 / growth(t, bad, u);
+	for (long u = t->canary_bad; u < hi; u++)
+		*r++ = growth(t, bad, u);
+}
+
+/* The sum of all terms over the observed one; infinite when that is too small a part. */
+static double sum_few(const struct neighbours *nb, double psi)
+{
+	const double *r = nb->ratios;
+	double below = 0, above = 1, inverse = 1 / psi;
+
+	for (unsigned i = 0; i < nb->below; i++)
+		below = r[i] * inverse * (1 + below);
+	for (unsigned i = nb->below + nb->above; i-- > nb->below;)
+		above = 1 + r[i] * psi * above;
+	return below + above;
+}
+
+/* --- many terms: from the greatest one outwards until they vanish ---------------------------- */
+
+/* Tables of some hundred requests are asked for the same few numbers over and over. */
+static double log_factorial(long n)
+{
+	static double known[1024];
+
+	if (n >= (long)ARRAY_SIZE(known))
+		return lgamma((double)n + 1);
+	if (n > 1 && known[n] == 0)
+		known[n] = lgamma((double)n + 1);
+	return known[n];
+}
+
+/* log of term u, without the odds ratio and what all terms have in common. */
+static double log_weight(const struct table2x2 *t, long bad, long u)
+{
+	return -log_factorial(u) - log_factorial(t->canary - u) - log_factorial(bad - u) -
+	       log_factorial(t->stable - bad + u);
+}
+
+/* Where growth * psi is 1, the root of a quadratic equation; a neighbour would do as well. */
 static long find_mode(const struct table2x2 *t, long bad, long lo, long hi, double psi)
 {
-	while (lo < hi) {
-		long mid = lo + (hi - lo) / 2;
+	double canary = (double)t->canary, m = (double)bad, rest = (double)(t->stable - bad + 1);
+	double a = psi - 1, b = (canary + m) * psi + rest + 1, c = canary * m * psi - rest;
+	double u = 2 * c / (b + sqrt(fmax(0, b * b - 4 * a * c)));
 
-		if (growth(t, bad, mid) * psi >= 1)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return max_long(lo, min_long(hi, lround(u)));
 }
 
-/* log of the sum over the support, walked from the mode outwards until terms vanish. */
-static double log_norm(const struct table2x2 *t, long bad, long lo, long hi, double psi)
+/*
+ * Terms on one side of a term, over it. Each is the one before times odds * ab/(cd), which is 0
+ * where the support ends.
+ */
+static double sum_side(double odds, double a, double b, double c, double d)
 {
-	long mode = find_mode(t, bad, lo, hi, psi);
-	double sum = 1, term = 1, cut = exp(-NEGLIGIBLE);
+	double sum = 0, term = 1;
 
-	for (long u = mode; u < hi; u++) {
-		term *= growth(t, bad, u) * psi;
-		if (term < cut)
-			break;
+	while ((term *= odds * (a-- * b--) / (c++ * d++)) > NEGLIGIBLE)
 		sum += term;
-	}
-	term = 1;
-	for (long u = mode; u > lo; u--) {
-		term /= growth(t, bad, u - 1) * psi;
-		if (term < cut)
-			break;
-		sum += term;
-	}
-	return log_weight(t, bad, mode) + (double)mode * log(psi) + log(sum);
-}
-
-/* --- few terms: one set of weights serves every odds ratio --------------------------------- */
-
-#define TERMS_MAX 49
-/* So that no weight and no power of an odds ratio leaves the range of a double. */
-#define FEW_REQUESTS_MAX 100000
-#define FEW_PSI_MAX      10000.0
-
-/* Weights of lo..hi relative to the greatest. */
-static unsigned fill_weights(const struct table2x2 *t, long bad, long lo, long hi, double *w)
-{
-	long mode = find_mode(t, bad, lo, hi, 1);
-
-	w[mode - lo] = 1;
-	for (long u = mode; u < hi; u++)
-		w[u + 1 - lo] = w[u - lo] * growth(t, bad, u);
-	for (long u = mode; u > lo; u--)
-		w[u - 1 - lo] = w[u - lo] / growth(t, bad, u - 1);
-	return (unsigned)(hi - lo + 1);
-}
-
-static double polynomial(const double *w, unsigned n, double psi)
-{
-	double sum = 0;
-
-	while (n--)
-		sum = sum * psi + w[n];
 	return sum;
 }
 
-static bool is_few(const struct table2x2 *t, long lo, long hi, const double *psi, unsigned n)
+static double sum_around(const struct table2x2 *t, long bad, long mode, double psi)
 {
-	if (hi - lo >= TERMS_MAX || t->canary + t->stable > FEW_REQUESTS_MAX)
-		return false;
-	for (unsigned i = 0; i < n; i++)
-		if (psi[i] > FEW_PSI_MAX)
-			return false;
-	return true;
+	double u = (double)mode, canary = (double)t->canary, m = (double)bad;
+	double rest = (double)(t->stable - bad);
+
+	return sum_side(1 / psi, u, rest + u, canary - u + 1, m - u + 1) + 1 +
+	       sum_side(psi, canary - u, m - u, u + 1, rest + u + 1);
 }
 
-static void few_log_ratios(const struct table2x2 *t, long lo, long hi, const double *psi,
-                           unsigned n, double null_psi, double *out)
+static double log_chance_of_many(const struct table2x2 *t, long bad, long lo, long hi, double psi)
 {
-	double w[TERMS_MAX], null_sum, above = (double)(t->canary_bad - lo);
-	unsigned terms = fill_weights(t, t->canary_bad + t->stable_bad, lo, hi, w);
+	long mode = find_mode(t, bad, lo, hi, psi), mine = t->canary_bad;
 
-	null_sum = polynomial(w, terms, null_psi);
-	for (unsigned i = 0; i < n; i++)
-		out[i] = above * log(psi[i] / null_psi) -
-		         log(polynomial(w, terms, psi[i]) / null_sum);
+	return log_weight(t, bad, mine) - log_weight(t, bad, mode) +
+	       (double)(mine - mode) * log(psi) - log(sum_around(t, bad, mode, psi));
 }
 
-void hypergeometric_log_ratios(const struct table2x2 *t, const double *psi, unsigned n,
-                               double null_psi, double *out)
+bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, unsigned n,
+                                double *out)
 {
 	long bad = t->canary_bad + t->stable_bad;
 	long lo = max_long(0, bad - t->stable), hi = min_long(t->canary, bad);
-	double null_norm;
+	struct neighbours nb;
+	bool few = hi - lo <= FEW;
+	double sum;
 
-	for (unsigned i = 0; i < n; i++)
-		out[i] = 0;
 	if (lo >= hi)
-		return;
-	if (is_few(t, lo, hi, psi, n) && null_psi <= FEW_PSI_MAX) {
-		few_log_ratios(t, lo, hi, psi, n, null_psi, out);
-		return;
+		return false;
+	if (few)
+		find_neighbours(t, bad, lo, hi, &nb);
+	for (unsigned i = 0; i < n; i++) {
+		sum = few ? sum_few(&nb, psi[i]) : INFINITY;
+		out[i] = isfinite(sum) ? -log(sum) : log_chance_of_many(t, bad, lo, hi, psi[i]);
 	}
-	null_norm = log_norm(t, bad, lo, hi, null_psi);
-	for (unsigned i = 0; i < n; i++)
-		out[i] = (double)t->canary_bad * (log(psi[i]) - log(null_psi)) -
-		         (log_norm(t, bad, lo, hi, psi[i]) - null_norm);
+	return true;
 }

@@ -5,16 +5,18 @@
 #ifndef TIDEGATE_JUDGE_HYPERGEOMETRIC_H
 #define TIDEGATE_JUDGE_HYPERGEOMETRIC_H
 
+#include <stdbool.h>
+
 struct table2x2 {
 	long canary, canary_bad;
 	long stable, stable_bad;
 };
 
 /*
- * out[i] = log of P(canary_bad | psi[i]) / P(canary_bad | null_psi). 0 for a table whose margins
- * leave no freedom (nothing bad, everything bad, one side empty).
+ * out[i] = log of P(canary_bad | psi[i]). False, and nothing is told, when the margins leave no
+ * freedom (nothing bad, everything bad, one side empty): then it is 1 whatever psi is.
  */
-void hypergeometric_log_ratios(const struct table2x2 *t, const double *psi, unsigned n,
-                               double null_psi, double *out);
+bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, unsigned n,
+                                double *out);
 
 #endif

@@ -352,7 +352,7 @@ double latency_log_worse(const struct sequential *s)
 	if (!s->bounds.nused)
 		return 0;
 	for (unsigned i = 0; i < s->bounds.nused; i++)
-		v[i] = evidence_log_worse(&s->tracks[1 + i].evidence);
+		v[i] = s->tracks[1 + i].log_worse;
 	return log_mean_exp(v, s->bounds.nused);
 }
 
@@ -361,8 +361,7 @@ unsigned latency_loudest(const struct sequential *s)
 	unsigned best = 0;
 
 	for (unsigned i = 1; i <= s->bounds.nused; i++)
-		if (!best || evidence_log_worse(&s->tracks[i].evidence) >
-		                     evidence_log_worse(&s->tracks[best].evidence))
+		if (!best || s->tracks[i].log_worse > s->tracks[best].log_worse)
 			best = i;
 	return best;
 }
@@ -409,10 +408,10 @@ static void decide(struct metric_state *m, bool fail, bool pass, double t)
 
 static void decide_all(struct sequential *s, double t)
 {
+	for (unsigned i = 0; i < count_tracks(s); i++)
+		s->tracks[i].log_worse = evidence_log_worse(&s->tracks[i].evidence);
 	decide(&s->errors,
-	       evidence_log_worse(&s->tracks[0].evidence) >=
-	                       sequential_fail_at(s, SEQUENTIAL_ERRORS) &&
-	               matters(s, 0),
+	       s->tracks[0].log_worse >= sequential_fail_at(s, SEQUENTIAL_ERRORS) && matters(s, 0),
 	       is_fine(s, 0), t);
 	if (s->bounds.nused)
 		decide(&s->latency,

@@ -31,6 +31,7 @@ struct track {
 	struct evidence evidence;
 	struct drift drift;
 	struct evidence_null null; /* of the next tables */
+	double log_worse;          /* what all of the evidence says, as of the last look */
 	double log_budget;         /* against "BUDGET of the canary's requests are bad" */
 	struct cell block;         /* stable, since the block began */
 };

@@ -101,11 +101,11 @@ static bool has_latency(const struct sequential *s)
 
 static void fill_metrics(const struct sequential *s, struct sequential_result *r)
 {
-	const struct evidence *errors = &s->tracks[0].evidence;
+	const struct track *errors = &s->tracks[0];
 
 	explain_errors(s, r,
 	               add_metric(r, "errors", &s->errors, sequential_fail_at(s, SEQUENTIAL_ERRORS),
-	                          evidence_log_worse(errors), evidence_effect(errors)));
+	                          errors->log_worse, evidence_effect(&errors->evidence)));
 	if (has_latency(s))
 		explain_latency(s, add_metric(r, "latency", &s->latency,
 		                              sequential_fail_at(s, SEQUENTIAL_LATENCY),

@@ -49,9 +49,10 @@ static void test_equals_brute_force(void **state)
 
 		t.canary_bad = (long)(rng_uniform(&r) * (double)(t.canary + 1));
 		t.stable_bad = (long)(rng_uniform(&r) * (double)(t.stable + 1));
-		hypergeometric_log_ratios(&t, psi, ARRAY_SIZE(psi), 1.25, out);
+		if (!hypergeometric_log_chances(&t, psi, ARRAY_SIZE(psi), out))
+			continue;
 		for (size_t i = 0; i < ARRAY_SIZE(psi); i++)
-			assert_true(fabs(out[i] - log(brute(&t, psi[i]) / brute(&t, 1.25))) < 1e-6);
+			assert_true(fabs(out[i] - log(brute(&t, psi[i]))) < 1e-9);
 	}
 }
 
@@ -63,22 +64,70 @@ static void test_tables_without_freedom_say_nothing(void **state)
 	double out[2];
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
-		hypergeometric_log_ratios(&t[i], psi, 2, 1.25, out);
-		assert_true(out[0] == 0 && out[1] == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
+		assert_false(hypergeometric_log_chances(&t[i], psi, 2, out));
+}
+
+static double log_choose(long n, long k)
+{
+	return lgamma((double)n + 1) - lgamma((double)k + 1) - lgamma((double)(n - k) + 1);
+}
+
+/* log P(canary_bad | psi), every term by its logarithm. */
+static double log_brute(const struct table2x2 *t, double psi)
+{
+	long bad = t->canary_bad + t->stable_bad;
+	double mine = log_choose(t->canary, t->canary_bad) + log_choose(t->stable, t->stable_bad) +
+	              (double)t->canary_bad * log(psi);
+	double max = -INFINITY, sum = 0, x;
+
+	for (int pass = 0; pass < 2; pass++)
+		for (long u = 0; u <= bad && u <= t->canary; u++) {
+			if (bad - u > t->stable)
+				continue;
+			x = log_choose(t->canary, u) + log_choose(t->stable, bad - u) +
+			    (double)u * log(psi);
+			if (!pass)
+				max = fmax(max, x);
+			else
+				sum += exp(x - max);
+		}
+	return mine - max - log(sum);
+}
+
+/* Few terms and many, those that fit a double and those that do not. */
+static void test_large_tables(void **state)
+{
+	static const double psi[] = {0.5, 0.7, 1, 1.25, 2, 25, 400, 2400};
+	struct rng r = {11};
+	double out[ARRAY_SIZE(psi)];
+
+	(void)state;
+	for (int round = 0; round < 300; round++) {
+		double share = pow(rng_uniform(&r), 3);
+		struct table2x2 t = {(long)(rng_uniform(&r) * 3000), 0,
+		                     (long)(rng_uniform(&r) * 3000), 0};
+
+		t.canary_bad = (long)(rng_uniform(&r) * share * (double)(t.canary + 1));
+		t.stable_bad = (long)(rng_uniform(&r) * share * (double)(t.stable + 1));
+		if (!hypergeometric_log_chances(&t, psi, ARRAY_SIZE(psi), out))
+			continue;
+		for (size_t i = 0; i < ARRAY_SIZE(psi); i++)
+			assert_true(fabs(out[i] - log_brute(&t, psi[i])) < 1e-7);
 	}
 }
 
-static void test_large_tables_stay_finite(void **state)
+static void test_huge_tables_stay_finite(void **state)
 {
-	static const double psi[] = {0.7, 1.5, 400};
+	static const double psi[] = {0.7, 1.25, 1.5, 400};
 	const struct table2x2 t = {100000, 40000, 2000000, 300000};
-	double out[3];
+	double out[ARRAY_SIZE(psi)];
 
 	(void)state;
-	hypergeometric_log_ratios(&t, psi, 3, 1.25, out);
-	assert_true(isfinite(out[0]) && isfinite(out[1]) && isfinite(out[2]));
-	assert_true(out[1] > 0 && out[0] < 0);
+	assert_true(hypergeometric_log_chances(&t, psi, ARRAY_SIZE(psi), out));
+	for (size_t i = 0; i < ARRAY_SIZE(psi); i++)
+		assert_true(isfinite(out[i]));
+	assert_true(out[2] > out[1] && out[0] < out[1]);
 }
 
 int main(void)
@@ -86,7 +135,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_equals_brute_force),
 		cmocka_unit_test(test_tables_without_freedom_say_nothing),
-		cmocka_unit_test(test_large_tables_stay_finite),
+		cmocka_unit_test(test_large_tables),
+		cmocka_unit_test(test_huge_tables_stay_finite),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -57,12 +57,12 @@ static void test_expectation_is_at_most_one_under_the_null(void **state)
 static void test_an_outage_is_told_by_good_answers_too(void **state)
 {
 	const struct table2x2 bad = {10, 5, 10, 0}, good = {10, 0, 10, 0};
-	double conditional;
-	static const double psi[] = {100};
+	static const double psi[] = {1.25, 100};
+	double chance[2];
 
 	(void)state;
-	hypergeometric_log_ratios(&bad, psi, 1, 1.25, &conditional);
-	assert_true(outage_log_ratio(&bad, 1.25, 0.5, 0.01) > conditional);
+	assert_true(hypergeometric_log_chances(&bad, psi, 2, chance));
+	assert_true(outage_log_ratio(&bad, 1.25, 0.5, 0.01) > chance[1] - chance[0]);
 	assert_true(outage_log_ratio(&good, 1.25, 0.5, 0.01) < 0);
 }
 
