@@ -255,20 +255,25 @@ static bool findings_same(const struct mdep *x, const struct mdep *y)
 	return true;
 }
 
-/* The spec is one generation's; beside it orders and status count. */
-static bool mdep_same(const struct object *a, const struct object *b)
+/* The spec is one generation's; beside it orders count. */
+bool mdep_same_wish(const struct mdep *x, const struct mdep *y)
 {
-	const struct mdep *x = mdep_from(a), *y = mdep_from(b);
-
-	if (!meta_same(a, b) || a->generation != b->generation || x->has_status != y->has_status ||
-	    x->status_hash != y->status_hash || !findings_same(x, y) ||
-	    !labels_same(x->labels, x->nlabels, y->labels, y->nlabels))
+	if (!meta_same(&x->meta, &y->meta) || x->meta.generation != y->meta.generation ||
+	    !findings_same(x, y) || !labels_same(x->labels, x->nlabels, y->labels, y->nlabels))
 		return false;
 	for (int v = 0; v < ORDER_VERBS; v++)
 		if (!str_eq(mdep_order_value(x, (enum mdep_verb)v),
 		            mdep_order_value(y, (enum mdep_verb)v)))
 			return false;
 	return true;
+}
+
+static bool mdep_same(const struct object *a, const struct object *b)
+{
+	const struct mdep *x = mdep_from(a), *y = mdep_from(b);
+
+	return x->has_status == y->has_status && x->status_hash == y->status_hash &&
+	       mdep_same_wish(x, y);
 }
 
 const struct object_kind mdep_kind = {

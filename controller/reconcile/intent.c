@@ -81,36 +81,57 @@ static const char *path_of(struct intents *t, enum cache cache, const char *ns, 
 #define STATUS_LAZY_PART   20
 #define STATUS_CROWD_MS    20
 
-static int64_t status_every_ms(const struct mdep *m, const struct mdep_status *next, unsigned crowd)
+static int64_t status_least_ms(unsigned crowd)
 {
-	int64_t least = STATUS_LAZY_MS + (int64_t)crowd * STATUS_CROWD_MS;
+	int64_t ms = STATUS_LAZY_MS + (int64_t)crowd * STATUS_CROWD_MS;
 
-	if (least > STATUS_LAZY_MAX_MS)
-		least = STATUS_LAZY_MAX_MS;
-	if (status_counts_changed(&m->status, next))
-		return least;
-	return easing_ms(clock_wall_ms() - next->progress_ms, STATUS_LAZY_PART, least,
-	                 STATUS_LAZY_MAX_MS);
+	return ms < STATUS_LAZY_MAX_MS ? ms : STATUS_LAZY_MAX_MS;
+}
+
+/* The longer it is waited for, the older what last moved has become. */
+static int64_t figures_wait_ms(const struct mdep_status *st, const struct key_state *ks,
+                               int64_t least)
+{
+	int64_t since_ms = clock_mono_ms() - ks->status_ms;
+	int64_t age_ms = clock_wall_ms() - st->progress_ms, wait = 0, more;
+
+	while ((more = easing_ms(age_ms + wait, STATUS_LAZY_PART, least, STATUS_LAZY_MAX_MS) -
+	               since_ms) > wait)
+		wait = more;
+	return wait;
 }
 
 static int64_t status_wait_ms(const struct mdep *m, const struct mdep_status *next,
                               const struct key_state *ks, unsigned crowd)
 {
-	int64_t wait;
+	int64_t least = status_least_ms(crowd), wait;
 
-	if (!m->has_status || status_change_is_urgent(&m->status, next))
-		return 0;
-	wait = ks->status_ms + status_every_ms(m, next, crowd) - clock_mono_ms();
+	if (!status_counts_changed(&m->status, next))
+		return figures_wait_ms(next, ks, least);
+	wait = ks->status_ms + least - clock_mono_ms();
 	return wait > 0 ? wait : 0;
+}
+
+void status_look(struct mdep_operator *op, const char *key)
+{
+	const struct mdep *m = mdep_from(store_get_key(&op->stores[CACHE_MDEP], key));
+	const struct key_state *ks = map_get(&op->keys, key);
+
+	if (m && ks)
+		queue_add_after(
+			op->queue, key,
+			figures_wait_ms(&m->status, ks, status_least_ms(queue_depth(op->queue))));
 }
 
 /* Both sides are encoded by the same function, so equal meaning is equal text. */
 static int collect_status(struct intents *t, const struct mdep *m, const struct mdep_status *next,
                           const struct key_state *ks, struct err *err)
 {
-	int64_t wait = status_wait_ms(m, next, ks, t->crowd);
+	bool urgent = !m->has_status || status_change_is_urgent(&m->status, next);
+	int64_t wait = urgent ? 0 : status_wait_ms(m, next, ks, t->crowd);
 	cleanup_buf struct buf want;
 	struct intent *i;
+	uint64_t hash;
 
 	buf_init(&want, CHILD_BODY_MAX);
 	/* Mostly it differs by what the last scrapes counted, and is not written yet. */
@@ -120,11 +141,13 @@ static int collect_status(struct intents *t, const struct mdep *m, const struct 
 	}
 	if (mdep_status_encode(m, next, &want))
 		return err_set(err, ERR_TOO_BIG, "status is larger than %u bytes", CHILD_BODY_MAX);
-	if (m->has_status && str_hash(STR_HASH_SEED, want.data, want.len) == m->status_hash)
+	hash = str_hash(STR_HASH_SEED, want.data, want.len);
+	if (m->has_status && hash == m->status_hash)
 		return 0;
 	t->later_ms = wait;
 	if (wait)
 		return 0;
+	t->told = urgent ? 0 : hash;
 	i = intent_add(t, INTENT_STATUS, CACHE_MDEP);
 	i->what = "write status";
 	i->method = "PATCH";

@@ -59,6 +59,7 @@ struct key_state {
 	uint64_t route_want;      /* what the last answered write of the route wanted */
 	uint64_t route_kept;      /* hash of a wish and a route that agree; 0 = of none */
 	int64_t status_ms;        /* monotonic, of the last status write */
+	uint64_t told_hash;       /* of the status that the last pass wrote: status_is_echo() */
 	int64_t pass_ms;          /* monotonic, when the present pass began */
 	bool again;               /* it has asked for another one later */
 	uint8_t port_stage;       /* of a changed servicePort (service_port.c) */
@@ -167,6 +168,7 @@ struct intents {
 	unsigned n, cap;
 	unsigned crowd;     /* ModelDeployments that wait for their own pass meanwhile */
 	int64_t later_ms;   /* something was put off: plan again in so many ms; 0 = nothing */
+	uint64_t told;      /* hash of a status that is written with nothing urgent in it; 0 */
 	const char *undone; /* what somebody else changed and is being put back; NULL */
 };
 
@@ -174,6 +176,9 @@ struct intents {
 int intents_collect(struct mdep_operator *op, const struct rollout_snapshot *s,
                     const struct rollout_plan *plan, struct key_state *ks, struct intents *out,
                     struct err *err);
+
+/* What measurements tell has moved: a pass as soon as it may be written. */
+void status_look(struct mdep_operator *op, const char *key);
 
 /* Status alone: of a pass that may not do anything else. */
 int intents_collect_status(const struct mdep *m, const struct mdep_status *next,
@@ -276,6 +281,11 @@ bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_st
  * nothing.
  */
 bool status_surely_differs(const struct mdep_status *now, const struct mdep_status *next);
+/*
+ * All that is new is a status that a pass wrote which did nothing else, and nothing in it is
+ * urgent: the next pass would decide as that one did.
+ */
+bool status_is_echo(const struct key_state *ks, const struct mdep *before, const struct mdep *now);
 /* Pods came or went, or there is another reason: more than the figures of measurements differ. */
 bool status_counts_changed(const struct mdep_status *now, const struct mdep_status *next);
 

@@ -25,9 +25,8 @@
  * changes. */
 #define TEXT_EVERY_MS 5000
 /*
- * A changed verdict wakes the planner at once. Beyond that the share is looked at soon after a
- * change of the route, and the less often the longer it has lasted: hours of hold are not worth a
- * pass a second.
+ * A changed verdict wakes the planner at once. Beyond that it looks at what has no moment of its
+ * own (is_settled) soon after a change of the route, and the less often the longer that was ago.
  */
 #define WAKE_EVERY_MS     1000
 #define WAKE_EVERY_MAX_MS 10000
@@ -51,6 +50,7 @@ struct observation {
 	struct drift *drift;       /* of scores; NULL without */
 	char *scores;              /* its histogram at the pods */
 	bool chosen;               /* the canary's requests are of an audience: no sample of all */
+	bool settled;              /* see is_settled() */
 	int64_t heard_ms;          /* monotonic: last requests of the canary, or the beginning */
 	struct slo_watch *slo;     /* NULL without objectives */
 	struct return_watch *back; /* NULL while no zone comes back */
@@ -273,10 +273,36 @@ static int64_t wake_every_ms(const struct observation *o, int64_t now_ms)
 	return easing_ms(now_ms - since, WAKE_EVERY_PART, WAKE_EVERY_MS, WAKE_EVERY_MAX_MS);
 }
 
-static bool judge_news(struct observation *o, int64_t now_ms)
+static bool verdict_changed(const struct observation *o, int64_t now_ms)
 {
-	return o->judging && (observe_verdict(o->judge, o->limits, now_ms) != o->verdict ||
-	                      now_ms - o->woken_ms >= wake_every_ms(o, now_ms));
+	return o->judging && observe_verdict(o->judge, o->limits, now_ms) != o->verdict;
+}
+
+static void take_figures(struct observation *o, int64_t now_ms, const struct sequential_result *res,
+                         const struct drift_result *d, const struct analysis_view *v)
+{
+	if (res->verdict == o->verdict && now_ms - o->text_ms < TEXT_EVERY_MS)
+		return;
+	o->verdict = res->verdict;
+	o->text_ms = now_ms;
+	o->score = res->score;
+	str_copy(o->text, sizeof(o->text), res->text);
+	score_groups_take(&o->groups, res, d, v);
+}
+
+/* More than words has changed, or may while the canary is not heard. */
+static bool matters(struct observation *o, int64_t now_ms)
+{
+	int64_t silent_ms = clock_mono_ms() - o->heard_ms;
+	struct analysis_view none = {.score = -1};
+	struct sequential_result res;
+	int score = o->score;
+
+	if (!o->settled || silent_ms >= WAKE_EVERY_MAX_MS)
+		return true;
+	observe_counts(o->judge, o->limits, silent_ms, now_ms, &res);
+	take_figures(o, now_ms, &res, NULL, &none);
+	return o->score != score;
 }
 
 static bool slo_news(struct observation *o, int64_t now_ms)
@@ -289,12 +315,16 @@ static bool slo_news(struct observation *o, int64_t now_ms)
 
 static void wake(struct observer *ob, const char *key, struct observation *o, int64_t now_ms)
 {
-	bool judge = judge_news(o, now_ms), slo = slo_news(o, now_ms);
+	bool due = o->judging && now_ms - o->woken_ms >= wake_every_ms(o, now_ms);
+	bool slo = slo_news(o, now_ms), news = slo || verdict_changed(o, now_ms);
 
-	if (!judge && !slo)
+	if (!due && !news)
 		return;
 	o->woken_ms = now_ms;
-	operator_enqueue(ob->op, key);
+	if (news || matters(o, now_ms))
+		operator_enqueue(ob->op, key);
+	else
+		status_look(ob->op, key);
 }
 
 static void feed_judges(struct observation *o, const struct watched *w,
@@ -466,6 +496,22 @@ static void set_slo(struct observation *o, const struct mdep *m, const struct md
 	slo_watch_revisions(o->slo, st->stable, releasing(st) ? st->target : NULL);
 }
 
+/*
+ * The weight has been seen and the step has been heard of: what is left are verdict and score, and
+ * times that the plan names. Other sources than the judge of counts have more to tell.
+ */
+static bool is_settled(const struct observation *o, const struct rollout_snapshot *s,
+                       const struct mdep_status *st)
+{
+	const struct rollout_judgement *j = &s->judgement;
+	bool waits = st->phase == ROLLOUT_HOLDING || st->phase == ROLLOUT_APPROVAL ||
+	             st->phase == ROLLOUT_PAUSED;
+
+	return waits && o->judge && !o->analysis && !o->drift && j->judging &&
+	       st->weight == st->verified_weight &&
+	       s->now_ms - j->since_data_ms > st->step_reached_ms;
+}
+
 static bool is_chosen(const struct mdep *m, const struct mdep_status *st)
 {
 	return st->step >= 0 && st->step < (int)m->nsteps && m->steps[st->step].nheaders > 0;
@@ -496,6 +542,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	set_slo(o, s->mdep, st, s->now_ms);
 	o->back = return_watch_set(o->back, st);
 	o->chosen = is_chosen(s->mdep, st);
+	o->settled = is_settled(o, s, st);
 	if (observer_can_scrape(s->mdep)) {
 		watch_pods(ob, key, o, s, &a);
 		scraper_scores(ob->scraper, key, o->scores);
@@ -620,13 +667,7 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	struct analysis_view v;
 
 	judge_all(o, s->now_ms, &res, &d, &v);
-	if (res.verdict != o->verdict || s->now_ms - o->text_ms >= TEXT_EVERY_MS) {
-		o->verdict = res.verdict;
-		o->text_ms = s->now_ms;
-		o->score = res.score;
-		str_copy(o->text, sizeof(o->text), res.text);
-		score_groups_take(&o->groups, &res, o->drift ? &d : NULL, &v);
-	}
+	take_figures(o, s->now_ms, &res, o->drift ? &d : NULL, &v);
 	j->can_judge = j->judging = true;
 	j->verdict = to_rollout(res.verdict);
 	j->score = o->score;

@@ -52,6 +52,14 @@ static void enqueue_named(struct mdep_operator *op, const char *ns, const char *
 		queue_add(op->queue, key, initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
+static bool is_echo(const struct mdep_operator *op, const struct store_event *ev)
+{
+	const struct key_state *ks = map_get(&op->keys, ev->object->key);
+
+	return op->working && ks && ev->previous &&
+	       status_is_echo(ks, mdep_from(ev->previous), mdep_from(ev->object));
+}
+
 static void on_mdep(void *arg, const struct store_event *ev)
 {
 	struct mdep_operator *op = arg;
@@ -69,7 +77,8 @@ static void on_mdep(void *arg, const struct store_event *ev)
 	    (ev->previous && ev->object->deleted_ms && !ev->previous->deleted_ms))
 		parting_begin(op, mdep_from(ev->object));
 	shift_count_soon(op);
-	queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
+	if (!is_echo(op, ev))
+		queue_add(op->queue, ev->object->key, ev->initial ? QUEUE_LOW : QUEUE_LIVE);
 }
 
 static void on_pod(void *arg, const struct store_event *ev)

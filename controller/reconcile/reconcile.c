@@ -228,6 +228,7 @@ static void plan_and_execute(struct mdep_operator *op, const char *key, const st
 		pass_done(op, key, &err);
 		return;
 	}
+	ks->told_hash = intents.n == 1 ? intents.told : 0;
 	emit_events(op, ks, m, plan);
 	tell_undone(op, m, &intents);
 	ks->again = plan->requeue_ms > 0 || intents.later_ms > 0;
@@ -291,6 +292,7 @@ void reconcile_key(struct mdep_operator *op, const char *key)
 	ks = operator_key(op, key);
 	ks->pass_ms = clock_mono_ms();
 	ks->again = false;
+	ks->told_hash = 0;
 	if (behind_own_writes(op, ks)) {
 		metric_add(metric_series(&stale_skips), 1);
 		put_off(op, key, STALE_RETRY_MS);

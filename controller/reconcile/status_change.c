@@ -117,6 +117,11 @@ bool status_counts_changed(const struct mdep_status *now, const struct mdep_stat
 	       now->stable_replicas != next->stable_replicas || now->nweights != next->nweights;
 }
 
+bool status_is_echo(const struct key_state *ks, const struct mdep *before, const struct mdep *now)
+{
+	return ks->told_hash && now->status_hash == ks->told_hash && mdep_same_wish(before, now);
+}
+
 bool status_change_is_urgent(const struct mdep_status *now, const struct mdep_status *next)
 {
 	return now->observed_generation != next->observed_generation || machine_moved(now, next) ||

@@ -412,6 +412,9 @@ static inline const struct mdep *mdep_from(const struct object *o)
 	return (const struct mdep *)o;
 }
 
+/* The two versions of an object differ in nothing that counts but, perhaps, their status. */
+bool mdep_same_wish(const struct mdep *x, const struct mdep *y);
+
 /*
  * Collects what is wrong with, or not acted on in, a ModelDeployment whose spec has been decoded
  * into m: at most MDEP_FINDINGS_MAX, fatal ones first. Findings and strings live in `a`.

@@ -68,7 +68,7 @@ static void collect(struct scene *s)
 		fail_msg("%s", err.msg);
 }
 
-static void set_cell(struct scene *s, const char *revision, int replicas, bool remove)
+static inline void set_cell(struct scene *s, const char *revision, int replicas, bool remove)
 {
 	s->plan.cells = arena_array(&s->a, 1, sizeof(*s->plan.cells));
 	s->plan.cells[0] = (struct rollout_cell_wish){revision, "", replicas, remove, false};
