@@ -18,7 +18,7 @@ const struct json *json_member(const struct json *o, const char *key, size_t n)
 	if (!json_node_is(o, JSON_OBJECT))
 		return NULL;
 	for (it = o->first; it; it = it->next)
-		if (it->key_len == n && *it->key == *key && !memcmp(it->key, key, n))
+		if (it->key.len == n && *it->key.s == *key && !memcmp(it->key.s, key, n))
 			return it;
 	return NULL;
 }
@@ -67,7 +67,7 @@ bool json_value_there(const struct json *v)
 
 const char *json_value_str(const struct json *v)
 {
-	return json_node_is(v, JSON_STRING) ? v->text : NULL;
+	return json_node_is(v, JSON_STRING) ? v->text.s : NULL;
 }
 
 int64_t json_value_i64(const struct json *v, int64_t fallback)
@@ -90,7 +90,7 @@ bool json_value_bool(const struct json *v, bool fallback)
 
 const char *json_key(const struct json *v)
 {
-	return v ? v->key : NULL;
+	return v ? v->key.s : NULL;
 }
 
 size_t json_size(const struct json *v)
@@ -140,7 +140,7 @@ static bool same_object(const struct json *want, const struct json *have, bool l
 	const struct json *it;
 
 	json_for_each (it, want)
-		if (!json_same(it, json_member(have, it->key, it->key_len), loose))
+		if (!json_same(it, json_member(have, it->key.s, it->key.len), loose))
 			return false;
 	return loose || json_size(want) == json_size(have);
 }
@@ -154,8 +154,8 @@ bool json_same(const struct json *want, const struct json *have, bool loose)
 	if (json_is_array(want))
 		return json_is_array(have) && same_array(want, have, loose);
 	if (json_is_string(want))
-		return json_is_string(have) && want->text_len == have->text_len &&
-		       !memcmp(want->text, have->text, want->text_len);
+		return json_is_string(have) && want->text.len == have->text.len &&
+		       !memcmp(want->text.s, have->text.s, want->text.len);
 	if (json_is_number(want))
 		return json_is_number(have) &&
 		       json_value_double(want, 0) == json_value_double(have, 0);

@@ -15,7 +15,9 @@
 /* An object's own metadata, also inside a watch event; deeper ones are somebody's data. */
 #define JSON_DROP_DEPTH_MAX 3
 #define JSON_NUMBER_MAX     60
-#define REPLACEMENT         0xfffd
+/* Of what is rarer: the common way should not have to save the registers that it needs. */
+#define APART       __attribute__((noinline))
+#define REPLACEMENT 0xfffd
 
 struct parse {
 	const char *start, *p, *end;
@@ -28,13 +30,6 @@ struct parse {
 	/* Keys with their quotes: a list that stands there is not put into the tree. */
 	const char *drop_parent, *drop_key;
 	bool dropped; /* it was found */
-};
-
-/* One that was read. */
-struct string {
-	char *text;
-	unsigned len;
-	bool plain; /* it stands for itself */
 };
 
 static bool refuse(struct parse *c, const char *problem)
@@ -186,7 +181,7 @@ static bool read_character(struct parse *c, char **to)
 }
 
 /* Goes on behind a plain run that began at `from`: with escapes, or what is not ASCII. */
-static bool read_mixed(struct parse *c, const char *from, struct string *out)
+static APART bool read_mixed(struct parse *c, const char *from, struct json_text *out)
 {
 	char *to = out ? place_of(c, c->p) : NULL;
 	const char *run;
@@ -202,15 +197,15 @@ static bool read_mixed(struct parse *c, const char *from, struct string *out)
 		return refuse(c, "string without an end");
 	if (out) {
 		*to = '\0';
-		out->text = place_of(c, from);
-		out->len = (unsigned)(to - out->text);
+		out->s = place_of(c, from);
+		out->len = (unsigned)(to - out->s);
 		out->plain = false;
 	}
 	return true;
 }
 
 /* The quotes around it are read as well. */
-static bool read_string(struct parse *c, struct string *out)
+static bool read_string(struct parse *c, struct json_text *out)
 {
 	const char *from = c->p + 1;
 
@@ -220,9 +215,9 @@ static bool read_string(struct parse *c, struct string *out)
 	if (!at(c, '"'))
 		return read_mixed(c, from, out);
 	if (out) {
-		out->text = place_of(c, from);
+		out->s = place_of(c, from);
 		out->len = (unsigned)(c->p - from);
-		out->text[out->len] = '\0';
+		out->s[out->len] = '\0';
 		out->plain = true;
 	}
 	c->p++;
@@ -258,10 +253,11 @@ static void set_number(struct parse *c, struct json *v, const char *from, bool e
 	*place_of(c, c->p) = '\0';
 	v->type = JSON_NUMBER;
 	v->number = number_of(text);
-	v->text = exact ? NULL : text;
+	if (!exact)
+		v->text = (struct json_text){.s = text, .len = (unsigned)(c->p - from)};
 }
 
-static bool read_number(struct parse *c, struct json *v)
+static APART bool read_number(struct parse *c, struct json *v)
 {
 	const char *from = c->p;
 	size_t digits, exponent = 0;
@@ -311,10 +307,11 @@ static bool is_key(const struct parse *c, const char *key, const char *quoted)
 	return key && (size_t)(c->end - key) >= n && !memcmp(key, quoted, n);
 }
 
-static bool is_dropped(const struct parse *c, const char *parent)
+/* Members of the object that stands under the key `parent` may be dropped. */
+static bool may_drop(const struct parse *c, const char *parent)
 {
-	return c->drop_key && !c->dropped && c->depth <= JSON_DROP_DEPTH_MAX && at(c, '[') &&
-	       is_key(c, c->member, c->drop_key) && is_key(c, parent, c->drop_parent);
+	return c->drop_key && !c->dropped && c->depth <= JSON_DROP_DEPTH_MAX &&
+	       is_key(c, parent, c->drop_parent);
 }
 
 /* Checked like everything else; an empty list stands for it. */
@@ -328,16 +325,9 @@ static bool drop_value(struct parse *c, struct json *v)
 /* "key": before a member; v: whose key it becomes. */
 static bool read_key(struct parse *c, struct json *v)
 {
-	struct string key;
-
 	c->member = c->p;
-	if (!read_string(c, v ? &key : NULL))
+	if (!read_string(c, v ? &v->key : NULL))
 		return false;
-	if (v) {
-		v->key = key.text;
-		v->key_len = key.len;
-		v->plain_key = key.plain;
-	}
 	skip_blanks(c);
 	if (!take(c, ':'))
 		return refuse(c, "expected \":\"");
@@ -345,25 +335,33 @@ static bool read_key(struct parse *c, struct json *v)
 	return true;
 }
 
-/* A member or element, of v where there is one. */
-static bool read_item(struct parse *c, struct json *v, const char *parent, bool keys)
+/* Up to the bracket that closes it; at its first member or element. */
+static bool read_items(struct parse *c, struct json *v, bool keys, bool droppable)
 {
-	struct json *item = v ? arena_alloc(c->arena, sizeof(*item)) : NULL;
+	struct json *item = NULL, **link = v ? &v->first : NULL;
 
-	c->member = NULL;
-	if (keys && !read_key(c, item))
-		return false;
-	if (item)
-		json_node_append(v, item);
-	return item && is_dropped(c, parent) ? drop_value(c, item) : read_value(c, item);
+	do {
+		skip_blanks(c);
+		if (link) {
+			item = *link = arena_alloc(c->arena, sizeof(*item));
+			link = &item->next;
+		}
+		c->member = NULL;
+		if (keys && !read_key(c, item))
+			return false;
+		if (item && droppable && at(c, '[') && is_key(c, c->member, c->drop_key)
+		            ? !drop_value(c, item)
+		            : !read_value(c, item))
+			return false;
+		skip_blanks(c);
+	} while (take(c, ','));
+	return true;
 }
 
-/* The inside of an object or array up to its closing bracket. */
-static bool read_items(struct parse *c, struct json *v, enum json_type type)
+static bool read_container(struct parse *c, struct json *v, enum json_type type)
 {
 	bool keys = type == JSON_OBJECT;
 	char close = keys ? '}' : ']';
-	const char *parent = c->member;
 
 	if (v)
 		v->type = type;
@@ -371,16 +369,8 @@ static bool read_items(struct parse *c, struct json *v, enum json_type type)
 		return refuse(c, "nested deeper than 100");
 	c->p++;
 	skip_blanks(c);
-	if (take(c, close)) {
-		c->depth--;
-		return true;
-	}
-	do {
-		skip_blanks(c);
-		if (!read_item(c, v, parent, keys))
-			return false;
-		skip_blanks(c);
-	} while (take(c, ','));
+	if (!at(c, close) && !read_items(c, v, keys, may_drop(c, c->member)))
+		return false;
 	c->depth--;
 	if (!take(c, close))
 		return refuse(c, keys ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"");
@@ -389,26 +379,18 @@ static bool read_items(struct parse *c, struct json *v, enum json_type type)
 
 static bool read_text(struct parse *c, struct json *v)
 {
-	struct string text;
-
-	if (!read_string(c, v ? &text : NULL))
-		return false;
-	if (v) {
+	if (v)
 		v->type = JSON_STRING;
-		v->text = text.text;
-		v->text_len = text.len;
-		v->plain_text = text.plain;
-	}
-	return true;
+	return read_string(c, v ? &v->text : NULL);
 }
 
 static bool read_value(struct parse *c, struct json *v)
 {
 	switch (c->p < c->end ? *c->p : '\0') {
 	case '{':
-		return read_items(c, v, JSON_OBJECT);
+		return read_container(c, v, JSON_OBJECT);
 	case '[':
-		return read_items(c, v, JSON_ARRAY);
+		return read_container(c, v, JSON_ARRAY);
 	case '"':
 		return read_text(c, v);
 	case 't':

@@ -17,13 +17,17 @@ struct json *json_new_object(struct arena *a)
 	return node(a, JSON_OBJECT);
 }
 
+static struct json_text new_text(struct arena *a, const char *s, size_t n)
+{
+	return (struct json_text){
+		.s = arena_memdup(a, s, n), .len = (unsigned)n, .plain = str_plain_run(s, n) == n};
+}
+
 struct json *json_new_str(struct arena *a, const char *s)
 {
 	struct json *v = node(a, JSON_STRING);
 
-	v->text_len = (unsigned)strlen(s);
-	v->text = arena_memdup(a, s, v->text_len);
-	v->plain_text = str_plain_run(s, v->text_len) == v->text_len;
+	v->text = new_text(a, s, strlen(s));
 	return v;
 }
 
@@ -35,84 +39,60 @@ struct json *json_new_i64(struct arena *a, int64_t n)
 	return v;
 }
 
-/* A node of the same meaning, without members. */
-static struct json *copy_node(struct arena *a, const struct json *v)
+static void copy_text(struct arena *a, struct json_text *t)
 {
-	struct json *copy = arena_take(a, sizeof(*copy));
-
-	*copy = *v;
-	copy->next = copy->first = copy->last = NULL;
-	if (v->text)
-		copy->text = v->type == JSON_STRING ? arena_memdup(a, v->text, v->text_len)
-		                                    : arena_strdup(a, v->text);
-	return copy;
+	if (t->s)
+		t->s = arena_memdup(a, t->s, t->len);
 }
 
-static void copy_members(struct arena *a, struct json *to, const struct json *from)
+static struct json *copy_member(struct arena *a, const struct json *v)
 {
+	struct json *copy = arena_take(a, sizeof(*copy)), **link = &copy->first;
 	const struct json *it;
-	struct json *member;
 
-	json_for_each (it, from) {
-		member = copy_node(a, it);
-		if (it->key)
-			member->key = arena_memdup(a, it->key, it->key_len);
-		json_node_append(to, member);
-		copy_members(a, member, it);
+	*copy = *v;
+	copy_text(a, &copy->key);
+	copy_text(a, &copy->text);
+	for (it = v->first; it; it = it->next) {
+		*link = copy_member(a, it);
+		link = &(*link)->next;
 	}
+	copy->next = NULL;
+	return copy;
 }
 
 struct json *json_copy(struct arena *a, const struct json *v)
 {
-	struct json *copy = copy_node(a, v);
+	struct json *copy = copy_member(a, v);
 
-	copy->key = NULL;
-	copy_members(a, copy, v);
+	copy->key = (struct json_text){.s = NULL};
 	return copy;
 }
 
 /* --- changing ---------------------------------------------------------------------------- */
 
-/* The member of this name; *before: the one in front of it. */
-static struct json *find(struct json *object, const char *key, size_t n, struct json **before)
+/* What points at the member of this name, or behind the last one. */
+static struct json **find(struct json *object, const char *key, size_t n)
 {
-	struct json *it = object->first;
+	struct json **link = &object->first;
 
-	*before = NULL;
-	while (it && (it->key_len != n || memcmp(it->key, key, n) != 0)) {
-		*before = it;
-		it = it->next;
-	}
-	return it;
+	while (*link && ((*link)->key.len != n || memcmp((*link)->key.s, key, n) != 0))
+		link = &(*link)->next;
+	return link;
 }
 
 struct json *json_edit(struct json *object, const char *key)
 {
-	struct json *before;
-
-	return find(object, key, strlen(key), &before);
-}
-
-/* `next`: what follows behind it. */
-static void link_behind(struct json *object, struct json *before, struct json *next)
-{
-	if (before)
-		before->next = next;
-	else
-		object->first = next;
+	return *find(object, key, strlen(key));
 }
 
 static void set(struct arena *a, struct json *object, const char *key, size_t n, struct json *v)
 {
-	struct json *before, *old = find(object, key, n, &before);
+	struct json **link = find(object, key, n), *old = *link;
 
-	v->key = old ? old->key : arena_memdup(a, key, n);
-	v->key_len = (unsigned)n;
-	v->plain_key = old ? old->plain_key : str_plain_run(key, n) == n;
+	v->key = old ? old->key : new_text(a, key, n);
 	v->next = old ? old->next : NULL;
-	link_behind(object, before, v);
-	if (!v->next)
-		object->last = v;
+	*link = v;
 }
 
 void json_set(struct arena *a, struct json *object, const char *key, struct json *v)
@@ -122,13 +102,11 @@ void json_set(struct arena *a, struct json *object, const char *key, struct json
 
 static bool take_out(struct json *object, const char *key, size_t n)
 {
-	struct json *before, *old = find(object, key, n, &before);
+	struct json **link = find(object, key, n);
 
-	if (!old)
+	if (!*link)
 		return false;
-	link_behind(object, before, old->next);
-	if (object->last == old)
-		object->last = before;
+	*link = (*link)->next;
 	return true;
 }
 
@@ -139,15 +117,15 @@ bool json_remove(struct json *object, const char *key)
 
 bool json_put(struct arena *a, struct json *object, const struct json *member)
 {
-	const struct json *have = json_member(object, member->key, member->key_len);
+	const struct json_text *key = &member->key;
 
-	if (json_same(member, have, false))
+	if (json_same(member, json_member(object, key->s, key->len), false))
 		return false;
-	set(a, object, member->key, member->key_len, json_copy(a, member));
+	set(a, object, key->s, key->len, json_copy(a, member));
 	return true;
 }
 
-static bool merge_members(struct arena *a, struct json *object, const struct json *patch)
+static bool patch_members(struct arena *a, struct json *object, const struct json *patch)
 {
 	const struct json *it;
 	bool changed = false;
@@ -159,16 +137,18 @@ static bool merge_members(struct arena *a, struct json *object, const struct jso
 
 bool json_patch(struct arena *a, struct json *object, const struct json *member)
 {
-	struct json *before, *have = find(object, member->key, member->key_len, &before);
+	const struct json_text *key = &member->key;
+	struct json *have;
 
 	if (json_node_is(member, JSON_NULL))
-		return take_out(object, member->key, member->key_len);
+		return take_out(object, key->s, key->len);
 	if (!json_node_is(member, JSON_OBJECT))
 		return json_put(a, object, member);
+	have = *find(object, key->s, key->len);
 	if (json_node_is(have, JSON_OBJECT))
-		return merge_members(a, have, member);
+		return patch_members(a, have, member);
 	have = json_new_object(a);
-	merge_members(a, have, member);
-	set(a, object, member->key, member->key_len, have);
+	patch_members(a, have, member);
+	set(a, object, key->s, key->len, have);
 	return true;
 }

@@ -20,19 +20,21 @@ static bool must_escape(uint32_t cp)
 	       cp == 0x2029 || cp == 0xfeff || cp == 0xfffe || cp == 0xffff;
 }
 
-static int add_escape(struct buf *out, uint32_t cp)
+/* Behind n bytes that stand for themselves. */
+static int add_escape(struct buf *out, const char *plain, size_t n, uint32_t cp)
 {
 	static const char letters[] = {
 		['\t'] = 't', ['\n'] = 'n', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
 	char *to;
 
 	if (cp >= sizeof(letters) || !letters[cp])
-		return buf_addf(out, "\\u%04x", cp);
-	to = buf_extend(out, 2);
+		return buf_add(out, plain, n) | buf_addf(out, "\\u%04x", cp);
+	to = buf_extend(out, n + 2);
 	if (!to)
 		return -1;
-	to[0] = '\\';
-	to[1] = letters[cp];
+	memcpy(to, plain, n);
+	to[n] = '\\';
+	to[n + 1] = letters[cp];
 	return 0;
 }
 
@@ -61,8 +63,8 @@ static int add_escaped(struct buf *out, const char *s, size_t n)
 			i += k;
 			continue;
 		}
-		rc |= buf_add(out, s + plain, i - plain);
-		rc |= k ? add_escape(out, cp) : buf_addstr(out, "\xef\xbf\xbd");
+		rc |= k ? add_escape(out, s + plain, i - plain, cp)
+		        : buf_add(out, s + plain, i - plain) | buf_addstr(out, "\xef\xbf\xbd");
 		i += k ? k : 1;
 		plain = i;
 	}
@@ -74,12 +76,6 @@ static int add_escaped(struct buf *out, const char *s, size_t n)
 static int add_string(struct buf *out, const char *s, size_t n)
 {
 	return str_plain_run(s, n) == n ? add_plain(out, s, n) : add_escaped(out, s, n);
-}
-
-/* Of a tree, where it may be known already that it is plain. */
-static int add_text(struct buf *out, const char *s, size_t n, bool plain)
-{
-	return plain ? add_plain(out, s, n) : add_string(out, s, n);
 }
 
 /* Of a member, with the comma that stands before it. */
@@ -117,7 +113,7 @@ static int add_members(struct buf *out, const struct json *v, const char *bracke
 
 	json_for_each (it, v) {
 		if (v->type == JSON_OBJECT)
-			rc |= add_key(out, it->key, it->key_len, it->plain_key, it != v->first);
+			rc |= add_key(out, it->key.s, it->key.len, it->key.plain, it != v->first);
 		else if (it != v->first)
 			rc |= buf_addch(out, ',');
 		rc |= add_value(out, it);
@@ -135,14 +131,16 @@ static int add_value(struct buf *out, const struct json *v)
 	case JSON_ARRAY:
 		return add_members(out, v, "[]");
 	case JSON_STRING:
-		return add_text(out, v->text, v->text_len, v->plain_text);
+		return v->text.plain ? add_plain(out, v->text.s, v->text.len)
+		                     : add_string(out, v->text.s, v->text.len);
 	case JSON_TRUE:
 		return buf_addstr(out, "true");
 	case JSON_FALSE:
 		return buf_addstr(out, "false");
 	case JSON_NUMBER:
 		/* The text that json_parse() kept because a double might not hold it. */
-		return v->text ? buf_addstr(out, v->text) : add_double(out, v->number);
+		return v->text.s ? buf_add(out, v->text.s, v->text.len)
+		                 : add_double(out, v->number);
 	default:
 		return buf_addstr(out, "null");
 	}

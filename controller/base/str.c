@@ -359,13 +359,16 @@ size_t str_plain_run(const char *s, size_t n)
 		if (found)
 			return i + (unsigned)__builtin_ctz(found);
 	}
-	if (n - i >= 8) { /* a load of half a register clears the other half */
+	if (n - i > 8) { /* a load of half a register clears the other half */
 		found = specials(_mm_loadl_epi64((const __m128i_u *)(s + i))) & 0xff;
 		if (found)
 			return i + (unsigned)__builtin_ctz(found);
-		i += 8;
 	}
-	return i + plain_bytes(s + i, n - i);
+	if (n < 8 || i == n)
+		return i + plain_bytes(s + i, n - i);
+	/* Those of the last eight that have been seen already are plain. */
+	found = specials(_mm_loadl_epi64((const __m128i_u *)(s + n - 8))) & 0xff;
+	return n - 8 + (found ? (unsigned)__builtin_ctz(found) : 8);
 }
 #else
 #define EACH_BYTE(b) (0x0101010101010101ULL * (b))

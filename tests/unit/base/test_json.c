@@ -570,6 +570,52 @@ static void test_trees_that_are_made(void **state)
 	buf_release(&out);
 }
 
+/* What stands in the object is replaced where it stands, and what is there already is left alone.
+ */
+static void test_trees_that_are_changed(void **state)
+{
+	static const struct {
+		const char *object, *member, *put, *patched; /* NULL: that changes nothing */
+	} rows[] = {
+		{"{}", "{\"a\":1}", "{\"a\":1}", "{\"a\":1}"},
+		{"{\"a\":\"b\",\"c\":1}", "{\"a\":\"d\"}", "{\"a\":\"d\",\"c\":1}",
+	         "{\"a\":\"d\",\"c\":1}"},
+		{"{\"a\":\"b\"}", "{\"a\":\"b\"}", NULL, NULL},
+		{"{\"a\":\"b\",\"b\":1}", "{\"a\":null}", "{\"a\":null,\"b\":1}", "{\"b\":1}"},
+		{"{\"a\":1,\"b\":1}", "{\"b\":null}", "{\"a\":1,\"b\":null}", "{\"a\":1}"},
+		{"{\"b\":1}", "{\"a\":null}", "{\"b\":1,\"a\":null}", NULL},
+		{"{\"a\":[1,2]}", "{\"a\":[1,2]}", NULL, NULL},
+		{"{\"a\":[1,2]}", "{\"a\":[2]}", "{\"a\":[2]}", "{\"a\":[2]}"},
+		{"{\"a\":{\"b\":1,\"c\":2}}", "{\"a\":{\"c\":null,\"d\":3}}",
+	         "{\"a\":{\"c\":null,\"d\":3}}", "{\"a\":{\"b\":1,\"d\":3}}"},
+		{"{\"a\":{\"b\":1,\"c\":2}}", "{\"a\":{\"c\":2,\"b\":1}}", NULL, NULL},
+		{"{\"a\":{\"b\":1}}", "{\"a\":{}}", "{\"a\":{}}", NULL},
+		{"{\"a\":7}", "{\"a\":{\"b\":null,\"c\":1}}", "{\"a\":{\"b\":null,\"c\":1}}",
+	         "{\"a\":{\"c\":1}}"},
+	};
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 4096);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		const char *want = i % 2 ? rows[i / 2].patched : rows[i / 2].put;
+		struct json *v = json_copy(&arena, parse(rows[i / 2].object));
+		const struct json *member = json_first(parse(rows[i / 2].member));
+
+		assert_int_equal(i % 2 ? json_patch(&arena, v, member)
+		                       : json_put(&arena, v, member),
+		                 want != NULL);
+		/* The end of the members is known, whichever went. */
+		json_set(&arena, v, "end", json_new_i64(&arena, 0));
+		assert_true(json_remove(v, "end"));
+		assert_false(json_remove(v, "end"));
+		buf_reset(&out);
+		assert_int_equal(json_write_value(&out, v), 0);
+		assert_string_equal(out.data, want ? want : rows[i / 2].object);
+	}
+	buf_release(&out);
+}
+
 static void test_every_prefix_is_refused(void **state)
 {
 	static const char text[] =
@@ -620,6 +666,7 @@ int main(void)
 		cmocka_unit_test(test_writer_failures),
 		cmocka_unit_test(test_object_without_managed_fields),
 		cmocka_unit_test(test_trees_that_are_made),
+		cmocka_unit_test(test_trees_that_are_changed),
 		cmocka_unit_test(test_every_prefix_is_refused),
 	};
 
