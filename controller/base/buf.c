@@ -7,7 +7,7 @@
 
 #include "tidegate/base/alloc.h"
 
-#define BUF_MIN_CAP  256
+#define BUF_MIN_CAP  1024
 #define BUF_KEEP_CAP 65536
 
 /* What `data` points at while nothing is allocated (cap 0). Never written to. */

@@ -66,7 +66,7 @@ const char *pack_word(struct packer *p, const char *s)
 	static struct map words;
 	char *word;
 
-	if (!s || strlen(s) > WORD_MAX)
+	if (!s || strnlen(s, WORD_MAX + 1) > WORD_MAX)
 		return pack_str(p, s);
 	word = map_get(&words, s);
 	if (word)
@@ -201,7 +201,7 @@ static const char *string_end(const char *s, const char *end)
 
 static const char *skip_blank(const char *s, const char *end)
 {
-	while (s < end && strchr(" \t\r\n", *s))
+	while (s < end && (*s == ' ' || *s == '\t' || *s == '\r' || *s == '\n'))
 		s++;
 	return s;
 }

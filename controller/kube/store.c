@@ -106,12 +106,12 @@ const struct object *store_next(const struct store *s, size_t *it)
 const struct object *store_next_owned(const struct store *s, const char *owner_uid,
                                       const struct object *prev)
 {
-	const struct object *first = owner_uid ? map_get(&s->by_owner, owner_uid) : NULL, *next;
+	const struct object *next;
 
-	if (!first || !prev)
-		return first;
+	if (!prev)
+		return owner_uid ? map_get(&s->by_owner, owner_uid) : NULL;
 	next = list_entry(prev->owner_link.next, struct object, owner_link);
-	return next == first ? NULL : next;
+	return next->owner_first ? NULL : next;
 }
 
 /* --- the two indexes -------------------------------------------------------------------- */
@@ -125,6 +125,7 @@ static void owner_index_add(struct store *s, struct object *o)
 	if (!o->owner_uid || !s->kind->by_owner)
 		return;
 	first = map_get(&s->by_owner, o->owner_uid);
+	o->owner_first = !first;
 	if (first)
 		list_push_back(&first->owner_link, &o->owner_link);
 	else
@@ -138,10 +139,12 @@ static void owner_index_remove(struct store *s, struct object *o)
 	if (!o->owner_uid || !s->kind->by_owner)
 		return;
 	next = list_entry(o->owner_link.next, struct object, owner_link);
-	if (next == o)
+	if (next == o) {
 		map_del(&s->by_owner, o->owner_uid);
-	else if (map_get(&s->by_owner, o->owner_uid) == o)
+	} else if (o->owner_first) {
 		map_set(&s->by_owner, next->owner_uid, next); /* the key lives as long as next */
+		next->owner_first = true;
+	}
 	list_remove(&o->owner_link);
 }
 

@@ -31,6 +31,7 @@ struct object {
 	/* the store's own */
 	struct list owner_link;
 	uint32_t mark;
+	bool owner_first; /* the map of owners knows this one */
 };
 
 /* A resource to list and watch, and how to project its objects. */
