@@ -230,17 +230,28 @@ static uint64_t mix(uint64_t h, uint64_t word)
 	return h ^ h >> 32;
 }
 
+/* The last word overlaps the one before it; of a text that is shorter, the halves do. */
 uint64_t str_hash_fast(const void *p, size_t n)
 {
-	const unsigned char *c = p;
-	uint64_t h = n, word;
+	const unsigned char *c = p, *last;
+	uint64_t h = n, word = 0;
+	uint32_t half[2];
 
-	for (; n >= sizeof(word); n -= sizeof(word), c += sizeof(word)) {
-		memcpy(&word, c, sizeof(word));
-		h = mix(h, word);
+	if (n >= sizeof(word)) {
+		last = c + n - sizeof(word);
+		for (; c < last; c += sizeof(word)) {
+			memcpy(&word, c, sizeof(word));
+			h = mix(h, word);
+		}
+		memcpy(&word, last, sizeof(word));
+	} else if (n >= sizeof(half[0])) {
+		memcpy(&half[0], c, sizeof(half[0]));
+		memcpy(&half[1], c + n - sizeof(half[1]), sizeof(half[1]));
+		memcpy(&word, half, sizeof(word));
+	} else {
+		while (n--)
+			word = word << 8 | c[n];
 	}
-	word = 0;
-	memcpy(&word, c, n);
 	return mix(h, word);
 }
 

@@ -196,6 +196,26 @@ static void test_hash(void **state)
 	                 0x85944171f73967e8ULL);
 }
 
+/* Each byte counts, wherever it stands, and so does the length. */
+static void test_hash_fast(void **state)
+{
+	char text[33];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	for (size_t n = 1; n <= sizeof(text); n++) {
+		uint64_t hash = str_hash_fast(text, n);
+
+		assert_int_not_equal(hash, str_hash_fast(text, n - 1));
+		for (size_t i = 0; i < n; i++) {
+			text[i] = 'y';
+			assert_int_not_equal(hash, str_hash_fast(text, n));
+			text[i] = 'x';
+		}
+		assert_int_equal(hash, str_hash_fast(text, n));
+	}
+}
+
 static void test_safe_encode(void **state)
 {
 	char out[12];
@@ -373,13 +393,21 @@ static void test_plain_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_compare),        cmocka_unit_test(test_affixes),
-		cmocka_unit_test(test_copy),           cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_doubles),        cmocka_unit_test(test_short_decimals),
-		cmocka_unit_test(test_double_text),    cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_safe_encode),    cmocka_unit_test(test_base64_vectors),
-		cmocka_unit_test(test_base64_refuses), cmocka_unit_test(test_base64_all_bytes),
-		cmocka_unit_test(test_utf8),           cmocka_unit_test(test_names),
+		cmocka_unit_test(test_compare),
+		cmocka_unit_test(test_affixes),
+		cmocka_unit_test(test_copy),
+		cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_short_decimals),
+		cmocka_unit_test(test_double_text),
+		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_hash_fast),
+		cmocka_unit_test(test_safe_encode),
+		cmocka_unit_test(test_base64_vectors),
+		cmocka_unit_test(test_base64_refuses),
+		cmocka_unit_test(test_base64_all_bytes),
+		cmocka_unit_test(test_utf8),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_plain_run),
 	};
 
