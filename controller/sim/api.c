@@ -6,6 +6,7 @@
 #include "tidegate/signal/grpc_health.h"
 
 #define LATENCY_MS 3
+#define SUCCESS    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}"
 
 /* A request's path taken apart. */
 struct target {
@@ -83,12 +84,13 @@ void sim_refuse(struct sim_call *c, int status, const char *reason)
 
 /* --- writes -------------------------------------------------------------------------------- */
 
-/* What a write came to; `status` 2xx with the object's text, or the refusal. */
+/* What a write came to; `status` 2xx with the object's text or another one, or the refusal. */
 struct outcome {
 	int status;
 	const char *reason;
 	struct sim_object *object;
-	char *text;
+	struct sim_text *text;
+	const char *other;
 };
 
 static struct outcome refusal(int status, const char *reason)
@@ -98,7 +100,7 @@ static struct outcome refusal(int status, const char *reason)
 
 static struct outcome done(int status, struct sim_object *o)
 {
-	return (struct outcome){.status = status, .object = o, .text = xstrdup(o->text)};
+	return (struct outcome){.status = status, .object = o, .text = text_share(o->text)};
 }
 
 /* The version or uid that a body names must be the object's. */
@@ -133,7 +135,7 @@ static struct outcome bind_pod(struct sim_api *s, struct sim_object *o, const st
 	                  "\"PodScheduled\",\"status\":\"True\"}]}}",
 	                  node);
 	r.object = sim_patch(s, o, patch);
-	r.text = xstrdup("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}");
+	r.other = SUCCESS;
 	return r;
 }
 
@@ -145,10 +147,7 @@ static struct outcome delete_object(struct sim_api *s, struct sim_object *o,
 	if (stale(o, json_get(body, "preconditions")))
 		return refusal(409, "Conflict");
 	sim_delete(s, o);
-	return (struct outcome){
-		.status = 200,
-		.text = xstrdup(
-			"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\"}")};
+	return (struct outcome){.status = 200, .other = SUCCESS};
 }
 
 static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const struct json *body)
@@ -160,7 +159,7 @@ static struct outcome evict_pod(struct sim_api *s, struct sim_object *o, const s
 	if (stale(o, json_get(options, "preconditions")))
 		return refusal(409, "Conflict");
 	if (json_size(json_get(options, "dryRun")))
-		return (struct outcome){.status = 201, .text = xstrdup("{\"kind\":\"Status\"}")};
+		return (struct outcome){.status = 201, .other = "{\"kind\":\"Status\"}"};
 	return delete_object(s, o, options);
 }
 
@@ -323,11 +322,13 @@ static void perform_and_answer(struct sim_call *c, const struct target *t, enum 
 		s->hooks.crash(s->hooks.arg, agent);
 	if (fate == SIM_LOST_AFTER || fate == SIM_CRASH_AFTER)
 		cut(c);
-	else if (r.status < 300)
-		answer(c, r.status, r.text);
+	else if (r.text)
+		answer_bytes(c, r.status, r.text->s, r.text->len);
+	else if (r.other)
+		answer(c, r.status, r.other);
 	else
 		sim_refuse(c, r.status, r.reason);
-	free(r.text);
+	text_drop(r.text);
 }
 
 static void write_request(struct sim_call *c, const struct target *t)
@@ -424,7 +425,7 @@ static void on_request(void *arg)
 	} else if (t.name) {
 		o = sim_get(c->api, t.resource, t.ns, t.name);
 		if (o)
-			answer(c, 200, o->text);
+			answer_bytes(c, 200, o->text->s, o->text->len);
 		else
 			sim_refuse(c, 404, "NotFound");
 	} else if (strstr(path, "watch=1")) {
@@ -488,6 +489,7 @@ struct sim_api *sim_api_new(struct loop *l, const struct sim_hooks *h)
 	s->hooks = *h;
 	s->rv = s->floor = 100;
 	buf_init(&s->key, SIM_TEXT_MAX);
+	buf_init(&s->text, SIM_TEXT_MAX);
 	buf_init(&s->answer, 8 * SIM_TEXT_MAX);
 	list_init(&s->calls);
 	list_init(&s->continued);
@@ -512,6 +514,7 @@ void sim_api_free(struct sim_api *s)
 	sim_compact(s);
 	free(s->history);
 	buf_release(&s->key);
+	buf_release(&s->text);
 	buf_release(&s->answer);
 	free(s);
 }

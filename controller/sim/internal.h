@@ -26,12 +26,31 @@ struct sim_kind {
 };
 extern const struct sim_kind sim_kinds[SIM_RESOURCES];
 
+/* One version of an object, as all are told it: whoever may need it later shares it. */
+struct sim_text {
+	unsigned users;
+	size_t len;
+	char s[];
+};
+
+static inline struct sim_text *text_share(struct sim_text *t)
+{
+	t->users++;
+	return t;
+}
+
+static inline void text_drop(struct sim_text *t)
+{
+	if (t && !--t->users)
+		free(t);
+}
+
 /* One change, as watches tell it. */
 struct sim_change {
 	uint64_t rv;
 	enum sim_resource resource;
 	const char *type; /* ADDED, MODIFIED, DELETED */
-	char *text;
+	struct sim_text *text;
 };
 
 struct sim_call {
@@ -63,7 +82,7 @@ struct sim_api {
 	size_t nhistory, cap;
 	uint64_t changes; /* objects written, or gone */
 	unsigned serial;
-	struct buf key, answer; /* scratch */
+	struct buf key, text, answer; /* scratch */
 };
 
 /* store.c */

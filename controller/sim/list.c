@@ -11,7 +11,7 @@ struct continued {
 	struct list link;
 	uint64_t rv;
 	unsigned serial;
-	char **texts;
+	struct sim_text **texts;
 	unsigned n, next;
 };
 
@@ -19,7 +19,7 @@ static void continued_free(struct continued *k)
 {
 	list_remove(&k->link);
 	for (unsigned i = 0; i < k->n; i++)
-		free(k->texts[i]);
+		text_drop(k->texts[i]);
 	free(k->texts);
 	free(k);
 }
@@ -40,7 +40,7 @@ static struct continued *begin(struct sim_api *s, enum sim_resource r, const cha
 		if (!watch_selects(o->json, selector))
 			continue;
 		k->texts = xreallocarray(k->texts, k->n + 1, sizeof(*k->texts));
-		k->texts[k->n++] = xstrdup(o->text);
+		k->texts[k->n++] = text_share(o->text);
 	}
 	list_push_back(&s->continued, &k->link);
 	oldest = list_entry(s->continued.next, struct continued, link);
@@ -90,7 +90,7 @@ static void answer_page(struct sim_call *c, enum sim_resource r, struct continue
 	buf_addstr(&b, "},\"items\":[");
 	for (unsigned i = k->next; i < end; i++) {
 		buf_addstr(&b, i == k->next ? "" : ",");
-		buf_addstr(&b, k->texts[i]);
+		buf_add(&b, k->texts[i]->s, k->texts[i]->len);
 	}
 	buf_addstr(&b, "]}");
 	k->next = end;

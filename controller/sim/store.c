@@ -47,7 +47,8 @@ static void remember(struct sim_api *s, const struct sim_object *o, const char *
 		s->cap = s->cap ? 2 * s->cap : 256;
 		s->history = xreallocarray(s->history, s->cap, sizeof(*s->history));
 	}
-	s->history[s->nhistory++] = (struct sim_change){s->rv, o->resource, type, xstrdup(o->text)};
+	s->history[s->nhistory++] =
+		(struct sim_change){s->rv, o->resource, type, text_share(o->text)};
 	s->changes++;
 	watch_wake_all(s, o->resource);
 	if (s->hooks.changed)
@@ -57,7 +58,7 @@ static void remember(struct sim_api *s, const struct sim_object *o, const char *
 void sim_compact(struct sim_api *s)
 {
 	for (size_t i = 0; i < s->nhistory; i++)
-		free(s->history[i].text);
+		text_drop(s->history[i].text);
 	s->nhistory = 0;
 	s->floor = s->rv;
 }
@@ -68,7 +69,7 @@ void sim_trim(struct sim_api *s)
 	size_t n = 0;
 
 	while (n < s->nhistory && s->history[n].rv <= told)
-		free(s->history[n++].text);
+		text_drop(s->history[n++].text);
 	if (!n)
 		return;
 	s->floor = s->history[n - 1].rv;
@@ -115,7 +116,7 @@ void store_free_object(struct sim_api *s, struct sim_object *o)
 	free(o->ns);
 	free(o->name);
 	free(o->uid);
-	free(o->text);
+	text_drop(o->text);
 	free(o);
 }
 
@@ -201,13 +202,16 @@ static void set_version(struct sim_object *o, uint64_t rv)
 	json_set(&o->arena, meta, "generation", json_new_i64(&o->arena, o->generation));
 }
 
-static char *text_of(const struct json *json)
+static void write_text(struct sim_api *s, struct sim_object *o)
 {
-	cleanup_buf struct buf b;
+	struct buf *b = &s->text;
 
-	buf_init(&b, SIM_TEXT_MAX);
-	json_write_value(&b, json);
-	return buf_detach(&b);
+	buf_reset(b);
+	json_write_value(b, o->json);
+	text_drop(o->text);
+	o->text = xmalloc(sizeof(*o->text) + b->len + 1);
+	*o->text = (struct sim_text){.users = 1, .len = b->len};
+	memcpy(o->text->s, b->data, b->len + 1);
 }
 
 /* What earlier versions left in the arena goes when it has become much. */
@@ -215,7 +219,7 @@ static void tidy(struct sim_object *o)
 {
 	struct arena room;
 
-	if (o->arena.used < TREE_PER_TEXT * strlen(o->text) + TREE_MIN)
+	if (o->arena.used < TREE_PER_TEXT * o->text->len + TREE_MIN)
 		return;
 	arena_init(&room, TREE_MIN);
 	o->json = json_copy(&room, o->json);
@@ -276,8 +280,7 @@ struct sim_object *store_write(struct sim_api *s, enum sim_resource r, struct si
 	if (old && !changed)
 		return old;
 	set_version(o, ++s->rv);
-	free(o->text);
-	o->text = text_of(o->json);
+	write_text(s, o);
 	tidy(o);
 	remember(s, o, old ? "MODIFIED" : "ADDED");
 	return o;
@@ -331,8 +334,7 @@ void sim_remove(struct sim_api *s, struct sim_object *o)
 	bool again = true;
 
 	set_version(o, ++s->rv);
-	free(o->text);
-	o->text = text_of(o->json);
+	write_text(s, o);
 	remember(s, o, "DELETED");
 	store_free_object(s, o);
 	while (again) {

@@ -68,12 +68,12 @@ bool watch_selects(const struct json *json, const char *selector)
 	return true;
 }
 
-static void add_event(struct buf *b, const char *type, const char *text)
+static void add_event(struct buf *b, const char *type, const struct sim_text *text)
 {
 	buf_addstr(b, "{\"type\":\"");
 	buf_addstr(b, type);
 	buf_addstr(b, "\",\"object\":");
-	buf_addstr(b, text);
+	buf_add(b, text->s, text->len);
 	buf_addstr(b, "}\n");
 }
 
@@ -102,7 +102,7 @@ static void add_initial(struct sim_call *c, struct buf *b)
 }
 
 /* Mostly the change is the object's last one, whose text has been read already. */
-static bool change_selected(const struct sim_call *c, uint64_t rv, const char *text)
+static bool change_selected(const struct sim_call *c, const struct sim_change *h)
 {
 	struct sim_object *o = NULL;
 	cleanup_arena struct arena a;
@@ -111,9 +111,9 @@ static bool change_selected(const struct sim_call *c, uint64_t rv, const char *t
 	if (!c->selector)
 		return true;
 	while ((o = sim_next(c->api, c->resource, o)))
-		if (o->rv == rv)
+		if (o->rv == h->rv)
 			return watch_selects(o->json, c->selector);
-	return watch_selects(json_parse(&a, text, strlen(text), NULL), c->selector);
+	return watch_selects(json_parse(&a, h->text->s, h->text->len, NULL), c->selector);
 }
 
 static void add_changes(struct sim_call *c, struct buf *b)
@@ -127,7 +127,7 @@ static void add_changes(struct sim_call *c, struct buf *b)
 	for (; i < s->nhistory; i++) {
 		const struct sim_change *h = &s->history[i];
 
-		if (h->resource != c->resource || !change_selected(c, h->rv, h->text))
+		if (h->resource != c->resource || !change_selected(c, h))
 			continue;
 		for (unsigned n = 0; n < times; n++)
 			add_event(b, h->type, h->text);

@@ -47,6 +47,7 @@ enum sim_resource {
 /* Bounds of a model server's latency histogram; +Inf follows. */
 #define SIM_BUCKETS 15
 
+struct sim_text;
 struct world_app;
 struct world_behaviour;
 struct preset;
@@ -95,7 +96,7 @@ struct sim_object {
 	struct arena arena; /* of the trees */
 	struct json *json;
 	const struct json *applied; /* annotations of the last apply; NULL = none */
-	char *text;
+	struct sim_text *text;      /* of json */
 	struct sim_attached world;
 };
 
