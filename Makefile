@@ -122,7 +122,7 @@ unit: unit-bins
 .SECONDARY:
 
 # --- the two commands ------------------------------------------------------------------------
-.PHONY: deps demo test test-mesh bench tidy format format-check layers sanitize
+.PHONY: deps demo test test-mesh test-ingress bench tidy format format-check layers sanitize
 # Packages: apt as root or with sudo, else the one line to run.
 deps:
 	@bash tests/bed/bed.sh deps build bed
@@ -140,6 +140,11 @@ test:
 test-mesh: deps
 	@$(MAKE) -s -j$(PROCESSORS) all bed
 	@bash tests/run.sh mesh
+
+# Releases behind ingress-nginx, for the same reason.
+test-ingress: deps
+	@$(MAKE) -s -j$(PROCESSORS) all bed
+	@bash tests/run.sh ingress
 
 bench: deps
 	@$(MAKE) -s -j$(PROCESSORS) all bed

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# run.sh [ci|mesh]: the test suite, ring by ring, CI's by default; ends with one line "N passed, N failed, N skipped".
+# run.sh [ci|mesh|ingress]: the test suite, ring by ring, CI's by default; ends with one line "N passed, N failed, N skipped".
 #
 # A ring is a command that prints such a line of its own last; one that prints none counts as one
 # test. Output is shown as it comes; what failed is said again at the end, for readers of the end only.
@@ -82,6 +82,11 @@ rings_of_mesh() {
 	for t in tests/mesh/*.sh; do
 		ring "mesh: $(basename "$t" .sh)" bash "$t"
 	done
+}
+
+# What needs ingress-nginx.
+rings_of_ingress() {
+	ring "ingress: nginx" bash tests/ingress/nginx.sh
 }
 
 "rings_of_${1:-ci}"

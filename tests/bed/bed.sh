@@ -5,20 +5,21 @@ set -eu
 
 bed_tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 bed_self=$bed_tree/tests/bed/bed.sh
-for bed_lib in say deps assets program netns kubeconfig controlplane gateway mesh prometheus nodes image kubelets outside; do
+for bed_lib in say deps assets program netns kubeconfig controlplane gateway mesh ingress prometheus nodes image kubelets outside; do
 	# shellcheck source=/dev/null
 	. "$bed_tree/tests/bed/lib/$bed_lib.sh"
 done
 
 usage() {
 	cat <<'EOT'
-usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--traefik-kinds] [--mesh] [--kube-scheduler] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
+usage: bed.sh run [--zones N] [--kubelets] [--gateway] [--traefik-kinds] [--mesh] [--ingress-nginx] [--kube-scheduler] [--prometheus] [--kwok NODES] [--linger] [--keep] -- COMMAND...
            starts a control plane, runs COMMAND inside, ends with its exit code
              --zones N     network zones 1 to N (default 0)
              --kubelets    a real node in each zone, containerd and kubelet (root only)
              --gateway     Gateway API and Traefik, Gateway default/bed
              --traefik-kinds   with --gateway: Traefik's own kinds, IngressRoute and so on
              --mesh        Gateway API and Istio: istiod and an Envoy, Gateways default/bed and default/mesh
+             --ingress-nginx   ingress-nginx, which reads canary annotations; IngressClass nginx
              --kube-scheduler  places the pods that ask for no other
              --prometheus  Prometheus, which scrapes the pods that Tidegate makes
              --kwok NODES  that many fake GPU nodes in zone-a, zone-b, zone-c
@@ -60,7 +61,7 @@ is_number() {
 # --- outside the namespaces --------------------------------------------------------------
 
 run_options() {
-	zones=0 kubelets='' gateway='' traefik_kinds='' mesh='' scheduler='' prometheus='' kwok=0 linger='' keep='' command=()
+	zones=0 kubelets='' gateway='' traefik_kinds='' mesh='' ingress='' scheduler='' prometheus='' kwok=0 linger='' keep='' command=()
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--zones | --kwok)
@@ -72,6 +73,7 @@ run_options() {
 		--gateway) gateway=1 ;;
 		--traefik-kinds) traefik_kinds=1 ;;
 		--mesh) mesh=1 ;;
+		--ingress-nginx) ingress=1 ;;
 		--kube-scheduler) scheduler=1 ;;
 		--prometheus) prometheus=1 ;;
 		--linger) linger=1 ;;
@@ -88,7 +90,7 @@ run_options() {
 	[ ${#command[@]} -gt 0 ] || usage_die "run wants -- COMMAND..."
 	[ "$zones" -le 200 ] || usage_die "--zones: at most 200"
 	[ -z "$traefik_kinds" ] || [ -n "$gateway" ] || usage_die "--traefik-kinds wants --gateway"
-	[ -z "$mesh" ] || [ -z "$gateway" ] || usage_die "--mesh is a gateway itself: not with --gateway"
+	[ "$gateway$mesh$ingress" = '' ] || [ "$gateway$mesh$ingress" = 1 ] || usage_die "one of --gateway, --mesh and --ingress-nginx"
 	[ -z "$kubelets" ] || { [ "$zones" -ge 1 ] && [ "$zones" -le 26 ]; } || usage_die "--kubelets wants --zones, 1 to 26"
 }
 
@@ -104,6 +106,7 @@ run() {
 	[ -z "$gateway" ] || wanted+=(traefik gateway-api)
 	[ -z "$traefik_kinds" ] || wanted+=(traefik-crds)
 	[ -z "$mesh" ] || wanted+=(istiod envoy gateway-api istio-api)
+	[ -z "$ingress" ] || wanted+=(ingress-nginx ingress-nginx-files nginx-packages)
 	[ -z "$scheduler" ] || wanted+=(kube-scheduler)
 	[ -z "$prometheus" ] || wanted+=(prometheus)
 	[ "$kwok" -eq 0 ] || wanted+=(kwok kwok-stages)
@@ -115,7 +118,7 @@ run() {
 	assets_link "$BED_DIR/bin" "${wanted[@]}"
 	BED_TOKEN=$(openssl rand -hex 16)
 	export BED_DIR BED_TOKEN BED_ZONES=$zones BED_TREE=$bed_tree
-	export BED_GATEWAY=$gateway BED_TRAEFIK_KINDS=$traefik_kinds BED_MESH=$mesh BED_SCHEDULER=$scheduler BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
+	export BED_GATEWAY=$gateway BED_TRAEFIK_KINDS=$traefik_kinds BED_MESH=$mesh BED_INGRESS=$ingress BED_SCHEDULER=$scheduler BED_PROMETHEUS=$prometheus BED_KUBELETS=$kubelets BED_KWOK=$kwok BED_LINGER=$linger
 	run_inside "${command[@]}" || rc=$?
 	exit "$rc"
 }
@@ -257,6 +260,7 @@ inside_start() {
 	[ -z "$BED_LINGER" ] || outside_start
 	[ -z "$BED_GATEWAY" ] || gateway_start
 	[ -z "$BED_MESH" ] || mesh_start
+	[ -z "$BED_INGRESS" ] || ingress_start
 	[ -z "$BED_SCHEDULER" ] || controlplane_start_scheduler
 	[ -z "$BED_PROMETHEUS" ] || prometheus_start
 	[ "$BED_KWOK" -eq 0 ] || nodes_start "$BED_KWOK"
@@ -273,11 +277,17 @@ from_backbone() {
 		exec nsenter -t 1 -n bash "$bed_self" "$@"
 }
 
+gateway_program() {
+	[ -z "$BED_MESH" ] || echo envoy
+	[ -z "$BED_INGRESS" ] || echo ingress-nginx
+	[ -z "$BED_GATEWAY" ] || echo traefik
+}
+
 program_name() {
 	case $1 in
 	api) echo kube-apiserver ;;
 	kcm) echo kube-controller-manager ;;
-	gateway) [ -z "$BED_MESH" ] && echo traefik || echo envoy ;;
+	gateway) gateway_program ;;
 	etcd | istiod | kwok | prometheus | kubelet-[0-9]* | containerd-[0-9]*) echo "$1" ;;
 	*) usage_die "unknown verb $1-stop or $1-start" ;;
 	esac

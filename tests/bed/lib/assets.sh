@@ -5,8 +5,9 @@
 #   4. built from, or copied out of, the Go modules pinned in tests/tools
 #
 # etcd kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet traefik kwok prometheus istiod
-# envoy are programs; gateway-api, traefik-crds, istio-api and kwok-stages are folders of manifests; node-runtime is
-# a folder of containerd, runc and network plugins. It and prometheus are unpacked from the
+# ingress-nginx envoy are programs; gateway-api, traefik-crds, istio-api and kwok-stages are folders of manifests,
+# ingress-nginx-files one of its nginx.conf, template and Lua code; node-runtime is a folder of containerd, runc and network
+# plugins, nginx-packages one of nginx and what its Lua module needs. They and prometheus are unpacked from the
 # distribution's packages: installing them would start a service. envoy comes out of a Python package.
 
 # Raise it whenever a pin changes here or in tests/tools: it names the cache folder.
@@ -212,6 +213,11 @@ assets_build() {
 		assets_unpack_packages "$name" containerd runc containernetworking-plugins
 		return
 	fi
+	if [ "$name" = nginx-packages ]; then
+		assets_unpack_packages "$name" nginx nginx-common libnginx-mod-http-lua libnginx-mod-http-ndk libnginx-mod-stream \
+			libnginx-mod-http-headers-more-filter libluajit2-5.1-2 libpcre3 lua-resty-core lua-resty-lrucache lua-cjson
+		return
+	fi
 	if [ "$name" = prometheus ]; then
 		assets_unpack_packages prometheus-package prometheus || return 1
 		assets_path[$name]=$assets_cache/prometheus-package/usr/bin/prometheus
@@ -228,10 +234,12 @@ assets_build() {
 	etcd) assets_compile "$name" "$folder" go.etcd.io/etcd/server/v3 "$new" ;;
 	kube-* | kubectl | kubelet) assets_compile "$name" "$folder" "k8s.io/kubernetes/cmd/$name" "$new" ;;
 	traefik) assets_compile "$name" "$folder/traefik" github.com/traefik/traefik/v3/cmd/traefik "$new" ;;
+	ingress-nginx) assets_compile "$name" "$folder/$name" k8s.io/ingress-nginx/cmd/nginx "$new" ;;
 	istiod) assets_compile "$name" "$folder/istio" istio.io/istio/pilot/cmd/pilot-discovery "$new" ;;
 	kwok) assets_compile "$name" "$folder/kwok" sigs.k8s.io/kwok/cmd/kwok "$new" ;;
 	gateway-api) assets_copy "$name" "$folder/traefik" sigs.k8s.io/gateway-api "$new" 'config/crd/standard/*.yaml' ;;
 	traefik-crds) assets_copy "$name" "$folder/traefik" github.com/traefik/traefik/v3 "$new" 'docs/content/reference/dynamic-configuration/traefik.io_*.yaml' ;;
+	ingress-nginx-files) assets_copy "$name" "$folder/ingress-nginx" k8s.io/ingress-nginx "$new" 'rootfs/etc/nginx/*' ;;
 	istio-api) assets_copy "$name" "$folder/istio" istio.io/api "$new" kubernetes/customresourcedefinitions.gen.yaml ;;
 	kwok-stages) assets_copy "$name" "$folder/kwok" sigs.k8s.io/kwok "$new" 'kustomize/stage/node/fast/node-*.yaml' 'kustomize/stage/pod/fast/pod-*.yaml' ;;
 	*) rm -rf "$new" && die "there is no program or manifest called $name" ;;
@@ -248,6 +256,8 @@ assets_compile() {
 		flags="$flags -X $version.gitVersion=$ASSETS_VERSION -X $version.gitMajor=1 -X $version.gitMinor=36"
 		flags="$flags -X k8s.io/client-go/pkg/version.gitVersion=$ASSETS_VERSION"
 	fi
+	# Where the bed's nginx may write.
+	[ "$name" != ingress-nginx ] || flags="$flags -X k8s.io/ingress-nginx/internal/nginx.PID=/etc/ingress-controller/nginx/nginx.pid"
 	say_while "$name: building from source (all of them: about 10 min on 2 cores, once)" "$new/log" \
 		env CGO_ENABLED=0 GOWORK=off GOFLAGS='-mod=readonly -buildvcs=false' \
 		"$assets_go" -C "$folder" build -trimpath -ldflags "$flags" -o "$new/content" "$package"
@@ -262,7 +272,7 @@ assets_copy() {
 	mkdir "$new/content"
 	for pattern in "$@"; do
 		# shellcheck disable=SC2086 # a pattern
-		(cd "$source" && cp $pattern "$new/content/") || return 1
+		(cd "$source" && cp -R $pattern "$new/content/") || return 1
 	done
 	chmod -R u+w "$new/content"
 }

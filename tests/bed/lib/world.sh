@@ -12,6 +12,7 @@ WORLD_PHASES=$BED_DIR/phases
 	WORLD_STEPS='[{weight: 10, hold: 4s}, {weight: 25, hold: 3s}, {weight: 50, approval: Required}, {weight: 100}]'
 [ -n "${WORLD_TRAFFIC:-}" ] ||
 	WORLD_TRAFFIC="{httpRoute: {name: ranker, parentRefs: [{name: bed, namespace: default}], hostnames: [$WORLD_HOST]}}"
+# WORLD_OBJECTS: the user's own that WORLD_TRAFFIC refers to.
 [ -n "${WORLD_CANARY:-}" ] || WORLD_CANARY='{interval: 1s}'
 [ -n "${WORLD_SLO:-}" ] || WORLD_SLO='{}'
 [ -n "${WORLD_FAILOVER:-}" ] || WORLD_FAILOVER='{minCapacity: 60%, recoverAfter: 5s, ramp: 8s}'
@@ -102,6 +103,7 @@ world_install() {
 	kubectl wait --for=condition=Established --timeout=30s \
 		crd/modeldeployments.serving.tidegate.io >>"$BED_DIR/log/install.log"
 	kubectl create namespace shop >>"$BED_DIR/log/install.log"
+	[ -z "${WORLD_OBJECTS:-}" ] || kubectl create -n shop -f - <<<"$WORLD_OBJECTS" >>"$BED_DIR/log/install.log"
 	# Bias and three weights a version; a model server loads the file of its version.
 	kubectl create configmap ranker-models -n shop --from-literal=weights-1='-1 0.5 0.25 0.1' \
 		--from-literal=weights-2='-1 0.6 0.2 0.15' --from-literal=weights-3='-1 0.7 0.1 0.2' \
