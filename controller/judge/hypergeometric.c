@@ -94,26 +94,30 @@ static long find_mode(const struct table2x2 *t, long bad, long lo, long hi, doub
 	return max_long(lo, min_long(hi, lround(u)));
 }
 
+/* Both directions in one go: it is the divisions that take the time. */
+typedef double sides __attribute__((vector_size(2 * sizeof(double))));
+
 /*
- * Terms on one side of a term, over it. Each is the one before times odds * ab/(cd), which is 0
- * where the support ends.
+ * The sum of all terms over the one at the mode. On each side a term is the one before times
+ * odds * ab/(cd), which is 0 where the support ends.
  */
-static double sum_side(double odds, double a, double b, double c, double d)
-{
-	double sum = 0, term = 1;
-
-	while ((term *= odds * (a-- * b--) / (c++ * d++)) > NEGLIGIBLE)
-		sum += term;
-	return sum;
-}
-
 static double sum_around(const struct table2x2 *t, long bad, long mode, double psi)
 {
 	double u = (double)mode, canary = (double)t->canary, m = (double)bad;
 	double rest = (double)(t->stable - bad);
+	sides odds = {psi, 1 / psi}, term = {1, 1}, sum = {1, 0};
+	sides a = {canary - u, u}, b = {m - u, rest + u};
+	sides c = {u + 1, canary - u + 1}, d = {rest + u + 1, m - u + 1};
 
-	return sum_side(1 / psi, u, rest + u, canary - u + 1, m - u + 1) + 1 +
-	       sum_side(psi, canary - u, m - u, u + 1, rest + u + 1);
+	do {
+		term *= odds * (a * b) / (c * d);
+		sum += term;
+		a -= 1;
+		b -= 1;
+		c += 1;
+		d += 1;
+	} while (term[0] + term[1] > NEGLIGIBLE);
+	return sum[0] + sum[1];
 }
 
 static double log_chance_of_many(const struct table2x2 *t, long bad, long lo, long hi, double psi)
