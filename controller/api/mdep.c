@@ -38,7 +38,7 @@ static void read_status(const struct json *json, struct mdep *m, struct arena *a
 	m->has_status = json_has(status, "observedGeneration");
 	buf_init(&text, STATUS_TEXT_MAX);
 	if (mdep_status_encode(m, &m->status, &text) == 0)
-		m->status_hash = str_hash(STR_HASH_SEED, text.data, text.len);
+		m->status_hash = str_hash_fast(text.data, text.len);
 }
 
 int mdep_read(const struct json *json, struct mdep *m, struct arena *a, struct err *err)

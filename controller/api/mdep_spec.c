@@ -297,16 +297,16 @@ static void read_zones(struct reader *r, const struct json *spec)
 
 		z->name = json_str(it, "name");
 		if (!z->name || !str_is_dns_label(z->name)) {
-			finding_add(r->f, true, arena_printf(r->a, "%s.name", path),
+			finding_add(r->f, true, arena_concat(r->a, path, ".name", NULL),
 			            "must be a zone's name: lower-case letters, digits and '-', at "
 			            "most 63");
 			continue;
 		}
-		z->weight =
-			read_int(r, it, "weight", arena_printf(r->a, "%s.weight", path), 1, 100, 1);
+		z->weight = read_int(r, it, "weight", arena_concat(r->a, path, ".weight", NULL), 1,
+		                     100, 1);
 		z->role = (enum mdep_zone_role)read_enum(r, it, "role",
-		                                         arena_printf(r->a, "%s.role", path), roles,
-		                                         ARRAY_SIZE(roles), ZONE_ACTIVE);
+		                                         arena_concat(r->a, path, ".role", NULL),
+		                                         roles, ARRAY_SIZE(roles), ZONE_ACTIVE);
 		m->nzones++;
 	}
 }
@@ -317,17 +317,17 @@ static void read_analysis(struct reader *r, const struct json *json, const char 
                           struct mdep_step *step)
 {
 	static const char *const verdicts[] = {"Any", "Pass"};
-	const char *at = arena_printf(r->a, "%s.analysis", path);
+	const char *at = arena_concat(r->a, path, ".analysis", NULL);
 	const struct json *o = read_object(r, json, "analysis", at);
 
 	if (!json_has(json, "analysis"))
 		return;
 	step->analysis_ms =
-		read_duration(r, o, "duration", arena_printf(r->a, "%s.duration", at), 0);
+		read_duration(r, o, "duration", arena_concat(r->a, at, ".duration", NULL), 0);
 	if (step->analysis_ms <= 0)
 		finding_add(r->f, true, at, "needs a duration such as \"10m\"");
 	step->require_pass =
-		read_enum(r, o, "requireVerdict", arena_printf(r->a, "%s.requireVerdict", at),
+		read_enum(r, o, "requireVerdict", arena_concat(r->a, at, ".requireVerdict", NULL),
 	                  verdicts, ARRAY_SIZE(verdicts), 0) == 1;
 }
 
@@ -338,12 +338,12 @@ static void read_step(struct reader *r, const struct json *spec, const struct js
 	const char *path = arena_printf(r->a, "spec.strategy.steps[%u]", i);
 
 	step->weight =
-		read_int(r, json, "weight", arena_printf(r->a, "%s.weight", path), 0, 100, -1);
-	step->hold_ms = read_duration(r, json, "hold", arena_printf(r->a, "%s.hold", path), 0);
-	step->approval = read_enum(r, json, "approval", arena_printf(r->a, "%s.approval", path),
+		read_int(r, json, "weight", arena_concat(r->a, path, ".weight", NULL), 0, 100, -1);
+	step->hold_ms = read_duration(r, json, "hold", arena_concat(r->a, path, ".hold", NULL), 0);
+	step->approval = read_enum(r, json, "approval", arena_concat(r->a, path, ".approval", NULL),
 	                           approvals, ARRAY_SIZE(approvals), -1) == 0;
 	step->capacity =
-		read_amount(r, json, "capacity", arena_printf(r->a, "%s.capacity", path), 0);
+		read_amount(r, json, "capacity", arena_concat(r->a, path, ".capacity", NULL), 0);
 	read_analysis(r, json, path, step);
 	mdep_audience_decode(json, spec, path, step, r->f);
 }
@@ -437,12 +437,12 @@ static void read_objective(struct reader *r, const struct json *o, unsigned i)
 	const char *path = arena_printf(r->a, "spec.slo.objectives[%u]", i);
 	struct mdep_objective *x = &r->m->slo.objectives[r->m->slo.n++];
 
-	x->name = read_str(r, o, "name", arena_printf(r->a, "%s.name", path));
-	x->target = read_target(r, o, arena_printf(r->a, "%s.target", path));
-	x->threshold_ms = read_int(r, o, "thresholdMs", arena_printf(r->a, "%s.thresholdMs", path),
-	                           1, 3600000, 0);
+	x->name = read_str(r, o, "name", arena_concat(r->a, path, ".name", NULL));
+	x->target = read_target(r, o, arena_concat(r->a, path, ".target", NULL));
+	x->threshold_ms = read_int(r, o, "thresholdMs",
+	                           arena_concat(r->a, path, ".thresholdMs", NULL), 1, 3600000, 0);
 	if (!x->name || !str_is_dns_label(x->name)) {
-		finding_add(r->f, true, arena_printf(r->a, "%s.name", path),
+		finding_add(r->f, true, arena_concat(r->a, path, ".name", NULL),
 		            "must be a name: lower-case letters, digits and '-', at most 63");
 		x->name = "objective";
 	}
@@ -605,7 +605,7 @@ static void read_orders(struct reader *r, const struct json *json)
 
 	for (int v = 0; v < ORDER_VERBS; v++) {
 		values[v] = json_annotation(
-			json, arena_printf(r->a, TG_ORDER_PREFIX "%s", mdep_verb_name(v)));
+			json, arena_concat(r->a, TG_ORDER_PREFIX, mdep_verb_name(v), NULL));
 		if (values[v])
 			r->m->orders = values;
 	}

@@ -117,7 +117,7 @@ static void read_ingress(const struct json *o, const char *path, struct mdep *m,
 	while (name && i < sizeof(dialects) / sizeof(dialects[0]) && !str_eq(name, dialects[i]))
 		i++;
 	if (i == sizeof(dialects) / sizeof(dialects[0])) {
-		finding_add(f, true, arena_printf(f->a, "%s.dialect", path),
+		finding_add(f, true, arena_concat(f->a, path, ".dialect", NULL),
 		            "\"%.40s\" is not one of nginx, higress, mse, alb", name);
 		i = INGRESS_NGINX;
 	}
@@ -129,7 +129,7 @@ static void read_ingress(const struct json *o, const char *path, struct mdep *m,
 static void read_driver(const struct json *o, enum mdep_traffic t, struct mdep *m,
                         struct findings *f)
 {
-	const char *path = arena_printf(f->a, "spec.traffic.%s", fields[t]);
+	const char *path = arena_concat(f->a, "spec.traffic.", fields[t], NULL);
 	bool istio = t == TRAFFIC_ISTIO;
 
 	m->traffic = t;
@@ -137,7 +137,7 @@ static void read_driver(const struct json *o, enum mdep_traffic t, struct mdep *
 	if (!m->route_name)
 		m->route_name = m->meta.name;
 	else if (!str_is_dns_subdomain(m->route_name))
-		finding_add(f, true, arena_printf(f->a, "%s.name", path),
+		finding_add(f, true, arena_concat(f->a, path, ".name", NULL),
 		            "is not a valid object name");
 	m->parent_refs_json = list_member(o, istio ? "gateways" : "parentRefs", path, f);
 	m->hostnames_json = list_member(o, istio ? "hosts" : "hostnames", path, f);
@@ -156,7 +156,7 @@ void mdep_traffic_decode(const struct json *spec, struct mdep *m, struct finding
 		if (!json_has(o, fields[t]))
 			continue;
 		if (!json_is_object(driver))
-			finding_add(f, true, arena_printf(f->a, "spec.traffic.%s", fields[t]),
+			finding_add(f, true, arena_concat(f->a, "spec.traffic.", fields[t], NULL),
 			            "must be an object");
 		else if (m->traffic != TRAFFIC_NONE)
 			finding_add(f, true, "spec.traffic",
@@ -284,7 +284,7 @@ void mdep_audience_decode(const struct json *step_json, const struct json *spec,
 {
 	const struct json *o = json_get(step_json, "audience");
 	const struct json *mirror = json_get(step_json, "mirror");
-	struct audience x = {.path = arena_printf(f->a, "%s.audience", path), .f = f};
+	struct audience x = {.path = arena_concat(f->a, path, ".audience", NULL), .f = f};
 	struct mdep_header *out;
 
 	if (json_has(step_json, "mirror")) {

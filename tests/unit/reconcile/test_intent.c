@@ -119,7 +119,7 @@ static void put_all(struct scene *s)
 	s->m->has_status = true;
 	buf_init(&body, CHILD_BODY_MAX);
 	mdep_status_encode(s->m, &s->m->status, &body);
-	s->m->status_hash = str_hash(STR_HASH_SEED, body.data, body.len);
+	s->m->status_hash = str_hash_fast(body.data, body.len);
 	buf_reset(&body);
 	child_front_service(s->m, NULL, child_port(s->m), NULL, &body, &hash);
 	buf_release(&body);
