@@ -412,7 +412,11 @@ struct http_call *http_start(struct http_client *c, const struct http_request *r
 		err_set(early_err(call), ERR_CANCELED, "this HTTP client is retired");
 	list_push_back(&c->waiting, &call->node);
 	c->ncalls++;
-	http_client_kick(c);
+	/* A transport does not answer at once either. */
+	if (c->transport && !call->early)
+		http_call_launch(call);
+	else
+		http_client_kick(c);
 	return call;
 }
 

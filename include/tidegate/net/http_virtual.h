@@ -3,9 +3,10 @@
  * a transport is set goes to a function of this process, which answers it whenever it likes, in
  * pieces, late, or never. For simulation: who uses net/http.h does not notice.
  *
- * Ownership: a call is the client's. The transport may answer it until `gone` was called for it or
- * one of the functions below has ended it; `start` and `gone` must not answer at once (answer
- * from a timer). Time limits and stalls of the request are kept here, in virtual time.
+ * Ownership: a call is the client's, and may not have been handed to who started it yet when
+ * `start` is told of it. The transport may answer it until `gone` was called for it or one of the
+ * functions below has ended it; `start` and `gone` must not answer at once (answer from a timer).
+ * Time limits and stalls of the request are kept here, in virtual time.
  */
 #ifndef TIDEGATE_NET_HTTP_VIRTUAL_H
 #define TIDEGATE_NET_HTTP_VIRTUAL_H

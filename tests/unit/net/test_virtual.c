@@ -85,7 +85,6 @@ static void start(struct http_client *c, struct http_request r)
 	r.on_done = on_done;
 	r.arg = &peer;
 	http_start(c, &r);
-	loop_run_once(peer.loop, true);
 	assert_non_null(peer.call);
 }
 
