@@ -5,16 +5,6 @@
 static struct random seeded;
 static int use_seed;
 
-/* Steele, Lea, Flood: Fast splittable pseudorandom number generators (OOPSLA 2014). */
-uint64_t random_next(struct random *r)
-{
-	uint64_t z = r->state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
-
 uint64_t random_below(struct random *r, uint64_t below)
 {
 	return (random_next(r) >> 11) % below;

@@ -17,7 +17,15 @@ void random_use_seed(uint64_t seed);
 struct random {
 	uint64_t state;
 };
-uint64_t random_next(struct random *r);
+/* Steele, Lea, Flood: Fast splittable pseudorandom number generators (OOPSLA 2014). */
+static inline uint64_t random_next(struct random *r)
+{
+	uint64_t z = r->state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
 /* In 0..below-1; below must not be 0. */
 uint64_t random_below(struct random *r, uint64_t below);
 
