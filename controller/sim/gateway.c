@@ -14,14 +14,15 @@
 
 static bool selects(const struct sim_object *service, const struct sim_object *pod)
 {
-	const struct json *selector = json_path(service->json, "spec", "selector", NULL), *it;
+	const struct json *selector = json_path(service->json, "spec", "selector", NULL);
+	const struct json *labels = json_path(pod->json, "metadata", "labels", NULL), *it;
 
 	if (!str_eq(service->ns, pod->ns))
 		return false;
 	json_for_each (it, selector)
-		if (!str_eq(world_label(pod, json_key(it)), json_value_str(it)))
+		if (!str_eq(json_str(labels, json_key(it)), json_value_str(it)))
 			return false;
-	return json_size(selector) > 0;
+	return json_first(selector) != NULL;
 }
 
 bool world_is_behind(const struct sim_object *service, const struct sim_object *pod)

@@ -122,14 +122,14 @@ static bool is_reached(struct world *w, const struct sim_object *pod, const char
 	return !pod->world.dark;
 }
 
-static void add_state(struct buf *out, const char *path)
+static void add_state(struct buf *out, const char *version)
 {
 	static const char
 		start[] = "{\"model_version_status\":[{\"version\":\"",
 		end[] = "\",\"state\":\"AVAILABLE\",\"status\":{\"error_code\":\"OK\"}}]}";
 
 	buf_add(out, start, strlen(start));
-	buf_addstr(out, strrchr(path, '/') + 1);
+	buf_addstr(out, version);
 	buf_add(out, end, strlen(end));
 }
 
@@ -142,14 +142,15 @@ static bool speaks(const struct preset *p, const char *path)
 enum sim_reach world_answer(struct world *w, const char *url, const char *from_zone,
                             struct buf *out)
 {
-	const char *path;
+	const char *path, *last;
 	struct sim_object *pod = pod_at(w, url, &path);
 
 	if (!pod || !is_reached(w, pod, from_zone))
 		return SIM_SILENT;
 	if (pod->world.behaviour->never_loads)
 		return SIM_REFUSES;
-	if (str_ends(path, "/metrics")) {
+	last = strrchr(path, '/');
+	if (str_eq(last, "/metrics")) {
 		users_count_pod(w, pod);
 		add_metrics(out, w, pod);
 		return SIM_ANSWERS;
@@ -157,8 +158,8 @@ enum sim_reach world_answer(struct world *w, const char *url, const char *from_z
 	if (!speaks(pod->world.preset, path))
 		return SIM_REFUSES;
 	if (pod->world.preset->runtime != RUNTIME_TENSORFLOW_SERVING)
-		return str_ends(path, GRPC_HEALTH_PATH) ? SIM_IS_SERVING : SIM_ANSWERS;
-	if (!str_ends(path, ":predict"))
-		add_state(out, path);
+		return str_eq(path, GRPC_HEALTH_PATH) ? SIM_IS_SERVING : SIM_ANSWERS;
+	if (!str_ends(last, ":predict"))
+		add_state(out, last + 1);
 	return SIM_ANSWERS;
 }

@@ -14,9 +14,13 @@ int64_t world_draw(struct world *w, int64_t lo, int64_t hi)
 
 struct world_app *world_app(struct world *w, const char *ns, const char *name)
 {
-	cleanup_free char *key = xasprintf("%s/%s", ns, name);
-	struct world_app *a = map_get(&w->apps_by_key, key);
+	struct world_app *a;
 
+	buf_truncate(&w->key, 0);
+	buf_addstr(&w->key, ns);
+	buf_addch(&w->key, '/');
+	buf_addstr(&w->key, name);
+	a = map_get(&w->apps_by_key, w->key.data);
 	if (a)
 		return a;
 	a = xmalloc(sizeof(*a));
@@ -27,7 +31,7 @@ struct world_app *world_app(struct world *w, const char *ns, const char *name)
 	a->preset = preset_get(RUNTIME_CUSTOM);
 	list_init(&a->pods);
 	list_push_back(&w->apps, &a->link);
-	map_set(&w->apps_by_key, key, a);
+	map_set(&w->apps_by_key, w->key.data, a);
 	return a;
 }
 
@@ -125,6 +129,7 @@ void world_init(struct world *w, struct sim_api *api, uint64_t seed)
 	*w = (struct world){.api = api, .random = {seed}, .wake_ms = INT64_MAX};
 	list_init(&w->apps);
 	map_init(&w->apps_by_key);
+	buf_init(&w->key, SIM_TEXT_MAX);
 	w->defaults = (struct world_app){.rate = 100,
 	                                 .versions = {{.p50_s = 0.02,
 	                                               .p99_s = 0.08,
@@ -147,6 +152,7 @@ void world_release(struct world *w)
 		free(a);
 	}
 	map_release(&w->apps_by_key, NULL);
+	buf_release(&w->key);
 	for (size_t r = 0; r < ARRAY_SIZE(w->lines); r++)
 		for (size_t i = 0; i < ARRAY_SIZE(w->lines[r]); i++)
 			free(w->lines[r][i].start);

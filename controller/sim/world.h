@@ -102,6 +102,7 @@ struct world {
 	struct random random;
 	struct list apps;
 	struct map apps_by_key;    /* "namespace/name" */
+	struct buf key;            /* scratch */
 	struct world_app defaults; /* of an app that nobody described */
 	struct world_zone zones[WORLD_ZONES_MAX];
 	unsigned nzones;
