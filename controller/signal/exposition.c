@@ -213,10 +213,10 @@ static bool is_value(const char *text, size_t len, double *value)
 /* What counters mostly are: its end, which is its line's; NULL = it is something else. */
 static const char *whole_number(const char *text, const char *end, double *value)
 {
-	const char *p = text;
+	const char *p = text, *limit = end - text < WHOLE_DIGITS ? end : text + WHOLE_DIGITS;
 	int64_t v = 0;
 
-	for (; p < end && *p >= '0' && *p <= '9' && p - text < WHOLE_DIGITS; p++)
+	for (; p < limit && *p >= '0' && *p <= '9'; p++)
 		v = v * 10 + (*p - '0');
 	if (p == text || (p < end && *p != '\n'))
 		return NULL;
