@@ -108,6 +108,7 @@ struct model_prober {
 	struct map probes;
 	struct heap due;
 	struct timer timer;
+	int64_t wake_ms; /* what the timer is set to, when it is active */
 	struct list ready;
 	unsigned running, concurrency;
 	unsigned answering, silent; /* of those that have answered once */
@@ -358,16 +359,16 @@ static void on_timer(void *arg)
 static void rearm(struct model_prober *m)
 {
 	struct heap_node *n;
-	int64_t wait;
 
 	while (m->running < m->concurrency && !list_empty(&m->ready))
 		probe_start(list_entry(list_pop_front(&m->ready), struct probe, ready));
 	n = heap_min(&m->due);
-	wait = n ? n->key - loop_now(m->loop) : 0;
-	if (n)
-		timer_start(&m->timer, wait > 0 ? wait : 0);
-	else
+	if (!n) {
 		timer_stop(&m->timer);
+	} else if (!timer_active(&m->timer) || m->wake_ms != n->key) {
+		m->wake_ms = n->key;
+		timer_start(&m->timer, n->key - loop_now(m->loop));
+	}
 }
 
 /* --- targets ----------------------------------------------------------------------------- */
