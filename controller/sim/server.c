@@ -50,19 +50,20 @@ static void add_sample(struct buf *out, struct world *w, const struct preset *p,
                        double value)
 {
 	struct world_line *l = &w->lines[p->runtime][sample];
-	char count[STR_I64_MAX], *to;
-	size_t ncount = strlen(str_from_i64((int64_t)value, count));
+	char *to;
 
 	if (!l->start) {
 		l->start = sample_start(p, sample);
 		l->len = strlen(l->start);
 	}
-	to = buf_extend(out, l->len + ncount + 1);
+	to = buf_extend(out, l->len + STR_I64_MAX);
 	if (!to)
 		return;
 	memcpy(to, l->start, l->len);
-	memcpy(to + l->len, count, ncount);
-	to[l->len + ncount] = '\n';
+	str_from_i64((int64_t)value, to + l->len);
+	to += l->len + strlen(to + l->len);
+	*to++ = '\n';
+	buf_truncate(out, (size_t)(to - out->data));
 }
 
 static void add_latency(struct buf *out, struct world *w, const struct preset *p,
