@@ -471,7 +471,8 @@ static bool has_more(const struct sim_object *route)
 /* A ModelDeployment that does not name it has another one. */
 static bool may_be_of(const struct sim_object *route, const struct sim_object *mdep)
 {
-	return str_eq(mdep->ns, route->ns) && (has_more(route) || strstr(mdep->text->s, route->name));
+	return str_eq(mdep->ns, route->ns) &&
+	       (has_more(route) || strstr(mdep->text->s, route->name));
 }
 
 /* Whoever's traffic goes by this route from now on sees it. */
