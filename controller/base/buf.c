@@ -68,20 +68,6 @@ char *buf_grow(struct buf *b, size_t n)
 	return p;
 }
 
-int buf_add(struct buf *b, const void *p, size_t n)
-{
-	char *to = n ? buf_extend(b, n) : NULL;
-
-	if (to)
-		memcpy(to, p, n);
-	return to || !n ? 0 : -1;
-}
-
-int buf_addstr(struct buf *b, const char *s)
-{
-	return buf_add(b, s, strlen(s));
-}
-
 int buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 {
 	size_t room;

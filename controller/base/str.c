@@ -11,33 +11,11 @@
 #include <emmintrin.h>
 #endif
 
-bool str_empty(const char *s)
-{
-	return !s || !*s;
-}
-
-bool str_starts(const char *s, const char *prefix)
-{
-	return s && !strncmp(s, prefix, strlen(prefix));
-}
-
-bool str_ends(const char *s, const char *suffix)
-{
-	size_t n = s ? strlen(s) : 0, m = strlen(suffix);
-
-	return s && n >= m && !memcmp(s + n - m, suffix, m);
-}
-
 int str_cmp(const char *a, const char *b)
 {
 	if (!a || !b)
 		return (a ? 1 : 0) - (b ? 1 : 0);
 	return strcmp(a, b);
-}
-
-const char *str_or(const char *s, const char *fallback)
-{
-	return s ? s : fallback;
 }
 
 const char *str_nonempty(const char *s)

@@ -120,6 +120,7 @@ void store_free_object(struct sim_api *s, struct sim_object *o)
 	free(o);
 }
 
+/* Of metadata: what no write changes. */
 static bool is_servers(const char *key)
 {
 	static const char *const keys[] = {"namespace",  "uid",           "resourceVersion",

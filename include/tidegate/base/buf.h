@@ -14,6 +14,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <string.h>
 
 struct buf {
 	char *data; /* never NULL after buf_init(): "" when empty */
@@ -40,8 +41,19 @@ static inline char *buf_extend(struct buf *b, size_t n)
 	b->data[b->len] = '\0';
 	return p;
 }
-int buf_add(struct buf *b, const void *p, size_t n);
-int buf_addstr(struct buf *b, const char *s);
+static inline int buf_add(struct buf *b, const void *p, size_t n)
+{
+	char *to = n ? buf_extend(b, n) : NULL;
+
+	if (to)
+		memcpy(to, p, n);
+	return to || !n ? 0 : -1;
+}
+/* Here, so that the length of a text that stands in the source is known. */
+static inline int buf_addstr(struct buf *b, const char *s)
+{
+	return buf_add(b, s, strlen(s));
+}
 static inline int buf_addch(struct buf *b, char c)
 {
 	char *to = buf_extend(b, 1);

@@ -16,13 +16,27 @@ static inline bool str_eq(const char *a, const char *b)
 	return a == b || (a && b && *a == *b && !strcmp(a, b));
 }
 /* NULL and "" are both empty. */
-bool str_empty(const char *s);
-bool str_starts(const char *s, const char *prefix);
-bool str_ends(const char *s, const char *suffix);
+static inline bool str_empty(const char *s)
+{
+	return !s || !*s;
+}
+static inline bool str_starts(const char *s, const char *prefix)
+{
+	return s && !strncmp(s, prefix, strlen(prefix));
+}
+static inline bool str_ends(const char *s, const char *suffix)
+{
+	size_t n = s ? strlen(s) : 0, m = strlen(suffix);
+
+	return s && n >= m && !memcmp(s + n - m, suffix, m);
+}
 /* NULL sorts first. */
 int str_cmp(const char *a, const char *b);
 /* s, or fallback when s is NULL. */
-const char *str_or(const char *s, const char *fallback);
+static inline const char *str_or(const char *s, const char *fallback)
+{
+	return s ? s : fallback;
+}
 /* s, or NULL when s is empty. */
 const char *str_nonempty(const char *s);
 /* Copies with truncation, always terminates; returns false when it was cut. */
