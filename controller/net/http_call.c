@@ -353,8 +353,8 @@ static void take_strange_url(struct http_call *call)
 		err_set(early_err(call), ERR_INVALID, "URL scheme \"%s\" is not http or https",
 		        scheme);
 	} else {
-		snprintf(call->own_url.target, sizeof(call->own_url.target), "%s:%s", host, port);
-		call->target = call->own_url.target;
+		snprintf(call->own_target, sizeof(call->own_target), "%s:%s", host, port);
+		call->target = call->own_target;
 		if (call->client->tls.server_name && str_eq(scheme, "https"))
 			use_server_name(call, u, host, port);
 	}
@@ -369,7 +369,7 @@ static void take_url(struct http_call *call, const struct http_request *r)
 	const struct http_url *u = r->known_url;
 
 	if (!u) {
-		http_url_init(&call->own_url, r->url);
+		http_url_init(&call->own_url, r->url, call->own_target);
 		u = &call->own_url;
 	}
 	call->url = u->text;

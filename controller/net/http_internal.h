@@ -55,10 +55,13 @@ struct http_client {
 #define HTTP_HEAD_MAX   (256 * 1024)
 #define HTTP_METHOD_MAX 15
 
+#define HTTP_TARGET_MAX 128
+
+/* Thousands of these are kept. */
 struct http_url {
 	char *text;
-	char target[128]; /* "host:port" */
-	bool plain;       /* target is known, and libcurl would find nothing wrong with it */
+	char *target; /* "host:port", "" unless it is plain */
+	bool plain;   /* libcurl would find nothing wrong with it */
 	bool tls;
 };
 
@@ -76,6 +79,7 @@ struct http_call {
 	char method[HTTP_METHOD_MAX + 1];
 	const char *url;
 	struct http_url own_url; /* unless the request's was known */
+	char own_target[HTTP_TARGET_MAX];
 	struct curl_slist *headers, *connect_to;
 	char *body;
 	size_t body_len;
@@ -112,7 +116,8 @@ void http_client_give_easy(struct http_client *c, CURL *easy);
 void http_client_kick(struct http_client *c);
 
 /* http_url.c */
-void http_url_init(struct http_url *u, const char *text);
+/* Its target is put where the caller says. */
+void http_url_init(struct http_url *u, const char *text, char target[HTTP_TARGET_MAX]);
 
 /* http_call.c */
 /* A line of the answer's head or trailers, not its status line. */

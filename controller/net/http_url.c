@@ -50,24 +50,28 @@ static bool take_plain(struct http_url *u)
 	if (*rest)
 		return false;
 	n += digits ? digits + 1 : 0;
-	if (n + sizeof(":443") > sizeof(u->target))
+	if (n + sizeof(":443") > HTTP_TARGET_MAX)
 		return false;
 	memcpy(u->target, host, n);
-	str_copy(u->target + n, sizeof(u->target) - n, digits ? "" : u->tls ? ":443" : ":80");
+	str_copy(u->target + n, HTTP_TARGET_MAX - n, digits ? "" : u->tls ? ":443" : ":80");
 	return true;
 }
 
-void http_url_init(struct http_url *u, const char *text)
+void http_url_init(struct http_url *u, const char *text, char target[HTTP_TARGET_MAX])
 {
 	u->text = xstrdup_null(text);
+	u->target = target;
+	*target = '\0';
 	u->plain = take_plain(u);
 }
 
 struct http_url *http_url_new(const char *text)
 {
 	struct http_url *u = xcalloc(1, sizeof(*u));
+	char target[HTTP_TARGET_MAX];
 
-	http_url_init(u, text);
+	http_url_init(u, text, target);
+	u->target = xstrdup(target);
 	return u;
 }
 
@@ -76,6 +80,7 @@ void http_url_free(struct http_url *u)
 	if (!u)
 		return;
 	free(u->text);
+	free(u->target);
 	free(u);
 }
 

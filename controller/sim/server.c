@@ -100,12 +100,12 @@ static void add_metrics(struct buf *out, struct world *w, const struct sim_objec
 static struct sim_object *pod_at(const struct world *w, const char *url, const char **path)
 {
 	static const char start[] = "http://10.";
-	const char *p = url + strlen(start);
+	const char *p;
 	unsigned n = 0;
 
 	if (!str_starts(url, start))
 		return NULL;
-	for (; (*p >= '0' && *p <= '9') || *p == '.'; p++) {
+	for (p = url + strlen(start); (*p >= '0' && *p <= '9') || *p == '.'; p++) {
 		if (*p == '.')
 			n <<= 8;
 		else
