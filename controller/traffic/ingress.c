@@ -321,6 +321,36 @@ static void add(struct rollout_traffic *out, const char *revision, const char *z
 	out->weights[out->nweights++] = weight;
 }
 
+/* Among all that it may reach: a cell whose share is not known must not look as if it had none. */
+static void add_evenly(const char *revision, int share, const struct rollout_cell *cells,
+                       unsigned ncells, struct rollout_traffic *out)
+{
+	int n = 0, k = 0;
+
+	for (unsigned i = 0; i < ncells; i++)
+		n += str_eq(cells[i].revision, revision);
+	for (unsigned i = 0; i < ncells; i++) {
+		if (!str_eq(cells[i].revision, revision))
+			continue;
+		add(out, revision, cells[i].zone, share * (k + 1) / n - share * k / n);
+		k++;
+	}
+}
+
+static void add_as_planned(const struct mdep *m, const char *revision,
+                           const struct rollout_cell *cells, unsigned ncells,
+                           struct rollout_traffic *out)
+{
+	for (unsigned i = 0; i < ncells; i++) {
+		if (!str_eq(cells[i].revision, revision))
+			continue;
+		for (unsigned k = 0; k < m->status.nweights; k++)
+			if (str_eq(m->status.weights[k].revision, revision) &&
+			    str_eq(str_or(m->status.weights[k].zone, ""), cells[i].zone))
+				add(out, revision, cells[i].zone, m->status.weights[k].weight);
+	}
+}
+
 /*
  * A Service per revision spreads over zones by itself: the last matrix tells which cells take part,
  * as far as its sum is what stands in the Ingress.
@@ -329,23 +359,10 @@ static void add_revision(const struct mdep *m, const char *revision, int share,
                          const struct rollout_cell *cells, unsigned ncells,
                          struct rollout_traffic *out)
 {
-	bool as_planned = planned_share(m, revision) == share;
-	bool done = false;
-
-	for (unsigned i = 0; i < ncells; i++) {
-		if (!str_eq(cells[i].revision, revision))
-			continue;
-		if (!as_planned) {
-			add(out, cells[i].revision, cells[i].zone, done ? 0 : share);
-			done = true;
-			continue;
-		}
-		for (unsigned k = 0; k < m->status.nweights; k++)
-			if (str_eq(m->status.weights[k].revision, revision) &&
-			    str_eq(str_or(m->status.weights[k].zone, ""), cells[i].zone))
-				add(out, cells[i].revision, cells[i].zone,
-				    m->status.weights[k].weight);
-	}
+	if (planned_share(m, revision) == share)
+		add_as_planned(m, revision, cells, ncells, out);
+	else
+		add_evenly(revision, share, cells, ncells, out);
 }
 
 static const char *problem_of(const struct mdep *m, const struct traffic_view *v, struct arena *a)
