@@ -89,6 +89,51 @@ static void lend_from(struct planner *p, struct cell_view *home)
 		move_one(home, host);
 }
 
+static int min_int(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* Places that are left when each pod has one; negative: so many pods have none. */
+static int vacant(const struct planner *p, const struct cell_view *c)
+{
+	return plan_zone_room(p, c->zone) - held_by_others(p, c) - c->count;
+}
+
+/* Pods that are still to be made and would have a place at once. */
+static int could_be_made(const struct planner *p)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < p->ncells; i++) {
+		const struct cell_view *c = &p->cells[i];
+
+		if (takes_part(c) && vacant(p, c) > 0 && c->goal > c->count)
+			n += min_int(vacant(p, c), c->goal - c->count);
+	}
+	return n;
+}
+
+/*
+ * A pod that waits for a place takes up what may be asked for at a time. Where its zone has none,
+ * and another that is still to be filled has, it goes, and one is asked for there first.
+ */
+static void take_turns(struct planner *p)
+{
+	int n = could_be_made(p);
+
+	for (unsigned i = 0; i < p->ncells && n > 0; i++) {
+		struct cell_view *c = &p->cells[i];
+		int waiting = min_int(c->count - placed(c), -vacant(p, c));
+
+		if (!takes_part(c) || waiting <= 0)
+			continue;
+		waiting = min_int(waiting, n);
+		c->goal = min_int(c->goal, c->count - waiting);
+		n -= waiting;
+	}
+}
+
 /* While a zone is out its pods' places are not what they seem. */
 static bool is_settled(const struct planner *p)
 {
@@ -105,4 +150,5 @@ void plan_lend(struct planner *p)
 	for (unsigned i = 0; i < p->ncells; i++)
 		if (takes_part(&p->cells[i]))
 			lend_from(p, &p->cells[i]);
+	take_turns(p);
 }

@@ -375,6 +375,35 @@ static void test_a_spare_card_in_another_zone_carries_the_way_back(void **state)
 	}
 }
 
+/* The first pod is made when no room is known yet, and may wait where there is none. */
+static void test_a_way_back_by_order_takes_cards_where_they_are(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct world w;
+
+		world_init(&w, seed);
+		world_zones(&w, 2 + (unsigned)world_random(&w, 2));
+		w.m.replicas = 2 + (int)world_random(&w, 9);
+		w.cards = w.m.replicas + (int)world_random(&w, 2);
+		w.m.max_surge.value = 1;
+		w.m.max_unavailable.value = 1;
+		w.cards_tied = true;
+		w.load_jitter_ms = (int64_t)world_random(&w, 5000);
+		w.requests_per_s = world_random(&w, 2) ? 50 : 0;
+		world_first_release(&w);
+		world_steps(&w, (struct mdep_step[]){{.weight = 40}}, 1);
+		world_spec(&w, NEW, "v2");
+		scene_until(&w, ROLLOUT_IDLE);
+		world_run(&w, 60000);
+		world_order(&w, ORDER_ROLLBACK_TO, OLD);
+		scene_until(&w, ROLLOUT_ROLLED_BACK);
+		world_run(&w, 300000);
+		assert_int_equal(world_ready(&w, OLD), w.m.replicas);
+		world_release(&w);
+	}
+}
+
 /* Replicas that lost their place in one zone take what the other has: surge cannot have it, too. */
 static void test_a_card_that_moves_to_another_zone_holds_nothing_up(void **state)
 {
@@ -528,6 +557,7 @@ int main(void)
 		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
 		cmocka_unit_test(test_nothing_is_said_while_things_move),
 		cmocka_unit_test(test_any_release_on_just_enough_cards_completes),
+		cmocka_unit_test(test_a_way_back_by_order_takes_cards_where_they_are),
 		cmocka_unit_test(test_a_card_that_moves_to_another_zone_holds_nothing_up),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_release),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_way_back),

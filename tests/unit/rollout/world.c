@@ -661,13 +661,20 @@ static void observe_cells(const struct world *w, struct arena *a, struct rollout
 	s->cells = cells;
 }
 
-/* Cards that any zone may take are no zone's room. */
+/* An order ends it, of which only the plan knows. */
+static bool is_at_rest(const struct world *w)
+{
+	return w->m.status.phase == ROLLOUT_IDLE && str_eq(w->m.revision, w->m.status.stable);
+}
+
+/* Cards that any zone may take are no zone's room; nobody asks for room while nothing is released.
+ */
 static void observe_rooms(const struct world *w, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_room *rooms = arena_array(a, MDEP_ZONES_MAX, sizeof(*rooms));
 	unsigned n = w->m.nzones ? w->m.nzones : 1;
 
-	if (!w->cards || (w->m.nzones && !w->cards_tied))
+	if (!w->cards || (w->m.nzones && !w->cards_tied) || is_at_rest(w))
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		const char *zone = w->m.nzones ? w->m.zones[i].name : "";
