@@ -73,7 +73,7 @@ done
 # An option in a code span of its own is one of ours, or of a script under tests/.
 # shellcheck disable=SC2086
 for option in $(grep -ohE -- '`--[a-z][a-z0-9-]*' $documents | tr -d '`' | sort -u); do
-	grep -qxF -- "$option" "$work/all" || grep -rqF -- "$option" tests --include='*.sh' || echo "$option"
+	grep -qxF -- "$option" "$work/all" || grep -rqF --include='*.sh' -- "$option" tests || echo "$option"
 done >"$work/unknown"
 check "options in documents that nothing has" "$(cat "$work/unknown")"
 # shellcheck disable=SC2086
