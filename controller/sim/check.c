@@ -322,23 +322,49 @@ static double chance_of(double errors, double expected)
 	return 1 - less;
 }
 
-/*
- * Of the target's pods chance drew so many errors more than they are made to have as it does once
- * in 1 / alpha releases, and so often a judge may be wrong. Whatever errors an incident brings are
- * expected, so a judge that holds those against the target is not excused.
- */
-static bool is_unlucky(struct run *r)
+/* Chance that of n errors so many or more fall to the one that has this part of them (binomial). */
+static double chance_of_split(double n, double mine, double part)
 {
-	double errors = 0, expected = 0;
+	double more = 0;
+
+	for (double i = mine; i <= n; i++)
+		more += exp(lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(part) +
+		            (n - i) * log1p(-part));
+	return more;
+}
+
+struct draws {
+	double errors, expected;
+};
+
+static struct draws draws_of(struct run *r, const char *revision)
+{
+	struct draws d = {0, 0};
 
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_POD, o)) {
-		if (!is_ours(o) || !str_eq(world_label(o, TG_LABEL_REVISION), r->check.target))
+		if (!is_ours(o) || !str_eq(world_label(o, TG_LABEL_REVISION), revision))
 			continue;
-		errors += o->world.counts.errors;
-		expected += o->world.counts.expected;
+		d.errors += o->world.counts.errors;
+		d.expected += o->world.counts.expected;
 	}
-	return chance_of(errors, expected) < JUDGE_ALPHA;
+	return d;
+}
+
+/*
+ * Chance drew so many errors more than they are made to have for the target's pods, or of all of
+ * them so many for these, as it does once in 1 / alpha releases, and so often a judge may be wrong.
+ * Whatever errors an incident brings are expected, so a judge that holds those against the target
+ * is not excused.
+ */
+static bool is_unlucky(struct run *r)
+{
+	struct draws new = draws_of(r, r->check.target), old = draws_of(r, r->check.stable);
+	double all = new.expected + old.expected;
+
+	return chance_of(new.errors, new.expected) < JUDGE_ALPHA ||
+	       (old.expected > 0 && chance_of_split(new.errors + old.errors, new.errors,
+	                                            new.expected / all) < JUDGE_ALPHA);
 }
 
 /* Of a version that is not bad. */
