@@ -16,6 +16,7 @@
 #define AFTER_DAMAGE_MS (20 * 60000LL)
 #define AFTER_BOUNDS_MS (10 * 60000LL)
 #define SILENT_MS       60000 /* no step may end after so long without any metrics */
+#define MIN_SCORE       80    /* what a release asks for when nothing is said of it */
 #define JUDGE_ALPHA     0.01  /* what a judge declares when nothing is said of it */
 #define HOLD_SLACK_MS   5000
 #define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
@@ -561,6 +562,14 @@ static bool all_to_stable(struct run *r)
 	return true;
 }
 
+/* Not judged worse, but held for as long as its score is no better. */
+static bool is_in_doubt(struct run *r)
+{
+	const struct sim_object *o = sim_get(r->cluster.api, SIM_MDEP, NULL, RUN_MODEL);
+
+	return json_i64(json_path(o->json, "status", "score", NULL), "score", 100) < MIN_SCORE;
+}
+
 /* What is missing to the end, NULL when nothing is. */
 static const char *missing(struct run *r)
 {
@@ -598,10 +607,13 @@ bool check_settled(struct run *r)
 		r->result->rolled_back = str_eq(r->check.phase, "RolledBack");
 		return true;
 	}
-	if ((r->user.calm_ms || !r->user.began_ms) && run_now(r) > from + RUN_LIVENESS_MS)
+	if ((!r->user.calm_ms && r->user.began_ms) || run_now(r) <= from + RUN_LIVENESS_MS)
+		return false;
+	r->check.unlucky = is_in_doubt(r) && is_unlucky(r);
+	if (!r->check.unlucky)
 		check_violate(r, "it does not come to an end: %s; phase %s, step %" PRId64, what,
 		              *r->check.phase ? r->check.phase : "idle", r->check.step);
-	return false;
+	return r->check.unlucky;
 }
 
 void check_end(struct run *r)
