@@ -95,6 +95,15 @@ static bool has_no_place(const struct pod *pod)
 	return pod->phase == POD_PENDING && !pod->node && str_eq(pod->reason, "Unschedulable");
 }
 
+/* Places that have just got free: who waits for them has not been bound yet. */
+static int free_in(const struct planner *p, const char *zone)
+{
+	for (unsigned i = 0; i < p->s->nrooms; i++)
+		if (str_eq(p->s->rooms[i].zone, zone))
+			return p->s->rooms[i].free;
+	return 0;
+}
+
 /*
  * Pods of stable that no node of the zone has a place for, beyond those that are about to get the
  * places of pods that end. What carries nothing makes way for them, though it counts as available:
@@ -102,7 +111,7 @@ static bool has_no_place(const struct pod *pod)
  */
 static int stable_wants(const struct planner *p, const char *zone)
 {
-	int n = 0;
+	int n = -free_in(p, zone);
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *c = &p->cells[i];
@@ -171,6 +180,8 @@ static void take_class(struct planner *p, enum track_id track, enum pod_class cl
 			if (v->class != class || v->victim || !can_take(c, b, ready))
 				continue;
 			take(c, b, ready);
+			/* It makes way already. */
+			c->yields -= class == CLASS_READY_LEFT && !ready && c->yields > 0;
 			v->victim = true;
 		}
 	}

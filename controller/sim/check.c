@@ -150,6 +150,20 @@ static int64_t pods_serving(struct run *r, int64_t *there)
 	return n;
 }
 
+/* Pods of a version that gave way to another before it was promoted. */
+static bool has_strays(struct run *r)
+{
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o)) {
+		const char *revision = world_label(o, TG_LABEL_REVISION);
+
+		if (is_ours(o) && !str_eq(revision, r->check.stable) &&
+		    !str_eq(revision, r->check.target))
+			return true;
+	}
+	return false;
+}
+
 /* Pods of the revision wait for a node: what carries nothing may make way for them. */
 static bool lacks_places(struct run *r, const char *revision)
 {
@@ -172,7 +186,7 @@ static void check_counts(struct run *r)
 		check_violate(r, "%" PRId64 " pods wanted, %" PRId64 " + %" PRId64 " allowed",
 		              wanted, u->replicas, u->surge);
 	c->was_full = (c->was_full || serving >= u->replicas) && !is_loose(r) &&
-	              !(check_is_back(c->phase) && lacks_places(r, c->stable));
+	              !(lacks_places(r, c->stable) && (check_is_back(c->phase) || has_strays(r)));
 	if (c->was_full && serving < u->replicas - u->unavailable)
 		check_violate(r, "%" PRId64 " pods serve, %" PRId64 " - %" PRId64 " must", serving,
 		              u->replicas, u->unavailable);
