@@ -122,15 +122,20 @@ void plan_spread(struct planner *p, enum track_id track)
 
 /* --- surge, as far as there is room ------------------------------------------------------- */
 
+const struct rollout_room *plan_room(const struct planner *p, const char *zone)
+{
+	for (unsigned i = 0; i < p->s->nrooms; i++)
+		if (str_eq(p->s->rooms[i].zone, zone))
+			return &p->s->rooms[i];
+	return NULL;
+}
+
 /* Places of the zone for pods of ours, taken ones too; -1 = not known. */
 int plan_zone_room(const struct planner *p, const char *zone)
 {
-	const struct rollout_room *room = NULL;
+	const struct rollout_room *room = plan_room(p, zone);
 	int n;
 
-	for (unsigned i = 0; i < p->s->nrooms && !room; i++)
-		if (str_eq(p->s->rooms[i].zone, zone))
-			room = &p->s->rooms[i];
 	if (!room)
 		return -1;
 	n = room->free;

@@ -223,6 +223,8 @@ void plan_matrix(struct planner *p);
 void plan_arithmetic(struct planner *p);
 void plan_spread(struct planner *p, enum track_id track);
 int plan_zone_room(const struct planner *p, const char *zone);
+const struct rollout_room *plan_room(const struct planner *p,
+                                     const char *zone); /* NULL: not known */
 
 /* plan_lend.c: after the target was spread. */
 void plan_lend(struct planner *p);

@@ -95,15 +95,6 @@ static bool has_no_place(const struct pod *pod)
 	return pod->phase == POD_PENDING && !pod->node && str_eq(pod->reason, "Unschedulable");
 }
 
-/* Places that have just got free: who waits for them has not been bound yet. */
-static int free_in(const struct planner *p, const char *zone)
-{
-	for (unsigned i = 0; i < p->s->nrooms; i++)
-		if (str_eq(p->s->rooms[i].zone, zone))
-			return p->s->rooms[i].free;
-	return 0;
-}
-
 /*
  * Pods of stable that no node of the zone has a place for, beyond those that are about to get the
  * places of pods that end. What carries nothing makes way for them, though it counts as available:
@@ -111,7 +102,9 @@ static int free_in(const struct planner *p, const char *zone)
  */
 static int stable_wants(const struct planner *p, const char *zone)
 {
-	int n = -free_in(p, zone);
+	const struct rollout_room *room = plan_room(p, zone);
+	/* Who waits for a place that has just got free has not been bound yet. */
+	int n = room ? -room->free : 0;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *c = &p->cells[i];
