@@ -46,6 +46,7 @@ setup() {
 
 no_503_at_promotion() {
 	release 2
+	sleep "${WORLD_LAG:-0}" # until the gateway goes by what the status tells
 	equal "the audience is answered by" "$(gray 30)" "30 2"
 	equal "others are answered by version 2" "$(answers_of 2)" 0
 	to_60

@@ -3,6 +3,8 @@
 set -u
 nginx_tree=$(cd "$(dirname "$0")/../.." && pwd -P)
 export WORLD_TRAFFIC='{ingress: {name: web}}'
+# It reads the cluster every 3.3 s, its workers a second later; a step is told two seconds after it was written.
+export WORLD_LAG=3
 export WORLD_OBJECTS='
 apiVersion: networking.k8s.io/v1
 kind: Ingress
