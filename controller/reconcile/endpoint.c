@@ -23,10 +23,19 @@ struct leaving {
 	int quiet;        /* scrapes in a row */
 };
 
+/*
+ * The controller moves endpoints between the slices of a Service as they fill up, and a pod may be
+ * named by those of two Services, the front's and its revision's.
+ */
+struct listing {
+	int64_t since_ms; /* wall, when a slice first showed it */
+	unsigned slices;  /* that name it */
+};
+
 struct endpoints {
 	struct mdep_operator *op;
 	struct scraper *scraper;
-	struct map listed; /* "ns/pod" -> int64_t, wall, when a slice first showed it */
+	struct map listed; /* "ns/pod" -> struct listing */
 	struct map groups; /* key -> struct map of "ns/pod" -> struct leaving */
 };
 
@@ -53,61 +62,52 @@ static bool slice_names(const struct endpointslice *s, const char *pod)
 	return false;
 }
 
-/* The controller moves endpoints between the slices of a Service as they fill up. */
-static bool another_names(const struct endpoints *e, const struct endpointslice * not,
-                          const char *pod)
+static void unlist(struct endpoints *e, const char *key)
 {
-	const struct store *slices = &e->op->stores[CACHE_ENDPOINT];
-	const struct object *o;
+	struct listing *l = map_get(&e->listed, key);
 
-	if (!not ->meta.owner_uid)
-		return false;
-	for (o = store_next_owned(slices, not ->meta.owner_uid, NULL); o;
-	     o = store_next_owned(slices, not ->meta.owner_uid, o))
-		if (!str_eq(o->uid, not ->meta.uid) &&
-		    slice_names((const struct endpointslice *)o, pod))
-			return true;
-	return false;
+	if (l && !--l->slices)
+		free(map_del(&e->listed, key));
 }
 
-static void unlist(struct endpoints *e, const struct endpointslice *was,
-                   const struct endpointslice *is)
+static void list(struct endpoints *e, const char *key)
 {
-	for (unsigned i = 0; i < was->npods; i++) {
+	struct listing *l = map_get(&e->listed, key);
+
+	if (!l) {
+		l = xcalloc(1, sizeof(*l));
+		l->since_ms = clock_wall_ms();
+		map_set(&e->listed, key, l);
+	}
+	l->slices++;
+}
+
+/* What is named by the one and not by the other, which may be NULL. */
+static void for_difference(struct endpoints *e, const struct endpointslice *one,
+                           const struct endpointslice *other,
+                           void (*act)(struct endpoints *e, const char *key))
+{
+	for (unsigned i = 0; one && i < one->npods; i++) {
 		cleanup_free char *key = NULL;
 
-		if ((is && slice_names(is, was->pods[i])) || another_names(e, was, was->pods[i]))
+		if (other && slice_names(other, one->pods[i]))
 			continue;
-		key = pod_key(was, i);
-		free(map_del(&e->listed, key));
-	}
-}
-
-static void list(struct endpoints *e, const struct endpointslice *is)
-{
-	for (unsigned i = 0; i < is->npods; i++) {
-		cleanup_free char *key = pod_key(is, i);
-		int64_t *since;
-
-		if (map_get(&e->listed, key))
-			continue;
-		since = xmalloc(sizeof(*since));
-		*since = clock_wall_ms();
-		map_set(&e->listed, key, since);
+		key = pod_key(one, i);
+		act(e, key);
 	}
 }
 
 void endpoints_slice(struct endpoints *e, const struct store_event *ev)
 {
 	const struct endpointslice *now = (const struct endpointslice *)ev->object;
+	const struct endpointslice *was = (const struct endpointslice *)ev->previous;
 
 	if (ev->change == STORE_DELETED) {
-		unlist(e, now, NULL);
+		for_difference(e, now, NULL, unlist);
 		return;
 	}
-	list(e, now);
-	if (ev->previous)
-		unlist(e, (const struct endpointslice *)ev->previous, now);
+	for_difference(e, now, was, list);
+	for_difference(e, was, now, unlist);
 }
 
 /* --- the last requests of pods that leave ------------------------------------------------- */
@@ -230,10 +230,10 @@ void endpoints_read(struct endpoints *e, struct arena *a, struct rollout_cell *c
 	facts = arena_array(a, cell->npods, sizeof(*facts));
 	for (unsigned i = 0; i < cell->npods; i++) {
 		const struct pod *p = cell->pods[i];
-		const int64_t *since = map_get(&e->listed, p->meta.key);
+		const struct listing *l = map_get(&e->listed, p->meta.key);
 
-		facts[i].listed_ms = since ? *since : 0;
-		facts[i].idle = !since && p->leaving_since_ms && p->mdep && is_idle(e, p->mdep, p);
+		facts[i].listed_ms = l ? l->since_ms : 0;
+		facts[i].idle = !l && p->leaving_since_ms && p->mdep && is_idle(e, p->mdep, p);
 	}
 	cell->facts = facts;
 }
