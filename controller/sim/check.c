@@ -342,9 +342,12 @@ static double chance_of_split(double n, double mine, double part)
 {
 	double more = 0;
 
-	for (double i = mine; i <= n; i++)
+	for (int64_t k = (int64_t)mine; k <= (int64_t)n; k++) {
+		double i = (double)k;
+
 		more += exp(lgamma(n + 1) - lgamma(i + 1) - lgamma(n - i + 1) + i * log(part) +
 		            (n - i) * log1p(-part));
+	}
 	return more;
 }
 
