@@ -9,19 +9,19 @@
 
 static int placed(const struct cell_view *c)
 {
-	return c->placed > c->terminating ? c->placed - c->terminating : 0;
+	return max_int(0, c->placed - c->terminating);
 }
 
-/* Places of the zone that pods of other revisions hold or wait for, and pods that end. */
-static int held_by_others(const struct planner *p, const struct cell_view *c)
+/* Places of the zone that pods of other revisions neither hold nor wait for, nor pods that end. */
+static int own_places(const struct planner *p, const struct cell_view *c)
 {
-	int n = c->terminating;
+	int n = plan_zone_room(p, c->zone) - c->terminating;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *x = &p->cells[i];
 
 		if (x != c && str_eq(x->zone, c->zone))
-			n += x->count + x->terminating;
+			n -= x->count + x->terminating;
 	}
 	return n;
 }
@@ -29,17 +29,13 @@ static int held_by_others(const struct planner *p, const struct cell_view *c)
 /* A pod that was made there a moment ago and waits for its node has the place it was made for. */
 static int spare(const struct planner *p, const struct cell_view *c)
 {
-	return plan_zone_room(p, c->zone) - held_by_others(p, c) -
-	       (placed(c) > c->goal ? placed(c) : c->goal);
+	return own_places(p, c) - max_int(placed(c), c->goal);
 }
 
 /* Pods that have no place in the zone and will find none as things are. */
 static int homeless(const struct planner *p, const struct cell_view *c)
 {
-	int waiting = c->goal - placed(c);
-	int over = c->goal + held_by_others(p, c) - plan_zone_room(p, c->zone);
-
-	return over < waiting ? over : waiting;
+	return min_int(c->goal - own_places(p, c), c->goal - placed(c));
 }
 
 static bool takes_part(const struct cell_view *c)
@@ -89,15 +85,10 @@ static void lend_from(struct planner *p, struct cell_view *home)
 		move_one(home, host);
 }
 
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
 /* Places that are left when each pod has one; negative: so many pods have none. */
 static int vacant(const struct planner *p, const struct cell_view *c)
 {
-	return plan_zone_room(p, c->zone) - held_by_others(p, c) - c->count;
+	return own_places(p, c) - c->count;
 }
 
 /* Pods that are still to be made and would have a place at once. */

@@ -2,16 +2,6 @@
 
 #include <stddef.h>
 
-static int max_int(int a, int b)
-{
-	return a > b ? a : b;
-}
-
-static int min_int(int a, int b)
-{
-	return a < b ? a : b;
-}
-
 static int clamp_int(int v, int low, int high)
 {
 	return max_int(low, min_int(v, high));

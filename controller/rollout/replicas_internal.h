@@ -6,6 +6,16 @@
 
 #include "tidegate/rollout/replicas.h"
 
+static inline int max_int(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+static inline int min_int(int a, int b)
+{
+	return a < b ? a : b;
+}
+
 struct replicas_limits {
 	int room;                 /* pods that may be added */
 	int ready;                /* ready pods that may leave, both tracks together */
