@@ -94,20 +94,23 @@ static long find_mode(const struct table2x2 *t, long bad, long lo, long hi, doub
 	return max_long(lo, min_long(hi, lround(u)));
 }
 
-/* Both directions in one go: it is the divisions that take the time. */
-typedef double sides __attribute__((vector_size(2 * sizeof(double))));
+/* Two odds ratios, both directions, in one go: it is the divisions that take the time. */
+typedef double sides __attribute__((vector_size(4 * sizeof(double))));
 
 /*
- * The sum of all terms over the one at the mode. On each side a term is the one before times
+ * The sums of all terms over the one at the mode. On each side a term is the one before times
  * odds * ab/(cd), which is 0 where the support ends.
  */
-static double sum_around(const struct table2x2 *t, long bad, long mode, double psi)
+static void sum_around(const struct table2x2 *t, long bad, const long mode[2], const double psi[2],
+                       double sums[2])
 {
-	double u = (double)mode, canary = (double)t->canary, m = (double)bad;
-	double rest = (double)(t->stable - bad);
-	sides odds = {psi, 1 / psi}, term = {1, 1}, sum = {1, 0};
-	sides a = {canary - u, u}, b = {m - u, rest + u};
-	sides c = {u + 1, canary - u + 1}, d = {rest + u + 1, m - u + 1};
+	double u = (double)mode[0], v = (double)mode[1], canary = (double)t->canary;
+	double m = (double)bad, rest = (double)(t->stable - bad);
+	sides odds = {psi[0], 1 / psi[0], psi[1], 1 / psi[1]};
+	sides a = {canary - u, u, canary - v, v}, b = {m - u, rest + u, m - v, rest + v};
+	sides c = {u + 1, canary - u + 1, v + 1, canary - v + 1};
+	sides d = {rest + u + 1, m - u + 1, rest + v + 1, m - v + 1};
+	sides term = {1, 1, 1, 1}, sum = {1, 0, 1, 0};
 
 	do {
 		term *= odds * (a * b) / (c * d);
@@ -116,16 +119,24 @@ static double sum_around(const struct table2x2 *t, long bad, long mode, double p
 		b -= 1;
 		c += 1;
 		d += 1;
-	} while (term[0] + term[1] > NEGLIGIBLE);
-	return sum[0] + sum[1];
+	} while (term[0] + term[1] + term[2] + term[3] > NEGLIGIBLE);
+	sums[0] = sum[0] + sum[1];
+	sums[1] = sum[2] + sum[3];
 }
 
-static double log_chance_of_many(const struct table2x2 *t, long bad, long lo, long hi, double psi)
+/* out[i] and out[j]. */
+static void log_chances_of_many(const struct table2x2 *t, long bad, long lo, long hi,
+                                const double *psi, unsigned i, unsigned j, double *out)
 {
-	long mode = find_mode(t, bad, lo, hi, psi), mine = t->canary_bad;
+	const double both[2] = {psi[i], psi[j]};
+	const long mode[2] = {find_mode(t, bad, lo, hi, psi[i]), find_mode(t, bad, lo, hi, psi[j])};
+	long mine = t->canary_bad;
+	double sums[2];
 
-	return log_weight(t, bad, mine) - log_weight(t, bad, mode) +
-	       (double)(mine - mode) * log(psi) - log(sum_around(t, bad, mode, psi));
+	sum_around(t, bad, mode, both, sums);
+	for (int k = 0; k < 2; k++)
+		out[k ? j : i] = log_weight(t, bad, mine) - log_weight(t, bad, mode[k]) +
+		                 (double)(mine - mode[k]) * log(both[k]) - log(sums[k]);
 }
 
 bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, unsigned n,
@@ -135,6 +146,7 @@ bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, uns
 	long lo = max_long(0, bad - t->stable), hi = min_long(t->canary, bad);
 	struct neighbours nb;
 	bool few = hi - lo <= FEW;
+	unsigned many[2], nmany = 0;
 	double sum;
 
 	if (lo >= hi)
@@ -143,7 +155,14 @@ bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, uns
 		find_neighbours(t, bad, lo, hi, &nb);
 	for (unsigned i = 0; i < n; i++) {
 		sum = few ? sum_few(&nb, psi[i]) : INFINITY;
-		out[i] = isfinite(sum) ? -log(sum) : log_chance_of_many(t, bad, lo, hi, psi[i]);
+		if (isfinite(sum))
+			out[i] = -log(sum);
+		else
+			many[nmany++] = i;
+		if (nmany < 2 && (!nmany || i + 1 < n))
+			continue;
+		log_chances_of_many(t, bad, lo, hi, psi, many[0], many[nmany - 1], out);
+		nmany = 0;
 	}
 	return true;
 }

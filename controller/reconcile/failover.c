@@ -206,7 +206,28 @@ static bool in_route(const struct rollout_snapshot *s, const char *zone)
 	return !t->in_force;
 }
 
-static bool wants_pods(const struct mdep_operator *op, const struct mdep *m, const char *zone)
+typedef bool set_test(const struct mdep_operator *op, const struct replicaset *rs);
+
+static bool wants_pods(const struct mdep_operator *op, const struct replicaset *rs)
+{
+	(void)op;
+	return rs->replicas > 0;
+}
+
+static bool has_pods(const struct mdep_operator *op, const struct replicaset *rs)
+{
+	const struct store *pods = &op->stores[CACHE_POD];
+	const struct object *o;
+
+	for (o = store_next_owned(pods, rs->meta.uid, NULL); o;
+	     o = store_next_owned(pods, rs->meta.uid, o))
+		if (((const struct pod *)o)->node)
+			return true;
+	return false;
+}
+
+static bool any_set(const struct mdep_operator *op, const struct mdep *m, const char *zone,
+                    set_test *test)
 {
 	const struct store *sets = &op->stores[CACHE_REPLICASET];
 	const struct object *o;
@@ -215,7 +236,7 @@ static bool wants_pods(const struct mdep_operator *op, const struct mdep *m, con
 	     o = store_next_owned(sets, m->meta.uid, o)) {
 		const struct replicaset *rs = (const struct replicaset *)o;
 
-		if (rs->replicas && str_eq(rs->zone, zone))
+		if (str_eq(rs->zone, zone) && test(op, rs))
 			return true;
 	}
 	return false;
@@ -235,12 +256,20 @@ bool failover_has_node(const struct mdep_operator *op, const char *zone)
 	return false;
 }
 
-/* Asked only of zones that are out: all nodes are looked at. */
+/*
+ * Asked only of zones that are out or Frozen: all nodes are looked at. A Frozen zone has its
+ * traffic and wants its pods; when they are gone and wait for cards that others have got, none is
+ * to blame.
+ */
 static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, const char *zone)
 {
 	const struct mdep_zone_status *z = mdep_zone_find(&m->status, zone);
 
-	return z && mdep_zone_is_out(z) && !wants_pods(op, m, zone) && failover_has_node(op, zone);
+	if (!z || (z->state != ZONE_FROZEN && !mdep_zone_is_out(z)))
+		return false;
+	if (any_set(op, m, zone, z->state == ZONE_FROZEN ? has_pods : wants_pods))
+		return false;
+	return failover_has_node(op, zone);
 }
 
 static const char *objective_note(struct arena *a, const struct failover_plan *plan,

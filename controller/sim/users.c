@@ -38,6 +38,19 @@ static double draw_poisson(struct world *w, double mean)
 	return n;
 }
 
+/* So many hits that fewer have a chance below u; each count's chance follows from the one before.
+ */
+static double invert_binomial(double n, double p, double u)
+{
+	double hits, odds = p / (1 - p), chance = exp(n * log1p(-p));
+
+	for (hits = 0; u > chance && hits < n; hits++) {
+		u -= chance;
+		chance *= odds * (n - hits) / (hits + 1);
+	}
+	return hits;
+}
+
 static double draw_binomial(struct world *w, double n, double p)
 {
 	if (n <= 0 || p <= 0)
@@ -48,12 +61,7 @@ static double draw_binomial(struct world *w, double n, double p)
 		return n - draw_binomial(w, n, 1 - p);
 	if (n * p > NORMAL_FROM)
 		return fmin(n, fmax(0, floor(n * p + sqrt(n * p * (1 - p)) * gauss(w) + 0.5)));
-	/* By the gaps between hits, which are geometric. */
-	for (double at = 0, hits = 0, missed = log1p(-p);; hits++) {
-		at += floor(log(uniform(w)) / missed) + 1;
-		if (at > n)
-			return hits;
-	}
+	return invert_binomial(n, p, uniform(w));
 }
 
 /* --- counting ------------------------------------------------------------------------------ */

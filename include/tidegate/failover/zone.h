@@ -96,7 +96,9 @@ struct zone_facts {
 	int ready;             /* in service and answering: what can carry traffic */
 	int64_t good_since_ms; /* no probe failed since then and one passed; 0 = not so */
 	bool in_route;         /* the route still sends requests there */
-	bool vacant;           /* no pod is wanted there, and a node of it is Ready */
+	/* No pod is wanted there, or the zone is Frozen and none has a node; and a node of it is
+	 * Ready. */
+	bool vacant;
 	/* Objective that it misses and the others keep (failover/miss.h); NULL = none. */
 	const char *misses;
 	/* On its way back it answers clients worse than the other zones, in words; NULL = no. */

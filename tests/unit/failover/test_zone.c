@@ -413,11 +413,11 @@ static void test_a_zone_without_pods_proves_nothing(void **st)
 	assert_int_equal(plan.nevents, 0);
 }
 
-/* Left because its probes failed; then its pods went, and none is wanted there any more. */
-static void test_a_zone_that_nobody_is_left_in_comes_back_by_its_nodes(void **st)
+static void comes_back_by_its_nodes(enum zone_state state)
 {
 	struct mdep_zone_status record = {.name = "a",
-	                                  .state = ZONE_EVACUATED,
+	                                  .state = state,
+	                                  .percent = 100,
 	                                  .reason = "ProbesFail",
 	                                  .since_ms = START_MS,
 	                                  .relapses = 1,
@@ -430,18 +430,32 @@ static void test_a_zone_that_nobody_is_left_in_comes_back_by_its_nodes(void **st
 		.now_ms = START_MS + 600000, .mdep = &m, .zones = facts, .nzones = 2};
 	struct failover_plan plan;
 
-	(void)st;
 	failover_step(&in, &plan);
-	assert_int_equal(plan.zones[0].state, ZONE_EVACUATED);
+	assert_int_equal(plan.zones[0].state, state);
 	facts[0].vacant = true;
 	in.now_ms = START_MS + 59999;
 	failover_step(&in, &plan);
-	assert_int_equal(plan.zones[0].state, ZONE_EVACUATED);
+	assert_int_equal(plan.zones[0].state, state);
 	assert_int_equal(plan.wake_ms, START_MS + 60000);
 	in.now_ms++;
 	failover_step(&in, &plan);
 	assert_int_equal(plan.zones[0].state, ZONE_HEALTHY);
 	assert_string_equal(plan.events[0].reason, "ZoneHealthy");
+}
+
+/* Left because its probes failed; then its pods went, and none is wanted there any more. */
+static void test_a_zone_that_nobody_is_left_in_comes_back_by_its_nodes(void **st)
+{
+	(void)st;
+	comes_back_by_its_nodes(ZONE_EVACUATED);
+}
+
+/* Its pods went while all was dark, and what is wanted there waits for cards that others have got.
+ */
+static void test_a_frozen_zone_without_pods_does_not_hold_up_the_release(void **st)
+{
+	(void)st;
+	comes_back_by_its_nodes(ZONE_FROZEN);
 }
 
 int main(void)
@@ -468,6 +482,7 @@ int main(void)
 		cmocka_unit_test(test_whoever_sees_nothing_decides_nothing),
 		cmocka_unit_test(test_a_zone_without_pods_proves_nothing),
 		cmocka_unit_test(test_a_zone_that_nobody_is_left_in_comes_back_by_its_nodes),
+		cmocka_unit_test(test_a_frozen_zone_without_pods_does_not_hold_up_the_release),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
