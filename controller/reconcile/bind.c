@@ -310,6 +310,16 @@ bool binder_has_assumed(const struct binder *b, const char *key)
 	return schedule_assumed(b->schedule, key);
 }
 
+bool binder_has_nominated(const struct binder *b, const char *key)
+{
+	return schedule_nominated(b->schedule, key) != NULL;
+}
+
+bool binder_could_preempt(struct binder *b, const struct pod *p)
+{
+	return preempt_could(b->preemptor, p);
+}
+
 bool binder_calls(const struct binder *b, const char *pod)
 {
 	return preempt_calls(b->preemptor, pod);

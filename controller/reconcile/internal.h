@@ -342,6 +342,9 @@ void binder_node(struct binder *b, const struct store_event *ev);
 /* schedule_room() and schedule_assumed(), of the cluster as it is now. */
 int binder_room(struct binder *b, const struct pod *p, int most);
 bool binder_has_assumed(const struct binder *b, const char *key);
+/* schedule_nominated() for a node of ours, and preempt_could(). */
+bool binder_has_nominated(const struct binder *b, const char *key);
+bool binder_could_preempt(struct binder *b, const struct pod *p);
 
 /* --- room for pods of a release (room.c) -------------------------------------------------- */
 /* Fills s->rooms while it matters; s->cells have been read. */
@@ -378,6 +381,11 @@ void preemptor_free(struct preemptor *x);
  */
 int64_t preempt(struct preemptor *x, const struct pod *p, char *note, size_t size);
 bool preempt_calls(const struct preemptor *x, const char *pod);
+/*
+ * Others would make way for p, were it to wait. Which of them a budget guards at the moment is not
+ * asked: that comes and goes, and pods would be sent after it from zone to zone.
+ */
+bool preempt_could(const struct preemptor *x, const struct pod *p);
 /* What is POSTed to a pod's `eviction`, allocated. dry: nothing is done. */
 char *eviction_body(const char *namespace, const char *name, const char *uid, bool dry);
 

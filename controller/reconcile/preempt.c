@@ -599,6 +599,17 @@ int64_t preempt(struct preemptor *x, const struct pod *p, char *note, size_t siz
 	return PREEMPT_UNDER_WAY;
 }
 
+bool preempt_could(const struct preemptor *x, const struct pod *p)
+{
+	cleanup_arena struct arena a;
+	struct schedule_preemption plan = {.node = NULL};
+
+	arena_init(&a, 0);
+	if (may_preempt(x, p))
+		schedule_preempt(x->schedule, p, clock_wall_ms(), NULL, NULL, &a, &plan);
+	return plan.node != NULL;
+}
+
 struct preemptor *preemptor_new(struct mdep_operator *op, struct schedule *s,
                                 void (*done)(void *arg, const char *key, int64_t again_ms),
                                 void *arg)

@@ -75,9 +75,9 @@ static bool is_wanted(const struct mdep *m, int *surge)
 	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable));
 }
 
-/* Of the zone's pods, those whose binding is under way: their places are taken already. */
-static int being_bound(const struct mdep_operator *op, const struct rollout_snapshot *s,
-                       const char *zone)
+/* Of the zone's pods that are seen on no node yet, those with which the binder has got so far. */
+static int waiting(const struct mdep_operator *op, const struct rollout_snapshot *s,
+                   const char *zone, bool (*so_far)(const struct binder *b, const char *key))
 {
 	int n = 0;
 
@@ -85,10 +85,31 @@ static int being_bound(const struct mdep_operator *op, const struct rollout_snap
 		const struct rollout_cell *c = &s->cells[i];
 
 		for (unsigned j = 0; str_eq(c->zone, zone) && j < c->npods; j++)
-			n += !c->pods[j]->node &&
-			     binder_has_assumed(op->binder, c->pods[j]->meta.key);
+			n += !c->pods[j]->node && so_far(op->binder, c->pods[j]->meta.key);
 	}
 	return n;
+}
+
+/* What its class says is known of a pod that was made. */
+static const struct pod *any_pod(const struct rollout_snapshot *s)
+{
+	for (unsigned i = 0; i < s->ncells; i++)
+		if (s->cells[i].npods)
+			return s->cells[i].pods[0];
+	return NULL;
+}
+
+static bool could_preempt(struct mdep_operator *op, const struct rollout_snapshot *s,
+                          const struct pod *p)
+{
+	const struct pod *made = any_pod(s);
+	struct pod probe = *p;
+
+	if (!made)
+		return false;
+	probe.priority = made->priority;
+	probe.preempt_never = made->preempt_never;
+	return binder_could_preempt(op->binder, &probe);
 }
 
 int room_in_zone(struct mdep_operator *op, const struct mdep *m, const char *zone, int most)
@@ -116,9 +137,13 @@ void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
 		int room = p ? binder_room(op->binder, p, m->replicas + surge) : -1;
 		const char *zone = mdep_zone_name(m, i);
 
+		/* Places of pods that are being bound are taken already. */
 		if (room >= 0)
 			rooms[s->nrooms++] = (struct rollout_room){
-				.zone = zone, .free = room + being_bound(op, s, zone)};
+				.zone = zone,
+				.free = room + waiting(op, s, zone, binder_has_assumed),
+				.win = waiting(op, s, zone, binder_has_nominated) +
+			               (!room && could_preempt(op, s, p))};
 	}
 	s->rooms = rooms;
 }

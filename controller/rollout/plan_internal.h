@@ -89,6 +89,7 @@ struct cell_view {
 	/* decisions */
 	int goal, surplus, grow, unseen_victims, keep;
 	int places; /* its zone's part of replicas, whatever revision */
+	int turns;  /* pods that wait without a place, while another zone has one for them */
 	int yields; /* pods that carry nothing, and whose places stable needs */
 	bool makes_way;
 	bool blocked; /* its last pod waits for the route */

@@ -2,7 +2,8 @@
  * A pod of the target whose zone has no place for it is made in a zone that has one. Zones get
  * their parts by weight, so with a spare card in another zone alone a release that may lack no pod
  * would wait for ever. The part itself stays as it is: when a pod of stable has made way at home,
- * a pod is made there, and the one abroad goes.
+ * a pod is made there, and the one abroad goes. A place that others make way from counts, too: only
+ * a pod that waits in that very zone gets it.
  */
 #include "plan_internal.h"
 #include "tidegate/base/str.h"
@@ -12,10 +13,17 @@ static int placed(const struct cell_view *c)
 	return max_int(0, c->placed - c->terminating);
 }
 
+static int to_win(const struct planner *p, const char *zone)
+{
+	const struct rollout_room *room = plan_room(p, zone);
+
+	return room ? room->win : 0;
+}
+
 /* Places of the zone that pods of other revisions neither hold nor wait for, nor pods that end. */
 static int own_places(const struct planner *p, const struct cell_view *c)
 {
-	int n = plan_zone_room(p, c->zone) - c->terminating;
+	int n = plan_zone_room(p, c->zone) + to_win(p, c->zone) - c->terminating;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *x = &p->cells[i];
@@ -38,9 +46,9 @@ static int homeless(const struct planner *p, const struct cell_view *c)
 	return min_int(c->goal - own_places(p, c), c->goal - placed(c));
 }
 
-static bool takes_part(const struct cell_view *c)
+static bool takes_part(const struct cell_view *c, enum track_id track)
 {
-	return c->track == TRACK_TARGET && c->zone_weight > 0;
+	return c->track == track && c->zone_weight > 0;
 }
 
 /* One that has a pod abroad already; with `loading`, one that is not ready yet. */
@@ -49,7 +57,8 @@ static struct cell_view *host_of(struct planner *p, bool loading)
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
-		if (takes_part(c) && placed(c) > c->goal && (!loading || c->count > c->ready))
+		if (takes_part(c, TRACK_TARGET) && placed(c) > c->goal &&
+		    (!loading || c->count > c->ready))
 			return c;
 	}
 	return NULL;
@@ -62,7 +71,7 @@ static struct cell_view *roomiest(struct planner *p)
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
-		if (takes_part(c) && spare(p, c) > (best ? spare(p, best) : 0))
+		if (takes_part(c, TRACK_TARGET) && spare(p, c) > (best ? spare(p, best) : 0))
 			best = c;
 	}
 	return best;
@@ -92,14 +101,14 @@ static int vacant(const struct planner *p, const struct cell_view *c)
 }
 
 /* Pods that are still to be made and would have a place at once. */
-static int could_be_made(const struct planner *p)
+static int could_be_made(const struct planner *p, enum track_id track)
 {
 	int n = 0;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *c = &p->cells[i];
 
-		if (takes_part(c) && vacant(p, c) > 0 && c->goal > c->count)
+		if (takes_part(c, track) && vacant(p, c) > 0 && c->goal > c->count)
 			n += min_int(vacant(p, c), c->goal - c->count);
 	}
 	return n;
@@ -107,21 +116,24 @@ static int could_be_made(const struct planner *p)
 
 /*
  * A pod that waits for a place takes up what may be asked for at a time. Where its zone has none,
- * and another that is still to be filled has, it goes, and one is asked for there first.
+ * and another that is still to be filled has, it goes, and one is asked for there first. Pods of
+ * stable were made beyond the zone's part while another zone was out: that one is filled again.
  */
-static void take_turns(struct planner *p)
+static void take_turns(struct planner *p, enum track_id track)
 {
-	int n = could_be_made(p);
+	int n = could_be_made(p, track);
 
 	for (unsigned i = 0; i < p->ncells && n > 0; i++) {
 		struct cell_view *c = &p->cells[i];
 		int waiting = min_int(c->count - placed(c), -vacant(p, c));
 
-		if (!takes_part(c) || waiting <= 0)
+		if (track == TRACK_STABLE)
+			waiting = min_int(waiting, c->count - c->goal);
+		if (!takes_part(c, track) || waiting <= 0)
 			continue;
-		waiting = min_int(waiting, n);
-		c->goal = min_int(c->goal, c->count - waiting);
-		n -= waiting;
+		c->turns = min_int(waiting, n);
+		c->goal = min_int(c->goal, c->count - c->turns);
+		n -= c->turns;
 	}
 }
 
@@ -138,8 +150,9 @@ void plan_lend(struct planner *p)
 {
 	if (!is_settled(p))
 		return;
+	take_turns(p, TRACK_STABLE);
 	for (unsigned i = 0; i < p->ncells; i++)
-		if (takes_part(&p->cells[i]))
+		if (takes_part(&p->cells[i], TRACK_TARGET))
 			lend_from(p, &p->cells[i]);
-	take_turns(p);
+	take_turns(p, TRACK_TARGET);
 }

@@ -145,6 +145,24 @@ static void take(struct cell_view *c, struct budget *b, bool ready)
 	b->all -= ready;
 }
 
+/* They serve nobody and never will where they are: whatever is short, it is not made worse. */
+static void take_homeless(struct planner *p, enum track_id track, struct budget *b)
+{
+	for (unsigned i = 0; i < p->ncells; i++) {
+		struct cell_view *c = &p->cells[i];
+
+		for (unsigned j = 0; c->track == track && j < c->npods; j++) {
+			struct pod_view *v = &c->pods[j];
+
+			if (c->turns <= 0 || v->victim || !has_no_place(v->pod))
+				continue;
+			c->turns--;
+			take(c, b, false);
+			v->victim = true;
+		}
+	}
+}
+
 static void take_unseen(struct planner *p, enum track_id track, struct budget *b)
 {
 	for (unsigned i = 0; i < p->ncells; i++) {
@@ -248,6 +266,7 @@ static void choose(struct planner *p, enum track_id track, int any, int own, str
 {
 	b->any = any;
 	b->own = own;
+	take_homeless(p, track, b);
 	take_unseen(p, track, b);
 	for (int class = CLASS_PENDING; class < CLASS_READY; class ++)
 		take_class(p, track, (enum pod_class) class, b);

@@ -247,6 +247,8 @@ struct rollout_zones {
 struct rollout_room {
 	const char *zone; /* "" = there are no zones */
 	int free;         /* that could be bound now, or are being bound */
+	/* Where others make way: promised to pods that wait, or one that yet another would get. */
+	int win;
 };
 
 struct rollout_snapshot {

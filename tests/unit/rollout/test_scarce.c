@@ -432,6 +432,88 @@ static void test_a_card_that_moves_to_another_zone_holds_nothing_up(void **state
 	}
 }
 
+/* --- cards of lower priority ------------------------------------------------------------- */
+
+/* Pods die at random until those of the zone are no more than its cards. */
+static void lose_cards(struct world *w)
+{
+	w->excused = true;
+	while (free_cards(w, "z0") < 0) {
+		struct world_pod *p = &w->pods[world_random(w, WORLD_PODS)];
+
+		if (pod_live(p))
+			p->used = false;
+	}
+	w->dirty = true;
+}
+
+/*
+ * A step is held with all pods in one zone. Then another is to have its part again, but pods of
+ * lower priority hold its cards, and the first one has no more than its own part.
+ */
+static void scene_lower(struct world *w, uint64_t seed, const struct mdep_step *steps, unsigned n)
+{
+	world_init(w, seed);
+	world_zones(w, 2);
+	w->m.replicas = w->cards = 3 + (int)world_random(w, 8);
+	w->m.max_surge.value = 1 + (int)world_random(w, 2);
+	w->m.max_unavailable.value = 1;
+	w->cards_tied = true;
+	w->load_jitter_ms = (int64_t)world_random(w, 5000);
+	w->requests_per_s = 50;
+	world_first_release(w);
+	world_zones(w, 1);
+	world_run(w, 120000);
+	world_steps(w, steps, n);
+	world_spec(w, NEW, "v2");
+	scene_until(w, ROLLOUT_HOLDING);
+	world_zones(w, 2);
+	w->lower_zone = 1;
+	w->lower_cards = w->m.replicas / 2;
+	lose_cards(w);
+}
+
+static void test_cards_of_lower_priority_in_another_zone_carry_the_release(void **state)
+{
+	static const struct mdep_step steps[] = {{.weight = 10, .hold_ms = 60000}, {.weight = 50}};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct world w;
+
+		scene_lower(&w, seed, steps, 2);
+		scene_until(&w, ROLLOUT_IDLE);
+		assert_string_equal(w.m.status.stable, NEW);
+		assert_true(w.max_pods <= w.m.replicas + w.m.max_surge.value);
+		world_run(&w, 300000);
+		assert_int_equal(world_ready(&w, NEW), w.m.replicas);
+		world_release(&w);
+	}
+}
+
+/* All but the one that may be missing, and one more whose card a broken pod may hold. */
+static void test_cards_of_lower_priority_in_another_zone_make_stable_whole(void **state)
+{
+	static const struct mdep_step steps[] = {{.weight = 10, .hold_ms = 300000}, {.weight = 50}};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 100; seed++) {
+		struct world_pod *p;
+		struct world w;
+
+		scene_lower(&w, seed, steps, 2);
+		w.broken = NEW;
+		p = world_pod_of(&w, NEW, 0);
+		if (p) {
+			p->pod.ready = false;
+			p->ready_ms = p->pod.ready_since_ms = 0;
+		}
+		world_run(&w, 120000);
+		assert_true(world_ready(&w, OLD) >= w.m.replicas - 2);
+		world_release(&w);
+	}
+}
+
 /* --- hands that are not ours ------------------------------------------------------------- */
 
 static struct world_cell *cell_of(struct world *w, const char *revision)
@@ -561,6 +643,8 @@ int main(void)
 		cmocka_unit_test(test_a_card_that_moves_to_another_zone_holds_nothing_up),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_release),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_way_back),
+		cmocka_unit_test(test_cards_of_lower_priority_in_another_zone_carry_the_release),
+		cmocka_unit_test(test_cards_of_lower_priority_in_another_zone_make_stable_whole),
 		cmocka_unit_test(test_a_replicaset_scaled_up_by_hand_is_put_back_with_an_event),
 		cmocka_unit_test(test_a_replicaset_scaled_down_by_hand_is_put_back_with_an_event),
 		cmocka_unit_test(test_old_history_scaled_up_by_hand_gets_no_traffic_and_goes),

@@ -414,9 +414,14 @@ static int cards_in(const struct world *w, const char *zone)
 	return w->cards;
 }
 
+static int lower_cards(const struct world *w, const char *zone)
+{
+	return w->lower_cards && str_eq(zone, w->m.zones[w->lower_zone].name) ? w->lower_cards : 0;
+}
+
 static int free_cards(const struct world *w, const char *zone)
 {
-	int n = w->cards_tied ? cards_in(w, zone) : w->cards;
+	int n = w->cards_tied ? cards_in(w, zone) - lower_cards(w, zone) : w->cards;
 
 	for (unsigned i = 0; i < WORLD_PODS; i++)
 		n -= w->pods[i].used && w->pods[i].pod.scheduled &&
@@ -429,12 +434,41 @@ static bool has_card(const struct world *w, const struct world_pod *p)
 	return !w->cards || free_cards(w, w->cells[p->cell].zone) > 0;
 }
 
+/* As few other pods as that have a card that one more is a replica, and no surge. */
+static bool lacks_replicas(const struct world *w)
+{
+	int n = 0;
+
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		n += pod_live(&w->pods[i]) && w->pods[i].pod.scheduled &&
+		     !w->pods[i].pod.leaving_since_ms && !is_out(w, w->pods[i].cell);
+	return n < w->m.replicas;
+}
+
+static bool could_win(const struct world *w, const char *zone)
+{
+	return w->cards && lower_cards(w, zone) > 0 && lacks_replicas(w);
+}
+
+static bool finds_card(struct world *w, const struct world_pod *p)
+{
+	if (has_card(w, p))
+		return true;
+	if (is_out(w, p->cell) || !could_win(w, w->cells[p->cell].zone))
+		return false;
+	w->lower_cards--;
+	return true;
+}
+
 static void run_pod(struct world *w, struct world_pod *p)
 {
-	w->dirty = w->dirty || (!has_card(w, p) && !p->pod.reason);
-	p->pod.reason = has_card(w, p) ? NULL : "Unschedulable";
-	if (p->pod.reason)
+	const char *before = p->pod.reason;
+
+	p->pod.reason = finds_card(w, p) ? NULL : "Unschedulable";
+	if (p->pod.reason) {
+		w->dirty = w->dirty || !before;
 		return;
+	}
 	/* Loading begins now, however long it waited for its card. */
 	if (p->ready_ms)
 		p->ready_ms += w->now - p->runs_ms;
@@ -680,7 +714,9 @@ static void observe_rooms(const struct world *w, struct arena *a, struct rollout
 		const char *zone = w->m.nzones ? w->m.zones[i].name : "";
 		int free = free_cards(w, zone);
 
-		rooms[i] = (struct rollout_room){.zone = zone, .free = free > 0 ? free : 0};
+		rooms[i] = (struct rollout_room){.zone = zone,
+		                                 .free = free > 0 ? free : 0,
+		                                 .win = free <= 0 && could_win(w, zone)};
 	}
 	s->rooms = rooms;
 	s->nrooms = n;

@@ -77,6 +77,8 @@ struct world {
 	bool cards_tied; /* each zone has its part of them, and no more */
 	int spare_cards; /* beyond those, tied to one zone */
 	unsigned spare_zone;
+	int lower_cards; /* of one zone's: others hold them, and make way for missing replicas */
+	unsigned lower_zone;
 	const char *broken; /* revision whose pods never become ready */
 	bool slices;        /* endpoints are watched */
 	bool mute;          /* the gateway says nothing of its route: what stands there counts */
