@@ -256,6 +256,14 @@ bool failover_has_node(const struct mdep_operator *op, const char *zone)
 	return false;
 }
 
+/* Its nodes are asked, when no pod is there to speak for it. */
+static bool needs_nodes(const struct mdep *m, const char *zone)
+{
+	const struct mdep_zone_status *z = mdep_zone_find(&m->status, zone);
+
+	return z && (z->state == ZONE_FROZEN || mdep_zone_is_out(z));
+}
+
 /*
  * Asked only of zones that are out or Frozen: all nodes are looked at. A Frozen zone has its
  * traffic and wants its pods; when they are gone and wait for cards that others have got, none is
@@ -265,11 +273,25 @@ static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, cons
 {
 	const struct mdep_zone_status *z = mdep_zone_find(&m->status, zone);
 
-	if (!z || (z->state != ZONE_FROZEN && !mdep_zone_is_out(z)))
+	if (!needs_nodes(m, zone))
 		return false;
 	if (any_set(op, m, zone, z->state == ZONE_FROZEN ? has_pods : wants_pods))
 		return false;
 	return failover_has_node(op, zone);
+}
+
+void failover_node(struct mdep_operator *op, const struct store_event *ev)
+{
+	const struct node *was = (const struct node *)ev->previous;
+	const struct node *n = (const struct node *)ev->object;
+	const struct object *o;
+	size_t it = 0;
+
+	if (ev->change == STORE_DELETED || ev->initial || !n->ready || (was && was->ready))
+		return;
+	while ((o = store_next(&op->stores[CACHE_MDEP], &it)))
+		if (needs_nodes(mdep_from(o), n->zone))
+			operator_enqueue(op, o->key);
 }
 
 static const char *objective_note(struct arena *a, const struct failover_plan *plan,

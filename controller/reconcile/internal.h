@@ -431,6 +431,8 @@ bool failover_fails_alone(struct mdep_operator *op, const struct mdep *m, const 
 void failover_probed(struct mdep_operator *op, const struct pod *p, unsigned failures);
 /* Some node of the zone is Ready. */
 bool failover_has_node(const struct mdep_operator *op, const char *zone);
+/* One has become Ready: whoever is out of its zone is looked at. */
+void failover_node(struct mdep_operator *op, const struct store_event *ev);
 /* Next state of the zones, into s->zones; what is to be told, and when to look again. */
 void failover_read(struct mdep_operator *op, struct arena *a, struct rollout_snapshot *s);
 

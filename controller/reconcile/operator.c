@@ -97,6 +97,7 @@ static void on_node(void *arg, const struct store_event *ev)
 
 	binder_node(op->binder, ev);
 	stranded_node(op, ev);
+	failover_node(op, ev);
 }
 
 static void on_replicaset(void *arg, const struct store_event *ev)

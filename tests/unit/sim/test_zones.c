@@ -98,6 +98,43 @@ static void test_a_new_leader_goes_on(void **st)
 	assert_int_equal(models_in_state("z0", "Healthy"), 34);
 }
 
+static void want(int replicas)
+{
+	cleanup_free char *text = xasprintf("{\"spec\":{\"replicas\":%d}}", replicas);
+
+	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_MDEP, NULL, "m00"), text);
+	run(60000);
+}
+
+static void remove_pods(const char *zone)
+{
+	struct sim_object *p, *after;
+
+	for (p = sim_next(stage.cluster.api, SIM_POD, NULL); p; p = after) {
+		after = sim_next(stage.cluster.api, SIM_POD, p);
+		if (str_eq(world_zone_of(&stage.world, p), zone))
+			sim_remove(stage.cluster.api, p);
+	}
+}
+
+/* In the dark no pods were wanted for a while, and people took away those that were left. */
+static void test_a_zone_without_pods_comes_back_with_its_nodes(void **st)
+{
+	(void)st;
+	stage_begin(1, 2);
+	run_until_well();
+	world_zone_set(&stage.world, "z1", true);
+	run_until_all("z1", "Evacuated", 6000);
+	run(60000);
+	want(0);
+	remove_pods("z1");
+	want(3);
+	assert_string_equal(zone_state(0, "z1"), "Evacuated");
+	world_zone_set(&stage.world, "z1", false);
+	run_until_all("z1", "Healthy", 90000);
+	run_until_well();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -105,6 +142,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_one_bad_model_leaves_alone, end),
 		cmocka_unit_test_teardown(test_different_zones_at_once_freeze, end),
 		cmocka_unit_test_teardown(test_a_new_leader_goes_on, end),
+		cmocka_unit_test_teardown(test_a_zone_without_pods_comes_back_with_its_nodes, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
