@@ -249,6 +249,44 @@ static void test_surge_takes_nothing(void **st)
 	assert_true(json_i64(status_of(0), "updatedReplicas", 0) > 0);
 }
 
+static void lose_pods(const char *model, const char *zone)
+{
+	struct sim_object *p, *after;
+
+	for (p = next_pod(model, NULL); p; p = after) {
+		after = next_pod(model, p);
+		if (str_eq(world_zone_of(&stage.world, p), zone))
+			sim_remove(stage.cluster.api, p);
+	}
+}
+
+static bool m00_holds(void)
+{
+	return str_eq(phase_of(0), "Holding");
+}
+
+/* The new version's zone has no cards any more; in others a replica gets one that m01 gives up. */
+static void test_a_release_takes_a_card_in_another_zone(void **st)
+{
+	double before;
+
+	(void)st;
+	begin(1, CRITICAL, YIELDING);
+	before = metric_value(VICTIMS);
+	give_cards(2, 0);
+	lose_pods("m00", "z2");
+	lose_pods("m01", "z2");
+	run(10000);
+	assert_int_equal(serving("m00"), 2);
+	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_MDEP, NULL, "m00"),
+	          "{\"spec\":{\"model\":{\"version\":\"2\"},\"strategy\":{\"maxUnavailable\":1}}}");
+	run_until(m00_holds, 60000);
+	assert_int_equal(serving("m00"), 3);
+	run(60000);
+	assert_int_equal(serving("m00"), 3);
+	assert_true(metric_value(VICTIMS) == before + 1);
+}
+
 /* The budget of m01 lets none go: the critical model waits, and gets the card when it is let. */
 static void test_a_budget_is_kept(void **st)
 {
@@ -329,6 +367,7 @@ int main(void)
 	                                  end),
 		cmocka_unit_test_teardown(test_nothing_is_taken_from_equals, end),
 		cmocka_unit_test_teardown(test_surge_takes_nothing, end),
+		cmocka_unit_test_teardown(test_a_release_takes_a_card_in_another_zone, end),
 		cmocka_unit_test_teardown(test_a_budget_is_kept, end),
 		cmocka_unit_test_teardown(test_traffic_goes_first, end),
 		cmocka_unit_test_teardown(test_a_leader_dies_after_the_eviction, end),
