@@ -276,9 +276,8 @@ static void choose(struct planner *p, enum track_id track, int any, int own, str
 static void choose_victims(struct planner *p, const struct replicas_limits *lim)
 {
 	const struct track_view *t = p->tracks;
-	int floor = p->m->replicas > p->unavailable ? p->m->replicas - p->unavailable : 0;
 	int ready = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready + t[TRACK_STRAY].in_service;
-	struct budget b = {.main = lim->ready, .all = ready - floor};
+	struct budget b = {.main = lim->ready, .all = ready - lim->floor};
 
 	choose(p, TRACK_STABLE, lim->old_any, lim->old_ready, &b);
 	choose(p, TRACK_TARGET, lim->new_any, lim->new_ready, &b);
@@ -286,7 +285,7 @@ static void choose_victims(struct planner *p, const struct replicas_limits *lim)
 	b.main = t[TRACK_STRAY].ready;
 	choose(p, TRACK_STRAY, t[TRACK_STRAY].count, t[TRACK_STRAY].ready, &b);
 	/* Marks count on nothing that is only on its way back: half of this plan may get lost. */
-	p->spare = t[TRACK_STABLE].in_service + t[TRACK_TARGET].in_service - floor;
+	p->spare = t[TRACK_STABLE].in_service + t[TRACK_TARGET].in_service - lim->floor;
 	p->spare_all = p->spare + t[TRACK_STRAY].in_service;
 }
 

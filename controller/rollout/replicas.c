@@ -147,18 +147,27 @@ static void make_whole(const struct replicas_input *in, struct replicas_plan *ou
 	out->old_goal = max_int(out->old_goal, held_pods(in, in->held_old));
 }
 
+/*
+ * Where all may be missing the last one stays all the same until another is ready: somebody has to
+ * answer. An only replica that may be missing makes way: there may be no other place.
+ */
+static int least_ready(const struct replicas_input *in)
+{
+	return max_int(in->replicas - unavailable(in), in->replicas > 1 ? 1 : 0);
+}
+
 void replicas_limits(const struct replicas_input *in, struct replicas_limits *out)
 {
 	const struct replicas_track *n = &in->new_track, *o = &in->old_track;
-	int floor = max_int(0, in->replicas - unavailable(in));
 
+	out->floor = least_ready(in);
 	out->room = max_int(0, limit(in) - replicas_count(n) - replicas_count(o) - n->terminating -
 	                               o->terminating);
-	out->ready = max_int(0, n->ready + o->ready - floor);
+	out->ready = max_int(0, n->ready + o->ready - out->floor);
 	out->new_ready = max_int(0, n->ready - held_pods(in, in->held_new));
 	out->old_ready = max_int(0, o->ready - held_pods(in, in->held_old));
 	/* Broken old pods go at the pace at which new ones become ready: they may recover. */
-	out->old_any = max_int(0, replicas_count(o) + n->ready - floor);
+	out->old_any = max_int(0, replicas_count(o) + n->ready - out->floor);
 	out->new_any = replicas_count(n);
 }
 

@@ -18,6 +18,7 @@ static inline int min_int(int a, int b)
 
 struct replicas_limits {
 	int room;                 /* pods that may be added */
+	int floor;                /* ready pods that stay, whosever they are */
 	int ready;                /* ready pods that may leave, both tracks together */
 	int new_ready, old_ready; /* ready pods that a track may lose by its traffic */
 	int new_any, old_any;     /* pods that a track may lose in all */

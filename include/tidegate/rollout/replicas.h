@@ -27,7 +27,8 @@
  *   - stable pods that are not ready leave at the pace at which new ones become ready: they
  *     may recover; new pods that are not ready leave at once when they are not wanted;
  *   - while a side may still get traffic it keeps a ready pod, even where maxUnavailable would
- *     allow none, unless R + surge is 1;
+ *     allow none, unless R + surge is 1; and of several replicas the last ready pod stays until
+ *     another is ready, whosever it is;
  *   - a held share counts within one percent of R (weights are whole percents), or more than
  *     ten pods with surge 1 could not take turns;
  *   - surge 0: new pods at R - 1 may take 100 %, because only the last old pod stands in the

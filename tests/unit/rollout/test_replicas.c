@@ -208,9 +208,12 @@ static void test_steps_by_replica_ratio(void **state)
 		/* Differs: what has come to be above the limit is not cut at the new side, which is
 	         * on its way to where it shall be; Argo takes it from 10 to 9. */
 		{10, 100, 1, 0, 10, 2, 10, 8, 0, 0, 0, 2, 10},
-		/* Differs: step 1 % of 4 in one go is not undone by unavailable 4 (full promotion).
-	         */
-		{4, 100, 4, 4, 4, 4, 0, 0, 0, 0, 0, 0, 4},
+		/* Differs: unavailable 4 of 4 is no leave to have none; Argo has 0 of stable. */
+		{4, 100, 4, 4, 4, 4, 0, 0, 0, 0, 0, 1, 4},
+		{4, 100, 0, 4, 4, 4, 0, 0, 0, 0, 0, 1, 0},
+		{4, 100, 0, 4, 1, 1, 3, 0, 0, 0, 0, 1, 3},
+		{4, 100, 0, 4, 1, 1, 3, 1, 0, 0, 0, 0, 3},
+		{0, 100, 1, 1, 4, 4, 0, 0, 0, 0, 0, 0, 0},
 	};
 
 	(void)state;
