@@ -269,6 +269,7 @@ static int start(struct controller *c, struct err *err)
 	if (!c->config)
 		return -1;
 	c->loop = loop_new();
+	loop_pace(c->loop);
 	timer_init(&c->stop_limit, c->loop, on_stop_limit, c);
 	footprint_init(&c->footprint, c->loop);
 	c->client = kube_client_new(c->loop, c->config, NULL, err);

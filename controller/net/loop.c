@@ -19,6 +19,12 @@
 
 #define FREE_ROUNDS 1000
 
+/* See loop_pace(). Fewer rounds than PACE_UNTIL end it: with PACE_GATHER_S there are 10 at most. */
+#define PACE_MS       100
+#define PACE_FROM     20
+#define PACE_UNTIL    5
+#define PACE_GATHER_S 0.01
+
 struct deferred {
 	loop_fn fn;
 	void *arg;
@@ -41,6 +47,9 @@ struct loop {
 	ev_check check;
 	int64_t now;
 	bool stop;
+	bool paces, gathers; /* asked to; does now */
+	unsigned rounds;     /* since counted_ms */
+	int64_t counted_ms;
 	struct deferred_queue queue; /* filled by loop_defer() */
 	struct deferred_queue batch; /* being run */
 	struct signal_watch *signals;
@@ -56,6 +65,18 @@ struct virtual_timer {
 	struct virtual_timer *next; /* among the spare ones */
 };
 
+static void pace(struct loop *l)
+{
+	l->rounds++;
+	if (l->now - l->counted_ms < PACE_MS)
+		return;
+	l->gathers = l->now - l->counted_ms < 2 * PACE_MS &&
+	             l->rounds >= (l->gathers ? PACE_UNTIL : PACE_FROM);
+	ev_set_io_collect_interval(l->ev, l->gathers ? PACE_GATHER_S : 0);
+	l->rounds = 0;
+	l->counted_ms = l->now;
+}
+
 /* Runs before every other callback of a round (highest priority). */
 static void on_round(struct ev_loop *ev, ev_check *w, int events)
 {
@@ -64,6 +85,8 @@ static void on_round(struct ev_loop *ev, ev_check *w, int events)
 	(void)ev;
 	(void)events;
 	l->now = clock_mono_ms();
+	if (l->paces)
+		pace(l);
 }
 
 struct loop *loop_new(void)
@@ -90,6 +113,11 @@ struct loop *loop_new(void)
 	l->check.data = l;
 	ev_check_start(l->ev, &l->check);
 	return l;
+}
+
+void loop_pace(struct loop *l)
+{
+	l->paces = true;
 }
 
 struct loop *loop_new_virtual(struct clock_virtual *v)

@@ -19,6 +19,12 @@ struct loop;
 
 struct loop *loop_new(void);
 /*
+ * From now on, while events come one by one at more than 200 a second, they are gathered for 10 ms:
+ * waking up for each costs more than most of them do. Not for who answers requests. A loop that was
+ * idle hears of everything at once.
+ */
+void loop_pace(struct loop *l);
+/*
  * A loop without descriptors and signals whose time is `v` (see clock_use()): when nothing is
  * deferred, v moves on to the next timer's instant and that timer fires; timers of one instant
  * fire in the order in which they were started. v must outlive the loop.

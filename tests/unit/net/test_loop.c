@@ -291,6 +291,52 @@ static void an_idle_loop_uses_no_cpu(void **state)
 	assert_true(clock_cpu_ms() - cpu < 50);
 }
 
+/* Its pipe is never empty, so the loop has an event as often as it looks. */
+static void got_one_more(void *arg, int events)
+{
+	int *fds = arg;
+	char c;
+
+	(void)events;
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	assert_int_equal(write(fds[1], &c, 1), 1);
+	trace.len++;
+}
+
+static size_t events_under_load(struct loop *l, int ms)
+{
+	trace.len = 0;
+	run_for(l, ms);
+	return trace.len;
+}
+
+static void a_paced_loop_gathers_under_load(void **state)
+{
+	struct loop *l = *state;
+	int fds[2];
+	size_t one_by_one;
+	struct io io;
+
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	io_init(&io, l, got_one_more, fds);
+	io_set(&io, fds[0], LOOP_READ);
+	one_by_one = events_under_load(l, 300);
+	loop_pace(l);
+	run_for(l, 300);
+	/* 30, and what libev looks for in the last millisecond before a timer, as fast as it can.
+	 */
+	assert_true(events_under_load(l, 300) < one_by_one / 5);
+	/* Idle for a while, it hears of the next one at once. */
+	io_set(&io, fds[0], 0);
+	run_for(l, 300);
+	io_set(&io, fds[0], LOOP_READ);
+	assert_true(events_under_load(l, 8) > 1);
+	io_release(&io);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(descriptors_are_watched_and_released, setup,
 	                                        teardown),
 		cmocka_unit_test_setup_teardown(an_idle_loop_uses_no_cpu, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_paced_loop_gathers_under_load, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
