@@ -67,11 +67,12 @@ static void make_pods(const struct mdep *m, struct key_state *ks)
 /* A release is on its way, or will be in this pass, and there is a choice. */
 static bool is_wanted(const struct mdep *m, int *surge)
 {
-	int unavailable, least;
+	int unavailable;
+	bool choice;
 
 	mdep_resolve_bounds(m, surge, &unavailable);
-	least = mdep_zone_count(m) > 1 ? 0 : replicas_surge_least(m->replicas, unavailable);
-	return *surge > least && !str_empty(m->status.stable) &&
+	choice = mdep_zone_count(m) > 1 || *surge > replicas_surge_least(m->replicas, unavailable);
+	return choice && !str_empty(m->status.stable) &&
 	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable));
 }
 

@@ -265,12 +265,13 @@ static bool m00_holds(void)
 	return str_eq(phase_of(0), "Holding");
 }
 
-/* The new version's zone has no cards any more; in others a replica gets one that m01 gives up. */
-static void test_a_release_takes_a_card_in_another_zone(void **st)
+static void releases_into_another_zone(int surge)
 {
+	cleanup_free char *spec = xasprintf("{\"spec\":{\"model\":{\"version\":\"2\"},\"strategy\":"
+	                                    "{\"maxUnavailable\":1,\"maxSurge\":%d}}}",
+	                                    surge);
 	double before;
 
-	(void)st;
 	begin(1, CRITICAL, YIELDING);
 	before = metric_value(VICTIMS);
 	give_cards(2, 0);
@@ -278,13 +279,25 @@ static void test_a_release_takes_a_card_in_another_zone(void **st)
 	lose_pods("m01", "z2");
 	run(10000);
 	assert_int_equal(serving("m00"), 2);
-	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_MDEP, NULL, "m00"),
-	          "{\"spec\":{\"model\":{\"version\":\"2\"},\"strategy\":{\"maxUnavailable\":1}}}");
+	sim_patch(stage.cluster.api, sim_get(stage.cluster.api, SIM_MDEP, NULL, "m00"), spec);
 	run_until(m00_holds, 60000);
 	assert_int_equal(serving("m00"), 3);
 	run(60000);
 	assert_int_equal(serving("m00"), 3);
 	assert_true(metric_value(VICTIMS) == before + 1);
+}
+
+/* The new version's zone has no cards any more; in others a replica gets one that m01 gives up. */
+static void test_a_release_takes_a_card_in_another_zone(void **st)
+{
+	(void)st;
+	releases_into_another_zone(1);
+}
+
+static void test_a_swap_takes_a_card_in_another_zone(void **st)
+{
+	(void)st;
+	releases_into_another_zone(0);
 }
 
 /* The budget of m01 lets none go: the critical model waits, and gets the card when it is let. */
@@ -368,6 +381,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_nothing_is_taken_from_equals, end),
 		cmocka_unit_test_teardown(test_surge_takes_nothing, end),
 		cmocka_unit_test_teardown(test_a_release_takes_a_card_in_another_zone, end),
+		cmocka_unit_test_teardown(test_a_swap_takes_a_card_in_another_zone, end),
 		cmocka_unit_test_teardown(test_a_budget_is_kept, end),
 		cmocka_unit_test_teardown(test_traffic_goes_first, end),
 		cmocka_unit_test_teardown(test_a_leader_dies_after_the_eviction, end),
