@@ -145,6 +145,14 @@ int plan_zone_room(const struct planner *p, const char *zone)
 	return n;
 }
 
+/* Beyond those: places that others make way from. */
+int plan_zone_win(const struct planner *p, const char *zone)
+{
+	const struct rollout_room *room = plan_room(p, zone);
+
+	return room ? room->win : 0;
+}
+
 struct zone_need {
 	int goal, places; /* pods of stable and target; the zone's part of replicas */
 };

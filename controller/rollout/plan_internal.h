@@ -224,6 +224,7 @@ void plan_matrix(struct planner *p);
 void plan_arithmetic(struct planner *p);
 void plan_spread(struct planner *p, enum track_id track);
 int plan_zone_room(const struct planner *p, const char *zone);
+int plan_zone_win(const struct planner *p, const char *zone);
 const struct rollout_room *plan_room(const struct planner *p,
                                      const char *zone); /* NULL: not known */
 

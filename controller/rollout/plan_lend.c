@@ -2,8 +2,9 @@
  * A pod of the target whose zone has no place for it is made in a zone that has one. Zones get
  * their parts by weight, so with a spare card in another zone alone a release that may lack no pod
  * would wait for ever. The part itself stays as it is: when a pod of stable has made way at home,
- * a pod is made there, and the one abroad goes. A place that others make way from counts, too: only
- * a pod that waits in that very zone gets it.
+ * a pod is made there, and the one abroad goes. On a way back the same holds for pods of stable:
+ * what the target still carries keeps its cards until they are ready. A place that others make way
+ * from counts, too: only a pod that waits in that very zone gets it.
  */
 #include "plan_internal.h"
 #include "tidegate/base/str.h"
@@ -13,17 +14,10 @@ static int placed(const struct cell_view *c)
 	return max_int(0, c->placed - c->terminating);
 }
 
-static int to_win(const struct planner *p, const char *zone)
-{
-	const struct rollout_room *room = plan_room(p, zone);
-
-	return room ? room->win : 0;
-}
-
 /* Places of the zone that pods of other revisions neither hold nor wait for, nor pods that end. */
 static int own_places(const struct planner *p, const struct cell_view *c)
 {
-	int n = plan_zone_room(p, c->zone) + to_win(p, c->zone) - c->terminating;
+	int n = plan_zone_room(p, c->zone) + plan_zone_win(p, c->zone) - c->terminating;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *x = &p->cells[i];
@@ -52,26 +46,26 @@ static bool takes_part(const struct cell_view *c, enum track_id track)
 }
 
 /* One that has a pod abroad already; with `loading`, one that is not ready yet. */
-static struct cell_view *host_of(struct planner *p, bool loading)
+static struct cell_view *host_of(struct planner *p, enum track_id track, bool loading)
 {
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
-		if (takes_part(c, TRACK_TARGET) && placed(c) > c->goal &&
+		if (takes_part(c, track) && placed(c) > c->goal &&
 		    (!loading || c->count > c->ready))
 			return c;
 	}
 	return NULL;
 }
 
-static struct cell_view *roomiest(struct planner *p)
+static struct cell_view *roomiest(struct planner *p, enum track_id track)
 {
 	struct cell_view *best = NULL;
 
 	for (unsigned i = 0; i < p->ncells; i++) {
 		struct cell_view *c = &p->cells[i];
 
-		if (takes_part(c, TRACK_TARGET) && spare(p, c) > (best ? spare(p, best) : 0))
+		if (takes_part(c, track) && spare(p, c) > (best ? spare(p, best) : 0))
 			best = c;
 	}
 	return best;
@@ -88,10 +82,18 @@ static void lend_from(struct planner *p, struct cell_view *home)
 {
 	struct cell_view *host;
 
-	while (home->goal > placed(home) && (host = host_of(p, true)))
+	while (home->goal > placed(home) && (host = host_of(p, home->track, true)))
 		move_one(home, host);
-	while (homeless(p, home) > 0 && ((host = host_of(p, false)) || (host = roomiest(p))))
+	while (homeless(p, home) > 0 &&
+	       ((host = host_of(p, home->track, false)) || (host = roomiest(p, home->track))))
 		move_one(home, host);
+}
+
+static void lend(struct planner *p, enum track_id track)
+{
+	for (unsigned i = 0; i < p->ncells; i++)
+		if (takes_part(&p->cells[i], track))
+			lend_from(p, &p->cells[i]);
 }
 
 /* Places that are left when each pod has one; negative: so many pods have none. */
@@ -116,8 +118,7 @@ static int could_be_made(const struct planner *p, enum track_id track)
 
 /*
  * A pod that waits for a place takes up what may be asked for at a time. Where its zone has none,
- * and another that is still to be filled has, it goes, and one is asked for there first. Pods of
- * stable were made beyond the zone's part while another zone was out: that one is filled again.
+ * and another that is still to be filled has, it goes, and one is asked for there first.
  */
 static void take_turns(struct planner *p, enum track_id track)
 {
@@ -127,8 +128,6 @@ static void take_turns(struct planner *p, enum track_id track)
 		struct cell_view *c = &p->cells[i];
 		int waiting = min_int(c->count - placed(c), -vacant(p, c));
 
-		if (track == TRACK_STABLE)
-			waiting = min_int(waiting, c->count - c->goal);
 		if (!takes_part(c, track) || waiting <= 0)
 			continue;
 		c->turns = min_int(waiting, n);
@@ -150,9 +149,9 @@ void plan_lend(struct planner *p)
 {
 	if (!is_settled(p))
 		return;
+	if (p->st->phase == ROLLOUT_ROLLING_BACK)
+		lend(p, TRACK_STABLE);
 	take_turns(p, TRACK_STABLE);
-	for (unsigned i = 0; i < p->ncells; i++)
-		if (takes_part(&p->cells[i], TRACK_TARGET))
-			lend_from(p, &p->cells[i]);
+	lend(p, TRACK_TARGET);
 	take_turns(p, TRACK_TARGET);
 }

@@ -17,10 +17,9 @@ struct budget {
 /* Where room is not known, a card is free where somebody left, and hardly anywhere else. */
 static int free_places(const struct planner *p, const struct cell_view *c)
 {
-	int n = plan_zone_room(p, c->zone);
+	int room = plan_zone_room(p, c->zone);
+	int n = room < 0 ? c->places : room + plan_zone_win(p, c->zone);
 
-	if (n < c->places)
-		n = c->places;
 	for (unsigned i = 0; i < p->ncells; i++) {
 		const struct cell_view *x = &p->cells[i];
 
@@ -145,7 +144,7 @@ static void take(struct cell_view *c, struct budget *b, bool ready)
 	b->all -= ready;
 }
 
-/* They serve nobody and never will where they are: whatever is short, it is not made worse. */
+/* They serve nobody where they are: whatever is short, it is not made worse. */
 static void take_homeless(struct planner *p, enum track_id track, struct budget *b)
 {
 	for (unsigned i = 0; i < p->ncells; i++) {
