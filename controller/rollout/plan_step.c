@@ -335,6 +335,25 @@ static void count_watched(struct planner *p)
 	}
 }
 
+/*
+ * When data comes again, the judge needs a while to make anything of it: the end of the hold stays
+ * ahead by that. In strides of as much again, as each is a write. A step that wants a PASS does not
+ * end without one anyway.
+ */
+static bool held_blind(struct planner *p)
+{
+	struct mdep_status *st = p->st;
+
+	if (!blind(p) || st->hold_until_ms > p->now + 2 * PLAN_PASS_MS || pass_missing(p))
+		return false;
+	if (st->hold_until_ms < p->now + PLAN_PASS_MS)
+		st->hold_until_ms = whole_second(p->now + 2 * PLAN_PASS_MS);
+	plan_wake(p, p->now + PLAN_POLL_MS);
+	p->note = arena_printf(p->arena, "%s, held because the judge gets no data (onNoData: Hold)",
+	                       step_name(p));
+	return true;
+}
+
 static bool hold_over(struct planner *p)
 {
 	if (plan_zone_out(p)) {
@@ -350,6 +369,8 @@ static bool hold_over(struct planner *p)
 	}
 	if (p->st->step < (int)p->m->nsteps && ended_by_pass(p))
 		return !doubtful(p);
+	if (held_blind(p))
+		return false;
 	if (p->st->hold_until_ms > p->now) {
 		plan_wake(p, p->st->hold_until_ms);
 		return false;
@@ -361,13 +382,6 @@ static bool hold_over(struct planner *p)
 	}
 	if (pass_missing(p))
 		return true;
-	if (blind(p)) {
-		plan_wake(p, p->now + PLAN_POLL_MS);
-		p->note = arena_printf(p->arena,
-		                       "%s, held because the judge gets no data (onNoData: Hold)",
-		                       step_name(p));
-		return false;
-	}
 	if (doubtful(p)) {
 		plan_wake(p, p->now + PLAN_POLL_MS);
 		p->note = arena_printf(p->arena, "%s, held because its score is below minScore %d",

@@ -176,6 +176,26 @@ static void test_no_data_holds_the_step_by_default(void **state)
 	world_release(&w);
 }
 
+/* Whenever it comes; and the end of the hold is not written at each look for it. */
+static void test_data_that_comes_after_the_hold_is_judged_first(void **state)
+{
+	(void)state;
+	for (int s = 0; s < 40; s++) {
+		struct world w;
+		unsigned writes;
+
+		no_data_scene(&w, NO_DATA_HOLD);
+		writes = w.status_writes;
+		world_run(&w, 60000 + 1000 * s);
+		assert_in_range(w.status_writes - writes, 0, 2 + (60 + s) / 7);
+		w.no_data_ms = 0;
+		world_run(&w, 29000);
+		assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+		assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 40000));
+		world_release(&w);
+	}
+}
+
 static void test_no_data_holds_the_step_though_another_leaders_judge_is_young(void **state)
 {
 	struct world w;
@@ -473,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_is_never_rolled_back),
 		cmocka_unit_test(test_a_rollback_survives_a_restart_and_keeps_its_result),
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
+		cmocka_unit_test(test_data_that_comes_after_the_hold_is_judged_first),
 		cmocka_unit_test(test_no_data_holds_a_step_that_a_new_leader_reaches),
 		cmocka_unit_test(
 			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),
