@@ -58,6 +58,8 @@ struct observation {
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
 	int64_t since_ms, began_ms;
+	bool silent;           /* without data for so long that the judge is blind */
+	int64_t resumed_ms;    /* since when it is not any more; 0 = it never was */
 	int64_t began_mono_ms; /* began_ms, monotonic */
 	enum judge_verdict verdict;
 	int64_t woken_ms, text_ms, looked_ms;
@@ -479,6 +481,8 @@ static void set_judge(struct observer *ob, struct observation *o, const struct r
 	xstr_replace(&o->policy, tag);
 	o->began_ms = s->now_ms;
 	o->began_mono_ms = clock_mono_ms();
+	o->silent = false;
+	o->resumed_ms = 0;
 	judge_start(ob, o, s->mdep, policy, plan->status.weight_set_ms);
 }
 
@@ -659,6 +663,15 @@ static void judge_all(struct observation *o, int64_t now_ms, struct sequential_r
 	combine_drift(res, d);
 }
 
+static void note_silence(struct observation *o, int64_t since_data_ms, int64_t now_ms)
+{
+	bool silent = since_data_ms > ROLLOUT_NO_DATA_MS;
+
+	if (o->silent && !silent)
+		o->resumed_ms = now_ms;
+	o->silent = silent;
+}
+
 static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_judgement *j = &s->judgement;
@@ -673,6 +686,8 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->score = o->score;
 	j->text = arena_strdup(a, o->text);
 	j->since_data_ms = llround(res.since_data_s * 1000.0);
+	note_silence(o, j->since_data_ms, s->now_ms);
+	j->resumed_ms = o->resumed_ms;
 	j->began_ms = o->began_ms;
 	j->age_ms = clock_mono_ms() - o->began_mono_ms;
 	j->compared = v.compares;

@@ -70,17 +70,17 @@ static bool no_data(struct planner *p)
 
 	if (!under_judgement(p) || !p->m->canary.enabled ||
 	    p->m->canary.on_no_data != NO_DATA_ROLLBACK || j->verdict == VERDICT_FAIL ||
-	    p->st->verified_weight <= 0 || j->since_data_ms <= PLAN_NO_DATA_MS)
+	    p->st->verified_weight <= 0 || j->since_data_ms <= ROLLOUT_NO_DATA_MS)
 		return false;
-	if (p->now < p->st->weight_set_ms + PLAN_NO_DATA_MS) {
-		plan_wake(p, p->st->weight_set_ms + PLAN_NO_DATA_MS);
+	if (p->now < p->st->weight_set_ms + ROLLOUT_NO_DATA_MS) {
+		plan_wake(p, p->st->weight_set_ms + ROLLOUT_NO_DATA_MS);
 		return false;
 	}
 	plan_rollback(p, "RolledBack", "NoData",
 	              arena_printf(p->arena,
 	                           "no request of the new version was measured for more than "
 	                           "%d s (onNoData: Rollback)",
-	                           PLAN_NO_DATA_MS / 1000));
+	                           ROLLOUT_NO_DATA_MS / 1000));
 	return true;
 }
 

@@ -233,13 +233,18 @@ static bool needs_data(const struct planner *p)
 	       !plan_returning(p) && (p->st->weight > 0 || step_audience(p));
 }
 
-/* A step that real users are on is not over while nobody can say how it does. */
-static bool blind(const struct planner *p)
+static bool hears_nothing(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return needs_data(p) && j->judging &&
-	       (j->since_data_ms > PLAN_NO_DATA_MS || has_heard_nothing(p));
+	return needs_data(p) && j->judging && j->since_data_ms > ROLLOUT_NO_DATA_MS;
+}
+
+/* A step that real users are on is not over while nobody can say how it does. */
+static bool blind(const struct planner *p)
+{
+	return hears_nothing(p) ||
+	       (needs_data(p) && p->s->judgement.judging && has_heard_nothing(p));
 }
 
 /* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
@@ -262,7 +267,7 @@ static bool passed(const struct planner *p)
 	const struct rollout_judgement *j = &p->s->judgement;
 
 	return j->judging && !p->begun && j->verdict == VERDICT_PASS && !j->held &&
-	       j->since_data_ms <= PLAN_NO_DATA_MS &&
+	       j->since_data_ms <= ROLLOUT_NO_DATA_MS &&
 	       p->now - j->since_data_ms > p->st->step_reached_ms &&
 	       (p->st->weight > 0 || step_audience(p));
 }
@@ -308,30 +313,38 @@ static int64_t mark_every(const struct planner *p)
 	return part > PLAN_WATCH_MARK_MS ? part : PLAN_WATCH_MARK_MS;
 }
 
+/* Until when a judge has seen the step: one that is told nothing sees nothing. */
+static int64_t seen_until(const struct planner *p)
+{
+	return needs_data(p) ? p->now - p->s->judgement.since_data_ms : p->now;
+}
+
 /*
  * The hold is time under a judge's eyes. A judge that began only after the last one was seen at
- * work (another leader's, without the evidence of the first) gets the time between on top.
+ * work (another leader's, without the evidence of the first), or that was told nothing for a while,
+ * gets the time between on top: else the first requests that are counted would end the step.
  */
 static void count_watched(struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
+	int64_t began_ms = j->resumed_ms > j->began_ms ? j->resumed_ms : j->began_ms;
 	struct mdep_status *st = p->st;
 
-	if (!j->judging || p->begun || !st->hold_until_ms)
+	if (!j->judging || p->begun || !st->hold_until_ms || hears_nothing(p))
 		return;
-	if (st->watched_ms && j->began_ms > st->watched_ms) {
-		int64_t gap = j->began_ms - st->watched_ms;
+	if (st->watched_ms && began_ms > st->watched_ms) {
+		int64_t gap = began_ms - st->watched_ms;
 
 		st->hold_until_ms = whole_second(st->hold_until_ms + gap);
 		plan_event(p, false, "HoldExtended",
 		           arena_printf(p->arena,
-		                        "%s: nobody watched for %lld s, the hold is longer "
-		                        "by that",
+		                        "%s: no judge or no data for %lld s, the hold is "
+		                        "longer by that",
 		                        step_name(p), (long long)gap / 1000));
 		/* A clock that was set back since would find the same gap in each pass. */
-		st->watched_ms = p->now > j->began_ms ? p->now : j->began_ms;
-	} else if (p->now - st->watched_ms >= mark_every(p)) {
-		st->watched_ms = p->now;
+		st->watched_ms = p->now > began_ms ? p->now : began_ms;
+	} else if (seen_until(p) - st->watched_ms >= mark_every(p)) {
+		st->watched_ms = seen_until(p);
 	}
 }
 

@@ -331,6 +331,32 @@ static void test_a_hold_is_longer_by_the_time_nobody_watched(void **state)
 	world_release(&w);
 }
 
+/* What was measured first after a long silence is no hold under a judge's eyes. */
+static void test_a_hold_is_longer_by_the_time_without_data(void **state)
+{
+	struct world w;
+	int64_t until;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 100000}}, 1);
+	w.m.canary.on_no_data = NO_DATA_HOLD;
+	scene_until(&w, ROLLOUT_HOLDING);
+	until = w.m.status.hold_until_ms;
+	world_run(&w, 30000);
+	w.no_data_ms = 31000;
+	world_run(&w, 300000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	w.no_data_ms = 0;
+	w.resumed_ms = w.now;
+	world_run(&w, 1000);
+	assert_in_range(w.m.status.hold_until_ms, until + 300000, until + 312000);
+	assert_int_equal(world_count(&w, "HoldExtended"), 1);
+	world_run(&w, 60000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 30000));
+	world_release(&w);
+}
+
 static void test_a_clock_that_was_set_back_makes_a_hold_longer_once(void **state)
 {
 	struct world w;
@@ -398,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_release_needs_no_warm_up),
 		cmocka_unit_test(test_abort_does_not_wait_for_warm_pods),
 		cmocka_unit_test(test_a_hold_is_longer_by_the_time_nobody_watched),
+		cmocka_unit_test(test_a_hold_is_longer_by_the_time_without_data),
 		cmocka_unit_test(test_a_clock_that_was_set_back_makes_a_hold_longer_once),
 		cmocka_unit_test(test_a_hold_that_ended_while_nobody_watched_goes_on),
 		cmocka_unit_test(test_a_judge_that_never_comes_back_is_not_awaited_for_ever),

@@ -738,6 +738,7 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.groups = w->groups,
 		.ngroups = w->ngroups,
 		.since_data_ms = w->no_data_ms,
+		.resumed_ms = w->resumed_ms,
 		.began_ms = w->judge_began_ms,
 		.age_ms = w->now - w->judge_began_ms,
 		.held = w->policy_held,
