@@ -348,22 +348,15 @@ static void count_watched(struct planner *p)
 	}
 }
 
-/*
- * When data comes again, the judge needs a while to make anything of it: the end of the hold stays
- * ahead by that. In strides of as much again, as each is a write. A step that wants a PASS does not
- * end without one anyway.
- */
-static bool held_blind(struct planner *p)
+/* What is measured again after a silence is judged before the step ends, however short its hold. */
+static bool just_resumed(struct planner *p)
 {
-	struct mdep_status *st = p->st;
+	int64_t resumed_ms = p->s->judgement.resumed_ms, judged_ms = resumed_ms + PLAN_PASS_MS;
 
-	if (!blind(p) || st->hold_until_ms > p->now + 2 * PLAN_PASS_MS || pass_missing(p))
+	/* A time that lies ahead is that of a clock that was set back. */
+	if (!resumed_ms || !needs_data(p) || p->now < resumed_ms || p->now >= judged_ms)
 		return false;
-	if (st->hold_until_ms < p->now + PLAN_PASS_MS)
-		st->hold_until_ms = whole_second(p->now + 2 * PLAN_PASS_MS);
-	plan_wake(p, p->now + PLAN_POLL_MS);
-	p->note = arena_printf(p->arena, "%s, held because the judge gets no data (onNoData: Hold)",
-	                       step_name(p));
+	plan_wake(p, judged_ms);
 	return true;
 }
 
@@ -382,8 +375,6 @@ static bool hold_over(struct planner *p)
 	}
 	if (p->st->step < (int)p->m->nsteps && ended_by_pass(p))
 		return !doubtful(p);
-	if (held_blind(p))
-		return false;
 	if (p->st->hold_until_ms > p->now) {
 		plan_wake(p, p->st->hold_until_ms);
 		return false;
@@ -395,6 +386,18 @@ static bool hold_over(struct planner *p)
 	}
 	if (pass_missing(p))
 		return true;
+	if (blind(p)) {
+		plan_wake(p, p->now + PLAN_POLL_MS);
+		p->note = arena_printf(p->arena,
+		                       "%s, held because the judge gets no data (onNoData: Hold)",
+		                       step_name(p));
+		return false;
+	}
+	if (just_resumed(p)) {
+		p->note = arena_printf(p->arena, "%s, held until what is measured again is judged",
+		                       step_name(p));
+		return false;
+	}
 	if (doubtful(p)) {
 		plan_wake(p, p->now + PLAN_POLL_MS);
 		p->note = arena_printf(p->arena, "%s, held because its score is below minScore %d",

@@ -176,7 +176,7 @@ static void test_no_data_holds_the_step_by_default(void **state)
 	world_release(&w);
 }
 
-/* Whenever it comes; and the end of the hold is not written at each look for it. */
+/* Whenever it comes, and no status is written for it meanwhile. */
 static void test_data_that_comes_after_the_hold_is_judged_first(void **state)
 {
 	(void)state;
@@ -189,6 +189,7 @@ static void test_data_that_comes_after_the_hold_is_judged_first(void **state)
 		world_run(&w, 60000 + 1000 * s);
 		assert_in_range(w.status_writes - writes, 0, 2 + (60 + s) / 7);
 		w.no_data_ms = 0;
+		w.resumed_ms = w.now;
 		world_run(&w, 29000);
 		assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
 		assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 40000));
