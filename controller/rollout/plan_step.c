@@ -319,6 +319,13 @@ static int64_t seen_until(const struct planner *p)
 	return needs_data(p) ? p->now - p->s->judgement.since_data_ms : p->now;
 }
 
+static int64_t watching_since(const struct planner *p)
+{
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	return needs_data(p) && j->resumed_ms > j->began_ms ? j->resumed_ms : j->began_ms;
+}
+
 /*
  * The hold is time under a judge's eyes. A judge that began only after the last one was seen at
  * work (another leader's, without the evidence of the first), or that was told nothing for a while,
@@ -327,7 +334,7 @@ static int64_t seen_until(const struct planner *p)
 static void count_watched(struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
-	int64_t began_ms = j->resumed_ms > j->began_ms ? j->resumed_ms : j->began_ms;
+	int64_t began_ms = watching_since(p);
 	struct mdep_status *st = p->st;
 
 	if (!j->judging || p->begun || !st->hold_until_ms || hears_nothing(p))

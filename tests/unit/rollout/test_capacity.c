@@ -331,29 +331,46 @@ static void test_a_hold_is_longer_by_the_time_nobody_watched(void **state)
 	world_release(&w);
 }
 
+/* Silent for five minutes of its hold; by how much that became longer. */
+static int64_t hold_with_a_silence(struct world *w, enum mdep_no_data policy)
+{
+	int64_t until;
+
+	scene_release(w, (struct mdep_step[]){{.weight = 25, .hold_ms = 500000}}, 1);
+	w->m.canary.on_no_data = policy;
+	scene_until(w, ROLLOUT_HOLDING);
+	until = w->m.status.hold_until_ms;
+	world_run(w, 30000);
+	w->no_data_ms = 31000;
+	world_run(w, 300000);
+	w->no_data_ms = 0;
+	w->resumed_ms = w->now;
+	world_run(w, 1000);
+	assert_int_equal(w->m.status.phase, ROLLOUT_HOLDING);
+	return w->m.status.hold_until_ms - until;
+}
+
 /* What was measured first after a long silence is no hold under a judge's eyes. */
 static void test_a_hold_is_longer_by_the_time_without_data(void **state)
 {
 	struct world w;
-	int64_t until;
 
 	(void)state;
-	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 100000}}, 1);
-	w.m.canary.on_no_data = NO_DATA_HOLD;
-	scene_until(&w, ROLLOUT_HOLDING);
-	until = w.m.status.hold_until_ms;
-	world_run(&w, 30000);
-	w.no_data_ms = 31000;
-	world_run(&w, 300000);
-	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
-	w.no_data_ms = 0;
-	w.resumed_ms = w.now;
-	world_run(&w, 1000);
-	assert_in_range(w.m.status.hold_until_ms, until + 300000, until + 312000);
+	assert_in_range(hold_with_a_silence(&w, NO_DATA_HOLD), 300000, 332000);
 	assert_int_equal(world_count(&w, "HoldExtended"), 1);
-	world_run(&w, 60000);
+	world_run(&w, 460000);
 	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
-	assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 30000));
+	assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 60000));
+	world_release(&w);
+}
+
+static void test_a_hold_is_as_long_as_it_is_where_nobody_minds_silence(void **state)
+{
+	struct world w;
+
+	(void)state;
+	assert_int_equal(hold_with_a_silence(&w, NO_DATA_PROCEED), 0);
+	assert_int_equal(world_count(&w, "HoldExtended"), 0);
 	world_release(&w);
 }
 
@@ -425,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_abort_does_not_wait_for_warm_pods),
 		cmocka_unit_test(test_a_hold_is_longer_by_the_time_nobody_watched),
 		cmocka_unit_test(test_a_hold_is_longer_by_the_time_without_data),
+		cmocka_unit_test(test_a_hold_is_as_long_as_it_is_where_nobody_minds_silence),
 		cmocka_unit_test(test_a_clock_that_was_set_back_makes_a_hold_longer_once),
 		cmocka_unit_test(test_a_hold_that_ended_while_nobody_watched_goes_on),
 		cmocka_unit_test(test_a_judge_that_never_comes_back_is_not_awaited_for_ever),
