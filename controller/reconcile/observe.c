@@ -49,6 +49,7 @@ struct observation {
 	struct analysis *analysis; /* metrics by query; NULL without */
 	struct drift *drift;       /* of scores; NULL without */
 	char *scores;              /* its histogram at the pods */
+	bool silent;               /* without data for so long that the judge is blind */
 	bool chosen;               /* the canary's requests are of an audience: no sample of all */
 	bool settled;              /* see is_settled() */
 	int64_t heard_ms;          /* monotonic: last requests of the canary, or the beginning */
@@ -58,7 +59,6 @@ struct observation {
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
 	int64_t since_ms, began_ms;
-	bool silent;           /* without data for so long that the judge is blind */
 	int64_t resumed_ms;    /* since when it is not any more; 0 = it never was */
 	int64_t began_mono_ms; /* began_ms, monotonic */
 	enum judge_verdict verdict;
