@@ -212,6 +212,7 @@ static bool arrive(struct planner *p)
 	return true;
 }
 
+#define RESUMED_MS  20000
 #define ONE_LOOK_MS 1000 /* what is read or begun one after the other */
 
 /*
@@ -233,18 +234,13 @@ static bool needs_data(const struct planner *p)
 	       !plan_returning(p) && (p->st->weight > 0 || step_audience(p));
 }
 
-static bool hears_nothing(const struct planner *p)
-{
-	const struct rollout_judgement *j = &p->s->judgement;
-
-	return needs_data(p) && j->judging && j->since_data_ms > ROLLOUT_NO_DATA_MS;
-}
-
 /* A step that real users are on is not over while nobody can say how it does. */
 static bool blind(const struct planner *p)
 {
-	return hears_nothing(p) ||
-	       (needs_data(p) && p->s->judgement.judging && has_heard_nothing(p));
+	const struct rollout_judgement *j = &p->s->judgement;
+
+	return needs_data(p) && j->judging &&
+	       (j->since_data_ms > ROLLOUT_NO_DATA_MS || has_heard_nothing(p));
 }
 
 /* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
@@ -313,12 +309,6 @@ static int64_t mark_every(const struct planner *p)
 	return part > PLAN_WATCH_MARK_MS ? part : PLAN_WATCH_MARK_MS;
 }
 
-/* Until when a judge has seen the step: one that is told nothing sees nothing. */
-static int64_t seen_until(const struct planner *p)
-{
-	return needs_data(p) ? p->now - p->s->judgement.since_data_ms : p->now;
-}
-
 static int64_t watching_since(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
@@ -337,7 +327,7 @@ static void count_watched(struct planner *p)
 	int64_t began_ms = watching_since(p);
 	struct mdep_status *st = p->st;
 
-	if (!j->judging || p->begun || !st->hold_until_ms || hears_nothing(p))
+	if (!j->judging || p->begun || !st->hold_until_ms)
 		return;
 	if (st->watched_ms && began_ms > st->watched_ms) {
 		int64_t gap = began_ms - st->watched_ms;
@@ -350,15 +340,19 @@ static void count_watched(struct planner *p)
 		                        step_name(p), (long long)gap / 1000));
 		/* A clock that was set back since would find the same gap in each pass. */
 		st->watched_ms = p->now > began_ms ? p->now : began_ms;
-	} else if (seen_until(p) - st->watched_ms >= mark_every(p)) {
-		st->watched_ms = seen_until(p);
+	} else if (!blind(p) && p->now - st->watched_ms >= mark_every(p)) {
+		st->watched_ms = p->now;
 	}
 }
 
-/* What is measured again after a silence is judged before the step ends, however short its hold. */
+/*
+ * What is measured again after a silence is judged before the step ends, however short its hold;
+ * but a model with a request a minute must get on, so for less long than it takes to be blind
+ * again.
+ */
 static bool just_resumed(struct planner *p)
 {
-	int64_t resumed_ms = p->s->judgement.resumed_ms, judged_ms = resumed_ms + PLAN_PASS_MS;
+	int64_t resumed_ms = p->s->judgement.resumed_ms, judged_ms = resumed_ms + RESUMED_MS;
 
 	/* A time that lies ahead is that of a clock that was set back. */
 	if (!resumed_ms || !needs_data(p) || p->now < resumed_ms || p->now >= judged_ms)

@@ -374,6 +374,43 @@ static void test_a_hold_is_as_long_as_it_is_where_nobody_minds_silence(void **st
 	world_release(&w);
 }
 
+/* One request in so long. */
+static void run_sparse(struct world *w, int64_t every_ms, int64_t ms)
+{
+	for (int64_t t = 0; t < ms && w->m.status.phase == ROLLOUT_HOLDING; t += 1000) {
+		w->no_data_ms = t % every_ms;
+		if (!w->no_data_ms && every_ms > ROLLOUT_NO_DATA_MS)
+			w->resumed_ms = w->now;
+		w->dirty = true;
+		world_run(w, 1000);
+	}
+}
+
+/* Each of them is watched for half a minute. */
+static void test_a_model_with_few_requests_gets_on(void **state)
+{
+	static const struct {
+		int64_t every_ms, hold_ms, most_ms;
+	} rows[] = {{20000, 100000, 110000},
+	            {45000, 100000, 220000},
+	            {180000, 100000, 740000},
+	            {31000, 5000, 60000},
+	            {180000, 5000, 220000}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct world w;
+
+		scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = rows[i].hold_ms}},
+		              1);
+		w.m.canary.on_no_data = NO_DATA_HOLD;
+		scene_until(&w, ROLLOUT_HOLDING);
+		run_sparse(&w, rows[i].every_ms, rows[i].most_ms);
+		assert_int_equal(w.m.status.phase, ROLLOUT_MOVING);
+		world_release(&w);
+	}
+}
+
 static void test_a_clock_that_was_set_back_makes_a_hold_longer_once(void **state)
 {
 	struct world w;
@@ -443,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_a_hold_is_longer_by_the_time_nobody_watched),
 		cmocka_unit_test(test_a_hold_is_longer_by_the_time_without_data),
 		cmocka_unit_test(test_a_hold_is_as_long_as_it_is_where_nobody_minds_silence),
+		cmocka_unit_test(test_a_model_with_few_requests_gets_on),
 		cmocka_unit_test(test_a_clock_that_was_set_back_makes_a_hold_longer_once),
 		cmocka_unit_test(test_a_hold_that_ended_while_nobody_watched_goes_on),
 		cmocka_unit_test(test_a_judge_that_never_comes_back_is_not_awaited_for_ever),

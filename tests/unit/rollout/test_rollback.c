@@ -190,7 +190,7 @@ static void test_data_that_comes_after_the_hold_is_judged_first(void **state)
 		assert_in_range(w.status_writes - writes, 0, 2 + (60 + s) / 7);
 		w.no_data_ms = 0;
 		w.resumed_ms = w.now;
-		world_run(&w, 29000);
+		world_run(&w, 19000);
 		assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
 		assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 40000));
 		world_release(&w);
