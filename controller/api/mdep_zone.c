@@ -46,6 +46,11 @@ bool mdep_zone_is_out(const struct mdep_zone_status *z)
 	       z->state == ZONE_DEGRADED;
 }
 
+bool mdep_zone_is_troubled(const struct mdep_zone_status *z)
+{
+	return mdep_zone_is_out(z) || z->state == ZONE_FROZEN;
+}
+
 unsigned mdep_zone_count(const struct mdep *m)
 {
 	return m->nzones ? m->nzones : 1;

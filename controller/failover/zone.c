@@ -479,8 +479,7 @@ static bool end_vacant(struct step *s, unsigned i)
 	const struct mdep_zone_status *z = &s->zones[i];
 	int64_t at_ms = z->since_ms + recover_after(s, z);
 
-	if (!f->vacant || f->pods || z->state == ZONE_EVACUATING ||
-	    !(mdep_zone_is_out(z) || z->state == ZONE_FROZEN))
+	if (!f->vacant || f->pods || z->state == ZONE_EVACUATING || !mdep_zone_is_troubled(z))
 		return false;
 	zone_wake_at(s, at_ms);
 	if (s->in->now_ms < at_ms)

@@ -261,7 +261,7 @@ static bool needs_nodes(const struct mdep *m, const char *zone)
 {
 	const struct mdep_zone_status *z = mdep_zone_find(&m->status, zone);
 
-	return z && (z->state == ZONE_FROZEN || mdep_zone_is_out(z));
+	return z && mdep_zone_is_troubled(z);
 }
 
 /*

@@ -59,7 +59,7 @@ struct observation {
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
 	int64_t since_ms, began_ms;
-	int64_t resumed_ms;    /* since when it is not any more; 0 = it never was */
+	int64_t resumed_ms;    /* end of the last such silence; 0 = none */
 	int64_t began_mono_ms; /* began_ms, monotonic */
 	enum judge_verdict verdict;
 	int64_t woken_ms, text_ms, looked_ms;

@@ -227,7 +227,7 @@ int plan_zone_win(const struct planner *p, const char *zone);
 const struct rollout_room *plan_room(const struct planner *p,
                                      const char *zone); /* NULL: not known */
 
-/* plan_lend.c: after the target was spread. */
+/* plan_lend.c: after all tracks were spread. */
 void plan_lend(struct planner *p);
 
 /* plan_pods.c */

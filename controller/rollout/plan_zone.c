@@ -24,7 +24,7 @@ void plan_zones(struct planner *p)
 bool plan_zone_out(const struct planner *p)
 {
 	for (unsigned i = 0; i < p->st->nzones; i++)
-		if (mdep_zone_is_out(&p->st->zones[i]) || p->st->zones[i].state == ZONE_FROZEN)
+		if (mdep_zone_is_troubled(&p->st->zones[i]))
 			return true;
 	return false;
 }

@@ -38,8 +38,7 @@ static double draw_poisson(struct world *w, double mean)
 	return n;
 }
 
-/* So many hits that fewer have a chance below u; each count's chance follows from the one before.
- */
+/* Fewer hits have a chance below u; each count's chance follows from the one before. */
 static double invert_binomial(double n, double p, double u)
 {
 	double hits, odds = p / (1 - p), chance = exp(n * log1p(-p));

@@ -465,6 +465,8 @@ enum zone_state zone_state_parse(const char *name); /* Healthy when it is none *
 int mdep_zone_percent(const struct mdep_zone_status *z);
 /* Its pods do not count as capacity: others are made instead. */
 bool mdep_zone_is_out(const struct mdep_zone_status *z);
+/* Out, or Frozen: it keeps its traffic, but nothing goes on by itself meanwhile. */
+bool mdep_zone_is_troubled(const struct mdep_zone_status *z);
 /* Its record; NULL = Healthy. */
 const struct mdep_zone_status *mdep_zone_find(const struct mdep_status *s, const char *zone);
 /* Zones that cells are made for: without spec.zones one, named "". */

@@ -176,7 +176,7 @@ static void test_no_data_holds_the_step_by_default(void **state)
 	world_release(&w);
 }
 
-/* Whenever it comes, and no status is written for it meanwhile. */
+/* Whenever it comes; and the wait for it is not written at each look. */
 static void test_data_that_comes_after_the_hold_is_judged_first(void **state)
 {
 	(void)state;
