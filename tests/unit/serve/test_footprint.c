@@ -58,16 +58,17 @@ static void work_ms(int64_t ms)
 		;
 }
 
-static int64_t resident_kb(void)
+/* A line of /proc/self/status: VmRSS is all, RssFile what is mapped of files. */
+static int64_t resident_kb(const char *field)
 {
 	struct buf cleanup_buf b;
 	const char *line;
 
 	buf_init(&b, 65536);
 	assert_int_equal(file_read("/proc/self/status", &b, NULL), 0);
-	line = strstr(b.data, "VmRSS:");
+	line = strstr(b.data, field);
 	assert_non_null(line);
-	return strtol(line + strlen("VmRSS:"), NULL, 10);
+	return strtol(line + strlen(field) + 1, NULL, 10);
 }
 
 /* Holes of many pages, kept from the heap's end by blocks that are in use. */
@@ -90,15 +91,41 @@ static void holes_are_given_back_after_work(void **state)
 
 	(void)state;
 	leave_holes();
-	before = resident_kb();
+	before = resident_kb("VmRSS");
 	work_ms(25);
 	pass_seconds(11);
 	assert_int_equal(footprint.trims, 1);
 	/* The sanitizer's allocator keeps what it has. */
 	if (!UNDER_SANITIZER)
-		assert_true(before - resident_kb() > BLOCKS * SIZE / 1024 / 2);
+		assert_true(before - resident_kb("VmRSS") > BLOCKS * SIZE / 1024 / 2);
 	for (int i = 0; i < BLOCKS; i++)
 		free(blocks[i]);
+}
+
+/* In a segment of the program that nobody writes to. */
+static const char read_only[1 << 20] = {1, 2, 3};
+
+static int64_t sum_read_only(void)
+{
+	const volatile char *p = read_only;
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(read_only); i++)
+		sum += p[i];
+	return sum;
+}
+
+static void pages_of_the_program_are_given_back_and_come_again(void **state)
+{
+	int64_t before;
+
+	(void)state;
+	assert_int_equal(sum_read_only(), 6);
+	before = resident_kb("RssFile");
+	work_ms(25);
+	pass_seconds(11);
+	assert_true(before - resident_kb("RssFile") >= (int64_t)sizeof(read_only) / 1024);
+	assert_int_equal(sum_read_only(), 6);
 }
 
 static void without_work_nothing_is_done(void **state)
@@ -118,6 +145,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(holes_are_given_back_after_work, setup, teardown),
+		cmocka_unit_test_setup_teardown(pages_of_the_program_are_given_back_and_come_again,
+	                                        setup, teardown),
 		cmocka_unit_test_setup_teardown(without_work_nothing_is_done, setup, teardown),
 	};
 
