@@ -19,48 +19,65 @@ static long min_long(long a, long b)
 
 /* --- few terms: all of them, relative to the observed one ------------------------------------ */
 
-#define FEW 64
+#define FEW 256
 
 /*
- * Of the terms below the observed one each over its upper neighbour, of those above it each over
- * its lower one, without the odds ratio: they serve them all.
+ * Each of the terms on one side of the observed one over that before it, going outwards, without
+ * the odds ratio: they serve them all.
  */
-struct neighbours {
+struct side {
 	double ratios[FEW];
-	unsigned below, above;
+	unsigned n;
 };
 
-/* Term u+1 over term u. */
-static double growth(const struct table2x2 *t, long bad, long u)
+/* The next ratio has a and b one smaller, c and d one greater. */
+static void find_side(struct side *out, long n, double a, double b, double c, double d)
 {
-	return (double)(t->canary - u) * (double)(bad - u) /
-	       ((double)(u + 1) * (double)(t->stable - bad + u + 1));
+	out->n = (unsigned)n;
+	for (unsigned i = 0; i < out->n; i++)
+		out->ratios[i] = a-- * b-- / (c++ * d++);
 }
 
-static void find_neighbours(const struct table2x2 *t, long bad, long lo, long hi,
-                            struct neighbours *out)
-{
-	double *r = out->ratios;
+/* Two odds ratios at a time. */
+typedef double pair __attribute__((vector_size(2 * sizeof(double))));
 
-	out->below = (unsigned)(t->canary_bad - lo);
-	out->above = (unsigned)(hi - t->canary_bad);
-	for (long u = lo; u < t->canary_bad; u++)
-		*r++ = 1 / growth(t, bad, u);
-	for (long u = t->canary_bad; u < hi; u++)
-		*r++ = growth(t, bad, u);
+/*
+ * The terms on one side over the observed one. From the outermost inwards, two a step: each step
+ * has to wait for the one before.
+ */
+static pair sum_side(const struct side *side, pair odds)
+{
+	pair sum = {0, 0}, near, far;
+	unsigned i = side->n;
+
+	if (i % 2)
+		sum = side->ratios[--i] * odds;
+	while (i) {
+		i -= 2;
+		near = side->ratios[i] * odds;
+		far = near * side->ratios[i + 1] * odds;
+		sum = near + far + far * sum;
+	}
+	return sum;
+}
+
+struct sides {
+	struct side below, above;
+};
+
+static void find_sides(const struct table2x2 *t, long bad, long lo, long hi, struct sides *out)
+{
+	double u = (double)t->canary_bad, canary = (double)t->canary;
+	double m = (double)bad, rest = (double)(t->stable - bad);
+
+	find_side(&out->below, t->canary_bad - lo, u, rest + u, canary - u + 1, m - u + 1);
+	find_side(&out->above, hi - t->canary_bad, canary - u, m - u, u + 1, rest + u + 1);
 }
 
 /* The sum of all terms over the observed one; infinite when that is too small a part. */
-static double sum_few(const struct neighbours *nb, double psi)
+static pair sum_few(const struct sides *s, pair psi)
 {
-	const double *r = nb->ratios;
-	double below = 0, above = 1, inverse = 1 / psi;
-
-	for (unsigned i = 0; i < nb->below; i++)
-		below = r[i] * inverse * (1 + below);
-	for (unsigned i = nb->below + nb->above; i-- > nb->below;)
-		above = 1 + r[i] * psi * above;
-	return below + above;
+	return 1 + sum_side(&s->below, 1 / psi) + sum_side(&s->above, psi);
 }
 
 /* --- many terms: from the greatest one outwards until they vanish ---------------------------- */
@@ -94,23 +111,18 @@ static long find_mode(const struct table2x2 *t, long bad, long lo, long hi, doub
 	return max_long(lo, min_long(hi, lround(u)));
 }
 
-/* Two odds ratios, both directions, in one go: it is the divisions that take the time. */
-typedef double sides __attribute__((vector_size(4 * sizeof(double))));
-
 /*
- * The sums of all terms over the one at the mode. On each side a term is the one before times
- * odds * ab/(cd), which is 0 where the support ends.
+ * The sum of all terms over the one at the mode, both directions in one go: it is the divisions
+ * that take the time. On each side a term is the one before times odds * ab/(cd), which is 0 where
+ * the support ends.
  */
-static void sum_around(const struct table2x2 *t, long bad, const long mode[2], const double psi[2],
-                       double sums[2])
+static double sum_around(const struct table2x2 *t, long bad, long mode, double psi)
 {
-	double u = (double)mode[0], v = (double)mode[1], canary = (double)t->canary;
+	double u = (double)mode, canary = (double)t->canary;
 	double m = (double)bad, rest = (double)(t->stable - bad);
-	sides odds = {psi[0], 1 / psi[0], psi[1], 1 / psi[1]};
-	sides a = {canary - u, u, canary - v, v}, b = {m - u, rest + u, m - v, rest + v};
-	sides c = {u + 1, canary - u + 1, v + 1, canary - v + 1};
-	sides d = {rest + u + 1, m - u + 1, rest + v + 1, m - v + 1};
-	sides term = {1, 1, 1, 1}, sum = {1, 0, 1, 0};
+	pair odds = {psi, 1 / psi}, a = {canary - u, u}, b = {m - u, rest + u};
+	pair c = {u + 1, canary - u + 1}, d = {rest + u + 1, m - u + 1};
+	pair term = {1, 1}, sum = {1, 0};
 
 	do {
 		term *= odds * (a * b) / (c * d);
@@ -119,24 +131,16 @@ static void sum_around(const struct table2x2 *t, long bad, const long mode[2], c
 		b -= 1;
 		c += 1;
 		d += 1;
-	} while (term[0] + term[1] + term[2] + term[3] > NEGLIGIBLE);
-	sums[0] = sum[0] + sum[1];
-	sums[1] = sum[2] + sum[3];
+	} while (term[0] + term[1] > NEGLIGIBLE);
+	return sum[0] + sum[1];
 }
 
-/* out[i] and out[j]. */
-static void log_chances_of_many(const struct table2x2 *t, long bad, long lo, long hi,
-                                const double *psi, unsigned i, unsigned j, double *out)
+static double log_chance_of_many(const struct table2x2 *t, long bad, long lo, long hi, double psi)
 {
-	const double both[2] = {psi[i], psi[j]};
-	const long mode[2] = {find_mode(t, bad, lo, hi, psi[i]), find_mode(t, bad, lo, hi, psi[j])};
-	long mine = t->canary_bad;
-	double sums[2];
+	long mode = find_mode(t, bad, lo, hi, psi), mine = t->canary_bad;
 
-	sum_around(t, bad, mode, both, sums);
-	for (int k = 0; k < 2; k++)
-		out[k ? j : i] = log_weight(t, bad, mine) - log_weight(t, bad, mode[k]) +
-		                 (double)(mine - mode[k]) * log(both[k]) - log(sums[k]);
+	return log_weight(t, bad, mine) - log_weight(t, bad, mode) +
+	       (double)(mine - mode) * log(psi) - log(sum_around(t, bad, mode, psi));
 }
 
 bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, unsigned n,
@@ -144,25 +148,19 @@ bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, uns
 {
 	long bad = t->canary_bad + t->stable_bad;
 	long lo = max_long(0, bad - t->stable), hi = min_long(t->canary, bad);
-	struct neighbours nb;
 	bool few = hi - lo <= FEW;
-	unsigned many[2], nmany = 0;
-	double sum;
+	struct sides sides;
+	pair sums = {INFINITY, INFINITY};
 
 	if (lo >= hi)
 		return false;
 	if (few)
-		find_neighbours(t, bad, lo, hi, &nb);
+		find_sides(t, bad, lo, hi, &sides);
 	for (unsigned i = 0; i < n; i++) {
-		sum = few ? sum_few(&nb, psi[i]) : INFINITY;
-		if (isfinite(sum))
-			out[i] = -log(sum);
-		else
-			many[nmany++] = i;
-		if (nmany < 2 && (!nmany || i + 1 < n))
-			continue;
-		log_chances_of_many(t, bad, lo, hi, psi, many[0], many[nmany - 1], out);
-		nmany = 0;
+		if (few && i % 2 == 0)
+			sums = sum_few(&sides, (pair){psi[i], psi[i + 1 < n ? i + 1 : i]});
+		out[i] = isfinite(sums[i % 2]) ? -log(sums[i % 2])
+		                               : log_chance_of_many(t, bad, lo, hi, psi[i]);
 	}
 	return true;
 }
