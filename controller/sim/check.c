@@ -351,6 +351,7 @@ static double chance_of_split(double n, double mine, double part)
 	return more;
 }
 
+/* Since the release began: what stable drew before no judge has seen. */
 struct draws {
 	double errors, expected;
 };
@@ -363,8 +364,8 @@ static struct draws draws_of(struct run *r, const char *revision)
 	     o = sim_next(r->cluster.api, SIM_POD, o)) {
 		if (!is_ours(o) || !str_eq(world_label(o, TG_LABEL_REVISION), revision))
 			continue;
-		d.errors += o->world.counts.errors;
-		d.expected += o->world.counts.expected;
+		d.errors += o->world.counts.errors - o->world.counts.errors_before;
+		d.expected += o->world.counts.expected - o->world.counts.expected_before;
 	}
 	return d;
 }
@@ -452,6 +453,15 @@ static bool is_resumed(const struct run *r, int64_t step)
 	return str_eq(r->check.phase, "Paused") && step == r->check.holding_step;
 }
 
+static void note_draws(struct run *r)
+{
+	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
+	     o = sim_next(r->cluster.api, SIM_POD, o)) {
+		o->world.counts.errors_before = o->world.counts.errors;
+		o->world.counts.expected_before = o->world.counts.expected;
+	}
+}
+
 /* Another release: one in mid-incident began after that had. `newest`: by the newest spec. */
 static void check_target(struct run *r, bool newest)
 {
@@ -463,6 +473,7 @@ static void check_target(struct run *r, bool newest)
 		c->incident_ms = run_now(r);
 	c->target_ms = run_now(r);
 	c->unlucky = false;
+	note_draws(r);
 }
 
 static void check_status(struct run *r, const struct sim_object *o)

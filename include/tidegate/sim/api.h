@@ -57,8 +57,9 @@ struct sim_counts {
 	double rate, copies; /* requests per second, and mirrored ones */
 	int64_t since_ms;
 	double requests, errors;
-	double expected;                 /* errors, as its share has it; those above are drawn */
-	double buckets[SIM_BUCKETS + 1]; /* not cumulative */
+	double expected; /* errors, as its share has it; those above are drawn */
+	double errors_before, expected_before; /* the release that is under way (check.c) */
+	double buckets[SIM_BUCKETS + 1];       /* not cumulative */
 };
 
 /* What the world keeps with an object, on top of its JSON. */
