@@ -181,7 +181,9 @@ static void pack_status(struct packer *p, struct mdep_status *to, const struct m
 #undef AT
 	static const size_t weight[] = {offsetof(struct mdep_weight, revision),
 	                                WORD(offsetof(struct mdep_weight, zone))};
-	static const size_t objective[] = {WORD(offsetof(struct mdep_objective_status, name))};
+	static const size_t objective[] = {WORD(offsetof(struct mdep_objective_status, name)),
+	                                   offsetof(struct mdep_objective_status, stable.revision),
+	                                   offsetof(struct mdep_objective_status, target.revision)};
 	static const size_t revision[] = {offsetof(struct mdep_revision_status, name),
 	                                  offsetof(struct mdep_revision_status, model_version),
 	                                  WORD(offsetof(struct mdep_revision_status, result))};

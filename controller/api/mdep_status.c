@@ -201,6 +201,7 @@ static void write_recent(struct json_writer *w, const char *key, const struct md
 	if (!c->since_ms)
 		return;
 	jw_object(w, key);
+	write_text(w, "revision", c->revision, WORD_MAX);
 	write_time(w, "sinceTime", c->since_ms);
 	for (unsigned i = 0; i < MDEP_RECENT_MAX; i++) {
 		jw_i64(w, requests_keys[i], c->requests[i]);
@@ -451,7 +452,8 @@ static uint32_t read_count(const struct json *o, const char *key)
 
 static struct mdep_recent_counts read_recent(const struct json *o)
 {
-	struct mdep_recent_counts c = {.since_ms = json_time(o, "sinceTime")};
+	struct mdep_recent_counts c = {.revision = json_str(o, "revision"),
+	                               .since_ms = json_time(o, "sinceTime")};
 
 	for (unsigned i = 0; i < MDEP_RECENT_MAX; i++) {
 		c.requests[i] = read_count(o, requests_keys[i]);

@@ -34,6 +34,7 @@ struct slo_watch {
 	char *held_revision, held[192]; /* last breach that was not acted on; NULL = none */
 	int64_t figures_ms;
 	struct mdep_objective_status figures[MDEP_OBJECTIVES_MAX];
+	char *counted_stable, *counted_target; /* the revisions they are of */
 	bool breach;
 };
 
@@ -87,6 +88,21 @@ static void resume(struct burn *b, const struct mdep_recent_counts *c, int64_t c
 }
 
 /*
+ * Status is counted once a minute, and by then the revisions may be others: what stands there as
+ * the target's is the stable one's after a promotion, and nobody's when another release began.
+ */
+static void resume_side(struct side *s, unsigned i, const struct mdep_objective_status *r,
+                        int64_t counted_ms)
+{
+	if (!s->revision)
+		return;
+	if (str_eq(r->stable.revision, s->revision))
+		resume(s->burns[i], &r->stable, counted_ms);
+	else if (str_eq(r->target.revision, s->revision))
+		resume(s->burns[i], &r->target, counted_ms);
+}
+
+/*
  * The windows go on where another leader's ended. Not when the spec is another one than it knew:
  * its counts may be those of another threshold.
  */
@@ -104,8 +120,8 @@ static void resume_windows(struct slo_watch *w, const struct mdep *m)
 		if (!r)
 			continue;
 		resume(w->service[i], &r->all, st->counted_ms);
-		resume(w->stable.burns[i], &r->stable, st->counted_ms);
-		resume(w->target.burns[i], &r->target, st->counted_ms);
+		resume_side(&w->stable, i, r, st->counted_ms);
+		resume_side(&w->target, i, r, st->counted_ms);
 	}
 }
 
@@ -132,6 +148,8 @@ void slo_watch_free(struct slo_watch *w)
 	side_release(&w->stable);
 	side_release(&w->target);
 	free(w->held_revision);
+	free(w->counted_stable);
+	free(w->counted_target);
 	for (unsigned i = 0; i < w->n; i++) {
 		burn_free(w->service[i]);
 		free((char *)w->objectives[i].name);
@@ -294,9 +312,10 @@ static int bounded(double v, int low, int high)
 	return v < low ? low : v > high ? high : (int)lround(v);
 }
 
-static struct mdep_recent_counts recent_of(const struct burn *b, int64_t now_ms)
+static struct mdep_recent_counts recent_of(const struct burn *b, const char *revision,
+                                           int64_t now_ms)
 {
-	struct mdep_recent_counts c = {.since_ms = 0};
+	struct mdep_recent_counts c = {.revision = revision};
 	struct burn_recent r;
 
 	if (!b)
@@ -319,6 +338,8 @@ static void take_figures(struct slo_watch *w, int64_t now_ms)
 
 	_Static_assert(BURN_WINDOWS == MDEP_BURNS_MAX, "status shows every window");
 	w->figures_ms = now_ms;
+	xstr_replace(&w->counted_stable, w->stable.revision);
+	xstr_replace(&w->counted_target, w->target.revision);
 	for (unsigned i = 0; i < w->n; i++) {
 		struct mdep_objective_status *f = &w->figures[i];
 
@@ -330,9 +351,9 @@ static void take_figures(struct slo_watch *w, int64_t now_ms)
 		f->budget_left = bounded(r.budget_left * 100, -9999, 100);
 		for (unsigned k = 0; k < BURN_WINDOWS; k++)
 			f->burn_centi[k] = bounded(r.rates[k].long_rate * 100, 0, 100000000);
-		f->all = recent_of(w->service[i], now_ms);
-		f->stable = recent_of(w->stable.burns[i], now_ms);
-		f->target = recent_of(w->target.burns[i], now_ms);
+		f->all = recent_of(w->service[i], NULL, now_ms);
+		f->stable = recent_of(w->stable.burns[i], w->counted_stable, now_ms);
+		f->target = recent_of(w->target.burns[i], w->counted_target, now_ms);
 	}
 }
 

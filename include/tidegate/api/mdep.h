@@ -105,7 +105,8 @@ struct mdep_objective {
 /* Over the last 5 min, 30 min, 1 h, 6 h and 3 d, for the next leader to go on from. */
 #define MDEP_RECENT_MAX 5
 struct mdep_recent_counts {
-	int64_t since_ms; /* 0 = none */
+	const char *revision; /* whose they are; NULL = all */
+	int64_t since_ms;     /* 0 = none */
 	uint32_t requests[MDEP_RECENT_MAX], bad[MDEP_RECENT_MAX];
 };
 

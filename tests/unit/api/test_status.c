@@ -358,9 +358,9 @@ static void test_objectives_round_trip(void **state)
 	         .since_ms = T0,
 	         .budget_left = -3,
 	         .burn_centi = {123, 5, 100},
-	         .all = {T0, {7, 8, 9, 10, 11}, {1, 2, 3, 4, 5}},
-	         .stable = {T0 + 1, {1, 2, 3, 4}, {0, 1, 2, 3}},
-	         .target = {T0 + 2, {5, 6, 7, UINT32_MAX}, {5, 5, 5, 6}}},
+	         .all = {NULL, T0, {7, 8, 9, 10, 11}, {1, 2, 3, 4, 5}},
+	         .stable = {"old", T0 + 1, {1, 2, 3, 4}, {0, 1, 2, 3}},
+	         .target = {"new", T0 + 2, {5, 6, 7, UINT32_MAX}, {5, 5, 5, 6}}},
 		{.name = "latency", .requests = 1, .since_ms = T0},
 	};
 	struct mdep_status s = {.objectives = objectives, .nobjectives = 2, .counted_ms = T0 + 3};
@@ -374,6 +374,9 @@ static void test_objectives_round_trip(void **state)
 	assert_int_equal(back.counted_ms, T0 + 3);
 	assert_int_equal(back.objectives[0].all.requests[4], 11);
 	assert_int_equal(back.objectives[0].all.bad[4], 5);
+	assert_null(back.objectives[0].all.revision);
+	assert_string_equal(back.objectives[0].stable.revision, "old");
+	assert_string_equal(back.objectives[0].target.revision, "new");
 	assert_int_equal(back.objectives[0].stable.since_ms, T0 + 1);
 	assert_int_equal(back.objectives[0].stable.bad[3], 3);
 	assert_int_equal(back.objectives[0].target.requests[3], UINT32_MAX);

@@ -213,6 +213,8 @@ static void test_the_windows_go_on_from_status(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		recorded[i] = s.objectives[i];
 		recorded[i].name = m.slo.objectives[i].name;
+		recorded[i].stable.revision = "old";
+		recorded[i].target.revision = "new";
 	}
 	m.status.objectives = recorded;
 	m.status.nobjectives = 2;
@@ -237,6 +239,59 @@ static void test_the_windows_go_on_from_status(void **state)
 	arena_release(&a);
 }
 
+/* In the minute after it was written status names other revisions: the counts stay with theirs. */
+static void test_windows_from_status_stay_with_their_revision(void **state)
+{
+	static const struct {
+		const char *stable, *target;
+		unsigned stable_requests, stable_bad, target_requests, target_bad;
+	} rows[] = {
+		{"old", "new", 600, 0, 600, 300},   /* as they were */
+		{"old", "another", 600, 0, 0, 0},   /* taken back, and the next release began */
+		{"new", "another", 600, 300, 0, 0}, /* promoted */
+		{"another", "old", 0, 0, 600, 0},   /* the way back after another's promotion */
+	};
+	const int64_t later = START + 60000;
+	struct mdep_objective_status recorded;
+	const struct mdep_objective_status *now;
+	struct slo_watch *w;
+	struct arena a;
+	struct mdep m;
+
+	(void)state;
+	objectives(&m);
+	m.slo.n = 1;
+	m.meta.generation = m.status.observed_generation = 3;
+	arena_init(&a, 0);
+	w = slo_watch_new(&m, START);
+	slo_watch_revisions(w, "old", "new");
+	feed(w, false, START, 60, reading(0, 0, 0));
+	feed(w, true, START, 60, reading(5, 0, 0));
+	recorded = read_at(w, later, &a).objectives[0];
+	assert_string_equal(recorded.stable.revision, "old");
+	assert_string_equal(recorded.target.revision, "new");
+	recorded.name = "availability";
+	recorded.stable.revision = "old";
+	recorded.target.revision = "new";
+	slo_watch_free(w);
+	m.status.objectives = &recorded;
+	m.status.nobjectives = 1;
+	m.status.counted_ms = later;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		m.status.stable = rows[i].stable;
+		m.status.target = rows[i].target;
+		w = slo_watch_new(&m, later);
+		slo_watch_revisions(w, rows[i].stable, rows[i].target);
+		now = read_at(w, later, &a).objectives;
+		assert_int_equal(now->stable.requests[0], rows[i].stable_requests);
+		assert_int_equal(now->stable.bad[0], rows[i].stable_bad);
+		assert_int_equal(now->target.requests[0], rows[i].target_requests);
+		assert_int_equal(now->target.bad[0], rows[i].target_bad);
+		slo_watch_free(w);
+	}
+	arena_release(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_a_dark_zone_holds_and_then_is_forgotten),
 		cmocka_unit_test(test_the_budget_goes_on_from_status),
 		cmocka_unit_test(test_the_windows_go_on_from_status),
+		cmocka_unit_test(test_windows_from_status_stay_with_their_revision),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
