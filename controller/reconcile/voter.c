@@ -268,11 +268,11 @@ static void on_tick(void *arg)
 	struct draft d = {.cap = 0};
 	cleanup_buf struct buf text;
 
+	buf_init(&text, VOTE_MAX);
 	if (v->call) {
 		v->again = true;
 		return;
 	}
-	buf_init(&text, VOTE_MAX);
 	look(v, &d);
 	v->pressing = d.vote.nentries > 0;
 	metric_set(v->voting, ballots_fresh(&v->ballots, loop_now(v->op->loop)) + 1);
