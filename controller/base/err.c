@@ -72,7 +72,9 @@ void err_clear(struct err *e)
 
 void err_copy(struct err *to, const struct err *from)
 {
-	memcpy(to, from, offsetof(struct err, msg) + strlen(from->msg) + 1);
+	memcpy(to, from, offsetof(struct err, msg) + 1);
+	if (*from->msg) /* mostly there is no error */
+		memcpy(to->msg, from->msg, strlen(from->msg) + 1);
 }
 
 const char *err_class_name(enum err_class c)

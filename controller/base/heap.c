@@ -118,8 +118,3 @@ void heap_remove(struct heap *h, struct heap_node *n)
 	last->pos = pos;
 	sift_up(h, last);
 }
-
-struct heap_node *heap_min(const struct heap *h)
-{
-	return h->len ? h->v[0] : NULL;
-}

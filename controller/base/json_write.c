@@ -257,7 +257,7 @@ void jw_i64(struct json_writer *w, const char *key, int64_t v)
 	char text[STR_I64_MAX];
 
 	if (begin_item(w, key))
-		check(w, buf_addstr(w->out, str_from_i64(v, text)));
+		check(w, buf_add(w->out, text, str_put_i64(text, v)));
 }
 
 void jw_bool(struct json_writer *w, const char *key, bool v)

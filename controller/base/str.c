@@ -151,26 +151,40 @@ bool str_to_double(const char *s, double *out)
 	return true;
 }
 
-char *str_from_i64(int64_t v, char *buf)
+static size_t count_digits(uint64_t v)
+{
+	size_t n = 1;
+
+	for (uint64_t limit = 10; v >= limit && n < 19; limit *= 10)
+		n++;
+	return n;
+}
+
+size_t str_put_i64(char *to, int64_t v)
 {
 	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 				    "25262728293031323334353637383940414243444546474849"
 				    "50515253545556575859606162636465666768697071727374"
 				    "75767778798081828384858687888990919293949596979899";
-	char digits[STR_I64_MAX];
-	size_t n = sizeof(digits);
 	uint64_t rest = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	size_t len = (v < 0) + count_digits(rest);
+	char *p = to + len;
 
-	digits[--n] = '\0';
 	for (; rest > 99; rest /= 100)
-		memcpy(digits + (n -= 2), pairs + 2 * (rest % 100), 2);
+		memcpy(p -= 2, pairs + 2 * (rest % 100), 2);
 	if (rest > 9)
-		memcpy(digits + (n -= 2), pairs + 2 * rest, 2);
+		memcpy(p - 2, pairs + 2 * rest, 2);
 	else
-		digits[--n] = (char)('0' + rest);
+		p[-1] = (char)('0' + rest);
 	if (v < 0)
-		digits[--n] = '-';
-	return memcpy(buf, digits + n, sizeof(digits) - n);
+		*to = '-';
+	return len;
+}
+
+char *str_from_i64(int64_t v, char *buf)
+{
+	buf[str_put_i64(buf, v)] = '\0';
+	return buf;
 }
 
 char *str_from_double(double v, char *buf)

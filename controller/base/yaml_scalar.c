@@ -32,7 +32,7 @@ static bool resolve_word(const char *s, struct yaml_value *out)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(words); i++) {
-		if (!strcmp(s, words[i].text)) {
+		if (*s == *words[i].text && !strcmp(s, words[i].text)) {
 			out->type = words[i].type;
 			str_copy(out->text, sizeof(out->text), words[i].json);
 			return true;

@@ -472,8 +472,11 @@ static void call_unlink(struct http_call *call)
 
 static void call_free(struct http_call *call)
 {
-	curl_slist_free_all(call->headers);
-	curl_slist_free_all(call->connect_to);
+	/* A probe has neither: libcurl need not be asked. */
+	if (call->headers)
+		curl_slist_free_all(call->headers);
+	if (call->connect_to)
+		curl_slist_free_all(call->connect_to);
 	buf_release(&call->answer);
 	free(call->early);
 	free(call->own_url.text);

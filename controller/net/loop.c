@@ -134,18 +134,22 @@ struct loop *loop_new_virtual(struct clock_virtual *v)
  * Runs what was queued before the call; what these functions defer in turn waits for the next
  * call, so that one that defers itself cannot starve the sockets.
  */
-static void run_deferred(struct loop *l)
+static void run_queue(struct loop *l)
 {
 	struct deferred_queue todo = l->queue;
 
-	if (!todo.len)
-		return;
 	l->queue = l->batch;
 	memset(&l->batch, 0, sizeof(l->batch));
 	for (size_t i = 0; i < todo.len; i++)
 		todo.v[i].fn(todo.v[i].arg);
 	todo.len = 0;
 	l->batch = todo;
+}
+
+static void run_deferred(struct loop *l)
+{
+	if (l->queue.len)
+		run_queue(l);
 }
 
 void loop_defer(struct loop *l, loop_fn fn, void *arg)

@@ -60,8 +60,8 @@ static void add_sample(struct buf *out, struct world *w, const struct preset *p,
 	if (!to)
 		return;
 	memcpy(to, l->start, l->len);
-	str_from_i64((int64_t)value, to + l->len);
-	to += l->len + strlen(to + l->len);
+	to += l->len;
+	to += str_put_i64(to, (int64_t)value);
 	*to++ = '\n';
 	buf_truncate(out, (size_t)(to - out->data));
 }

@@ -29,7 +29,12 @@ void heap_set(struct heap *h, struct heap_node *n, int64_t key);
 /* The same, but behind those that have that key already, even where it had it itself. */
 void heap_set_last(struct heap *h, struct heap_node *n, int64_t key);
 void heap_remove(struct heap *h, struct heap_node *n); /* harmless when in no heap */
-struct heap_node *heap_min(const struct heap *h);      /* NULL when empty */
+
+/* NULL when empty. */
+static inline struct heap_node *heap_min(const struct heap *h)
+{
+	return h->len ? h->v[0] : NULL;
+}
 
 static inline bool heap_node_in(const struct heap_node *n)
 {

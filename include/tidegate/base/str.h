@@ -49,6 +49,7 @@ bool str_to_u64(const char *s, uint64_t *out);
 bool str_to_double(const char *s, double *out);
 #define STR_I64_MAX 24
 char *str_from_i64(int64_t v, char *buf); /* returns buf */
+size_t str_put_i64(char *to, int64_t v);  /* without a NUL; returns the length */
 /* Shortest decimal text that reads back the same; "NaN", "+Inf", "-Inf". Returns buf. */
 #define STR_DOUBLE_MAX 32
 char *str_from_double(double v, char *buf);

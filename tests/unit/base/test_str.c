@@ -107,6 +107,29 @@ static void test_integers(void **state)
 	}
 }
 
+static void expect_text(int64_t v)
+{
+	char want[STR_I64_MAX], got[STR_I64_MAX];
+
+	snprintf(want, sizeof(want), "%" PRId64, v);
+	assert_string_equal(str_from_i64(v, got), want);
+	assert_int_equal(str_put_i64(got, v), strlen(want));
+}
+
+/* Around each power of ten, where a digit more is needed. */
+static void test_integer_text(void **state)
+{
+	(void)state;
+	expect_text(INT64_MIN);
+	expect_text(INT64_MAX);
+	for (int64_t power = 1; power <= INT64_MAX / 10; power *= 10)
+		for (int64_t v = 10 * power - 1; v <= 10 * power + 1; v++) {
+			expect_text(v);
+			expect_text(-v);
+			expect_text(v / 10);
+		}
+}
+
 static void test_doubles(void **state)
 {
 	static const struct {
@@ -393,21 +416,14 @@ static void test_plain_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_affixes),
-		cmocka_unit_test(test_copy),
-		cmocka_unit_test(test_integers),
-		cmocka_unit_test(test_doubles),
-		cmocka_unit_test(test_short_decimals),
-		cmocka_unit_test(test_double_text),
-		cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_hash_fast),
-		cmocka_unit_test(test_safe_encode),
-		cmocka_unit_test(test_base64_vectors),
-		cmocka_unit_test(test_base64_refuses),
-		cmocka_unit_test(test_base64_all_bytes),
-		cmocka_unit_test(test_utf8),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_compare),        cmocka_unit_test(test_affixes),
+		cmocka_unit_test(test_copy),           cmocka_unit_test(test_integers),
+		cmocka_unit_test(test_integer_text),   cmocka_unit_test(test_doubles),
+		cmocka_unit_test(test_short_decimals), cmocka_unit_test(test_double_text),
+		cmocka_unit_test(test_hash),           cmocka_unit_test(test_hash_fast),
+		cmocka_unit_test(test_safe_encode),    cmocka_unit_test(test_base64_vectors),
+		cmocka_unit_test(test_base64_refuses), cmocka_unit_test(test_base64_all_bytes),
+		cmocka_unit_test(test_utf8),           cmocka_unit_test(test_names),
 		cmocka_unit_test(test_plain_run),
 	};
 
