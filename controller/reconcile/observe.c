@@ -24,6 +24,8 @@
 /* The score text changes with every scrape; status shows it this often, or when the verdict
  * changes. */
 #define TEXT_EVERY_MS 5000
+/* A judge begins with the pods' first readings, which no increment can be taken of. */
+#define BEGINNING_MS 1000
 /*
  * A changed verdict wakes the planner at once. Beyond that it looks at what has no moment of its
  * own (is_settled) soon after a change of the route, and the less often the longer that was ago.
@@ -49,7 +51,9 @@ struct observation {
 	struct analysis *analysis; /* metrics by query; NULL without */
 	struct drift *drift;       /* of scores; NULL without */
 	char *scores;              /* its histogram at the pods */
-	bool silent;               /* without data for so long that the judge is blind */
+	bool heard;                /* the judge, of any request of the canary */
+	bool silent;               /* it has heard nothing for too long, or nothing yet */
+	bool resumed_first;        /* no silence has ended but that of its beginning */
 	bool chosen;               /* the canary's requests are of an audience: no sample of all */
 	bool settled;              /* see is_settled() */
 	int64_t heard_ms;          /* monotonic: last requests of the canary, or the beginning */
@@ -481,7 +485,8 @@ static void set_judge(struct observer *ob, struct observation *o, const struct r
 	xstr_replace(&o->policy, tag);
 	o->began_ms = s->now_ms;
 	o->began_mono_ms = clock_mono_ms();
-	o->silent = false;
+	o->heard = false;
+	o->silent = true;
 	o->resumed_ms = 0;
 	judge_start(ob, o, s->mdep, policy, plan->status.weight_set_ms);
 }
@@ -663,13 +668,20 @@ static void judge_all(struct observation *o, int64_t now_ms, struct sequential_r
 	combine_drift(res, d);
 }
 
-static void note_silence(struct observation *o, int64_t since_data_ms, int64_t now_ms)
+static void note_silence(struct observation *o, int64_t now_ms, struct rollout_judgement *j)
 {
-	bool silent = since_data_ms > ROLLOUT_NO_DATA_MS;
+	int64_t age_ms = clock_mono_ms() - o->began_mono_ms;
+	bool heard = o->heard || j->since_data_ms + BEGINNING_MS < age_ms;
+	bool silent = !heard || j->since_data_ms > ROLLOUT_NO_DATA_MS;
 
-	if (o->silent && !silent)
+	if (o->silent && !silent) {
+		o->resumed_first = !o->heard;
 		o->resumed_ms = now_ms;
+	}
 	o->silent = silent;
+	j->heard = o->heard = heard;
+	j->resumed_ms = o->resumed_ms;
+	j->resumed_first = o->resumed_first;
 }
 
 static void read_judge(struct observation *o, struct arena *a, struct rollout_snapshot *s)
@@ -686,10 +698,8 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->score = o->score;
 	j->text = arena_strdup(a, o->text);
 	j->since_data_ms = llround(res.since_data_s * 1000.0);
-	note_silence(o, j->since_data_ms, s->now_ms);
-	j->resumed_ms = o->resumed_ms;
 	j->began_ms = o->began_ms;
-	j->age_ms = clock_mono_ms() - o->began_mono_ms;
+	note_silence(o, s->now_ms, j);
 	j->compared = v.compares;
 	j->disagree = arena_strdup(a, v.disagree);
 	if (!j->held)

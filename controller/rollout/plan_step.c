@@ -216,15 +216,20 @@ static bool arrive(struct planner *p)
 #define ONE_LOOK_MS 1000 /* what is read or begun one after the other */
 
 /*
- * Of a judge that began in mid-step: another leader's silence may be as old as the step, which
- * users come to before it is reached. A release's first one begins with its first step.
+ * Another leader's silence may be as old as the step, which users come to before it is reached. A
+ * release's first judge begins with its first step.
  */
-static bool has_heard_nothing(const struct planner *p)
+static bool began_in_step(const struct planner *p)
+{
+	return p->s->judgement.began_ms > p->st->step_started_ms + ONE_LOOK_MS;
+}
+
+/* End of the last silence that held this step or may have; 0 = none. */
+static int64_t resumed(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return j->began_ms > p->st->step_started_ms + ONE_LOOK_MS &&
-	       j->since_data_ms + ONE_LOOK_MS >= j->age_ms;
+	return j->resumed_first && !began_in_step(p) ? 0 : j->resumed_ms;
 }
 
 /* Real users are on the step, and without data it is not to end. */
@@ -240,7 +245,7 @@ static bool blind(const struct planner *p)
 	const struct rollout_judgement *j = &p->s->judgement;
 
 	return needs_data(p) && j->judging &&
-	       (j->since_data_ms > ROLLOUT_NO_DATA_MS || has_heard_nothing(p));
+	       (j->since_data_ms > ROLLOUT_NO_DATA_MS || (!j->heard && began_in_step(p)));
 }
 
 /* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
@@ -311,9 +316,9 @@ static int64_t mark_every(const struct planner *p)
 
 static int64_t watching_since(const struct planner *p)
 {
-	const struct rollout_judgement *j = &p->s->judgement;
+	int64_t began_ms = p->s->judgement.began_ms, resumed_ms = resumed(p);
 
-	return needs_data(p) && j->resumed_ms > j->began_ms ? j->resumed_ms : j->began_ms;
+	return needs_data(p) && resumed_ms > began_ms ? resumed_ms : began_ms;
 }
 
 /*
@@ -327,7 +332,8 @@ static void count_watched(struct planner *p)
 	int64_t began_ms = watching_since(p);
 	struct mdep_status *st = p->st;
 
-	if (!j->judging || p->begun || !st->hold_until_ms)
+	/* One extension tells of both, that no judge was there and that it heard nothing yet. */
+	if (!j->judging || p->begun || !st->hold_until_ms || (blind(p) && !j->heard))
 		return;
 	if (st->watched_ms && began_ms > st->watched_ms) {
 		int64_t gap = began_ms - st->watched_ms;
@@ -352,7 +358,7 @@ static void count_watched(struct planner *p)
  */
 static bool just_resumed(struct planner *p)
 {
-	int64_t resumed_ms = p->s->judgement.resumed_ms, judged_ms = resumed_ms + RESUMED_MS;
+	int64_t resumed_ms = resumed(p), judged_ms = resumed_ms + RESUMED_MS;
 
 	/* A time that lies ahead is that of a clock that was set back. */
 	if (!resumed_ms || !needs_data(p) || p->now < resumed_ms || p->now >= judged_ms)

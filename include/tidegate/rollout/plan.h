@@ -192,12 +192,14 @@ struct rollout_judgement {
 	int score;             /* 0..100, -1 none */
 	const char *text;      /* plain words with the counts */
 	int64_t since_data_ms; /* how long without data; 0 = data is fresh */
-	int64_t resumed_ms;    /* wall: end of the last ROLLOUT_NO_DATA_MS without; 0 = none */
+	int64_t resumed_ms;    /* wall: end of the last silence, ROLLOUT_NO_DATA_MS long or that of
+	                          its beginning; 0 = none */
 	int64_t began_ms;      /* wall time from which it has gathered evidence */
-	int64_t age_ms;        /* since then, as since_data_ms by a clock that does not jump */
 	const struct mdep_group_score *groups; /* of the metrics by query */
 	unsigned ngroups;
 	const char *held;     /* the ScorePolicy that is asked for is not in force, and why; NULL */
+	bool heard;           /* it was told of the canary's requests since it began */
+	bool resumed_first;   /* resumed_ms is when it heard of any for the first time */
 	bool compared;        /* two sources of requests are held against each other */
 	const char *disagree; /* they contradict each other, and how; NULL */
 };

@@ -235,7 +235,27 @@ static void test_no_data_holds_a_step_that_a_new_leader_reaches(void **state)
 	world_run(&w, 10000);
 	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
 	w.no_data_ms = 0;
+	w.resumed_ms = w.now;
+	w.resumed_first = true;
+	world_run(&w, 19000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
 	scene_until(&w, ROLLOUT_IDLE);
+	world_release(&w);
+}
+
+/* The first requests of a release say nothing of a silence: its steps are no longer for them. */
+static void test_the_first_requests_of_a_release_hold_no_step(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 5000}, {.weight = 50}}, 2);
+	w.m.canary.on_no_data = NO_DATA_HOLD;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.resumed_ms = w.now;
+	w.resumed_first = true;
+	w.dirty = true;
+	assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 8000));
 	world_release(&w);
 }
 
@@ -496,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
 		cmocka_unit_test(test_data_that_comes_after_the_hold_is_judged_first),
 		cmocka_unit_test(test_no_data_holds_a_step_that_a_new_leader_reaches),
+		cmocka_unit_test(test_the_first_requests_of_a_release_hold_no_step),
 		cmocka_unit_test(
 			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),
 		cmocka_unit_test(test_no_data_holds_the_step_though_another_leaders_judge_is_young),

@@ -739,8 +739,9 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.ngroups = w->ngroups,
 		.since_data_ms = w->no_data_ms,
 		.resumed_ms = w->resumed_ms,
+		.resumed_first = w->resumed_first,
 		.began_ms = w->judge_began_ms,
-		.age_ms = w->now - w->judge_began_ms,
+		.heard = !w->no_data_ms || w->no_data_ms + 1000 < w->now - w->judge_began_ms,
 		.held = w->policy_held,
 		.compared = w->disagree != NULL,
 		.disagree = w->disagree && *w->disagree ? w->disagree : NULL};

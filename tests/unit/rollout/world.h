@@ -92,6 +92,7 @@ struct world {
 	enum rollout_verdict verdict;
 	int doubt; /* taken off the score of a release that is not judged bad */
 	int64_t no_data_ms, resumed_ms;
+	bool resumed_first;
 	int64_t judge_began_ms;    /* another leader's judge began then; 0 = the first one */
 	bool no_judge, judge_gone; /* it has not begun yet; it never will */
 	const char *taken;         /* names that others hold */
