@@ -74,10 +74,21 @@ static void find_sides(const struct table2x2 *t, long bad, long lo, long hi, str
 	find_side(&out->above, hi - t->canary_bad, canary - u, m - u, u + 1, rest + u + 1);
 }
 
-/* The sum of all terms over the observed one; infinite when that is too small a part. */
-static pair sum_few(const struct sides *s, pair psi)
+/* The sums of all terms over the observed one; infinite where that is too small a part. */
+static void sum_few(const struct table2x2 *t, long bad, long lo, long hi, const double *psi,
+                    unsigned n, double *sums)
 {
-	return 1 + sum_side(&s->below, 1 / psi) + sum_side(&s->above, psi);
+	struct sides s;
+	pair two, all;
+
+	find_sides(t, bad, lo, hi, &s);
+	for (unsigned i = 0; i < n; i += 2) {
+		two = (pair){psi[i], psi[i + 1 < n ? i + 1 : i]};
+		all = 1 + sum_side(&s.below, 1 / two) + sum_side(&s.above, two);
+		sums[i] = all[0];
+		if (i + 1 < n)
+			sums[i + 1] = all[1];
+	}
 }
 
 /* --- many terms: from the greatest one outwards until they vanish ---------------------------- */
@@ -148,19 +159,14 @@ bool hypergeometric_log_chances(const struct table2x2 *t, const double *psi, uns
 {
 	long bad = t->canary_bad + t->stable_bad;
 	long lo = max_long(0, bad - t->stable), hi = min_long(t->canary, bad);
-	bool few = hi - lo <= FEW;
-	struct sides sides;
-	pair sums = {INFINITY, INFINITY};
 
 	if (lo >= hi)
 		return false;
-	if (few)
-		find_sides(t, bad, lo, hi, &sides);
-	for (unsigned i = 0; i < n; i++) {
-		if (few && i % 2 == 0)
-			sums = sum_few(&sides, (pair){psi[i], psi[i + 1 < n ? i + 1 : i]});
-		out[i] = isfinite(sums[i % 2]) ? -log(sums[i % 2])
-		                               : log_chance_of_many(t, bad, lo, hi, psi[i]);
-	}
+	if (hi - lo <= FEW)
+		sum_few(t, bad, lo, hi, psi, n, out);
+	for (unsigned i = 0; i < n; i++)
+		out[i] = hi - lo <= FEW && isfinite(out[i])
+		                 ? -log(out[i])
+		                 : log_chance_of_many(t, bad, lo, hi, psi[i]);
 	return true;
 }
