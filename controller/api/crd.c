@@ -1,8 +1,6 @@
 /* The CRD files, as they were when this program was built. */
 #include "crd.h"
 
-#include <stddef.h>
-
 /* .incbin: the file is the one truth, and no generator has to be run. */
 #define EMBED(name, file)                                                                          \
 	__asm__(".section .rodata\n"                                                               \
@@ -17,4 +15,4 @@ EMBED(crd_zoneshifts, "crds/serving.tidegate.io_zoneshifts.yaml");
 
 extern const char crd_modeldeployments[], crd_scorepolicies[], crd_zoneshifts[];
 
-const char *const crd_texts[] = {crd_modeldeployments, crd_scorepolicies, crd_zoneshifts, NULL};
+const char *const crd_texts[CRDS] = {crd_modeldeployments, crd_scorepolicies, crd_zoneshifts};

@@ -1,7 +1,9 @@
-/* Texts of the CRDs (YAML), NULL-terminated. */
+/* Texts of the CRDs (YAML). */
 #ifndef TIDEGATE_API_CRD_H
 #define TIDEGATE_API_CRD_H
 
-extern const char *const crd_texts[];
+#define CRDS 3
+
+extern const char *const crd_texts[CRDS];
 
 #endif

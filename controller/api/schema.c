@@ -460,16 +460,34 @@ static const struct json *version_schema(const struct json *crd, const char *api
 	return NULL;
 }
 
-const struct json *schema_of(struct arena *a, const char *api_version, const char *kind)
+static const struct json *parse_crd(struct arena *a, const char *text)
 {
-	for (const char *const *text = crd_texts; *text; text++) {
-		cleanup_buf struct buf json;
-		const struct json *crd;
+	cleanup_buf struct buf json;
 
-		buf_init(&json, CRD_JSON_MAX);
-		if (yaml_to_json(*text, strlen(*text), &json, NULL))
-			continue;
-		crd = json_parse(a, json.data, json.len, NULL);
+	buf_init(&json, CRD_JSON_MAX);
+	if (yaml_to_json(text, strlen(text), &json, NULL))
+		return NULL;
+	return json_parse(a, json.data, json.len, NULL);
+}
+
+/* Reading one takes longer than checking a manifest against it, and there may be many of those. */
+static const struct json *crd_at(unsigned i)
+{
+	static const struct json *parsed[CRDS];
+	static struct arena arena;
+
+	if (!arena.block_size)
+		arena_init(&arena, 0);
+	if (!parsed[i])
+		parsed[i] = parse_crd(&arena, crd_texts[i]);
+	return parsed[i];
+}
+
+const struct json *schema_of(const char *api_version, const char *kind)
+{
+	for (unsigned i = 0; i < CRDS; i++) {
+		const struct json *crd = crd_at(i);
+
 		if (str_eq(json_str(json_path(crd, "spec", "names", NULL), "kind"), kind))
 			return version_schema(crd, api_version);
 	}

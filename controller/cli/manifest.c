@@ -160,7 +160,7 @@ unsigned manifest_check_mdep(const struct manifest *m, FILE *out)
 	struct check c = {.m = m, .out = out};
 
 	arena_init(&c.a, 16384);
-	schema_check(schema_of(&c.a, m->api_version, m->kind), m->json, &c.a, on_error, &c);
+	schema_check(schema_of(m->api_version, m->kind), m->json, &c.a, on_error, &c);
 	check_name(&c);
 	check_meaning(&c);
 	arena_release(&c.a);
@@ -180,7 +180,7 @@ unsigned manifest_check_scorepolicy(const struct manifest *m, FILE *out)
 	struct err err = ERR_INIT;
 
 	arena_init(&c.a, 16384);
-	schema_check(schema_of(&c.a, m->api_version, m->kind), m->json, &c.a, on_error, &c);
+	schema_check(schema_of(m->api_version, m->kind), m->json, &c.a, on_error, &c);
 	if (!*m->name)
 		on_error(&c, "metadata.name", "is required");
 	scorepolicy_read(m->json, &c.a, &p);
@@ -203,7 +203,7 @@ unsigned manifest_check_zoneshift(const struct manifest *m, FILE *out)
 	struct zoneshift z = {.problem = NULL};
 
 	arena_init(&c.a, 4096);
-	schema_check(schema_of(&c.a, m->api_version, m->kind), m->json, &c.a, on_error, &c);
+	schema_check(schema_of(m->api_version, m->kind), m->json, &c.a, on_error, &c);
 	if (!*m->name)
 		on_error(&c, "metadata.name", "is required");
 	zoneshift_read(m->json, &c.a, &z);

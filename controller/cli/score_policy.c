@@ -39,7 +39,7 @@ int score_policy_load(struct scoreplan *plan, const char *path, bool decides, st
 		scoreplan_counts(&p, plan);
 	}
 	if (!rc && !p.problem)
-		schema_check(schema_of(&d.arena, TG_API_VERSION, "ScorePolicy"), d.json, &d.arena,
+		schema_check(schema_of(TG_API_VERSION, "ScorePolicy"), d.json, &d.arena,
 		             warn_unknown, &d);
 	if (!rc && !p.problem && decides && p.judge == SCOREPOLICY_KAYENTA) {
 		p.problem_path = "spec.judge";

@@ -19,9 +19,9 @@ typedef void (*schema_finding_fn)(void *arg, const char *path, const char *messa
 
 /*
  * openAPIV3Schema of the served version `api_version` ("serving.tidegate.io/v1alpha1") of `kind`;
- * it lives in `a`. NULL when no CRD of ours has it; the schema is parsed at every call.
+ * it is parsed once, and stays. NULL when no CRD of ours has it.
  */
-const struct json *schema_of(struct arena *a, const char *api_version, const char *kind);
+const struct json *schema_of(const char *api_version, const char *kind);
 /* The message about a member that the schema does not know. */
 #define SCHEMA_UNKNOWN "is no field of this version"
 /* All findings, in the order of the value. */

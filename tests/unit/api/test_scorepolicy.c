@@ -170,7 +170,7 @@ static void test_table_is_the_schema(void **state)
 
 	(void)state;
 	arena_init(&a, 0);
-	schema = schema_of(&a, TG_API_VERSION, "ScorePolicy");
+	schema = schema_of(TG_API_VERSION, "ScorePolicy");
 	assert_non_null(schema);
 	assert_null(schema_unknown_keyword(schema));
 	assert_int_equal(check_leaves(json_path(schema, "properties", "spec", NULL), ""),
