@@ -42,8 +42,8 @@ static void explain_errors(const struct sequential *s, const struct sequential_r
 	}
 	describe_chance(m->log_evidence, chance, sizeof(chance));
 	snprintf(m->text, sizeof(m->text),
-	         "canary errors %.1f %% vs %.1f %%, %.0f of %.0f requests%s", percent(c),
-	         percent(&s->stable.cells[0]), c->bad, c->n, chance);
+	         "canary errors %.1f %% vs %.1f %%, %ld of %ld requests%s", percent(c),
+	         percent(&s->stable.cells[0]), lrint(c->bad), lrint(c->n), chance);
 }
 
 static void explain_latency(const struct sequential *s, struct sequential_metric *m)
@@ -62,9 +62,9 @@ static void explain_latency(const struct sequential *s, struct sequential_metric
 	}
 	describe_chance(m->log_evidence, chance, sizeof(chance));
 	snprintf(m->text, sizeof(m->text),
-	         "canary slower than %.3g ms: %.1f %% vs %.1f %%, %.0f requests%s",
+	         "canary slower than %.3g ms: %.1f %% vs %.1f %%, %ld requests%s",
 	         1000 * bounds_at(&s->bounds, track - 1), percent(&s->canary.cells[track]),
-	         percent(&s->stable.cells[track]), s->canary.cells[track].n, chance);
+	         percent(&s->stable.cells[track]), lrint(s->canary.cells[track].n), chance);
 }
 
 static int score_of(double log_evidence, double fail_at)
