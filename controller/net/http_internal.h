@@ -99,8 +99,11 @@ struct http_call {
 	char *warning, *content_type, *kept_header;
 	int retry_after_ms;
 
-	struct timer limit; /* of a virtual call; libcurl keeps the others' */
-	int status;         /* likewise */
+	/* of a virtual call; libcurl keeps the others' */
+	void *started; /* how its transport names it */
+	struct timer limit;
+	int status;
+
 	struct timer stall; /* re-armed when it fires, not at each byte */
 	int64_t start_ms, last_byte_ms;
 	struct err *early;  /* why it cannot be started at all; NULL: it can */

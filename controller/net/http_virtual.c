@@ -54,7 +54,7 @@ void http_virtual_launch(struct http_call *call)
 		timer_start(&call->limit, call->timeout_ms);
 	if (call->stall_ms > 0)
 		timer_start(&call->stall, call->stall_ms);
-	t->start(t->arg, call, &sent);
+	call->started = t->start(t->arg, call, &sent);
 }
 
 void http_virtual_unlink(struct http_call *call)
@@ -63,7 +63,7 @@ void http_virtual_unlink(struct http_call *call)
 
 	call->virtual = false;
 	timer_release(&call->limit);
-	t->gone(t->arg, call);
+	t->gone(t->arg, call->started);
 }
 
 void http_answer_head(struct http_call *call, int status, int retry_after_ms)

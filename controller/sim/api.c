@@ -436,7 +436,7 @@ static void on_request(void *arg)
 	free(t.path);
 }
 
-static void on_start(void *arg, struct http_call *http, const struct http_sent *sent)
+static void *on_start(void *arg, struct http_call *http, const struct http_sent *sent)
 {
 	const struct sim_port *port = arg;
 	struct sim_api *s = port->api;
@@ -449,27 +449,14 @@ static void on_start(void *arg, struct http_call *http, const struct http_sent *
 	timer_init(&c->timer, s->loop, on_request, c);
 	timer_start(&c->timer, LATENCY_MS);
 	list_push_back(&s->calls, &c->link);
+	return c;
 }
 
-static struct sim_call *call_of(struct sim_api *s, const struct http_call *http)
+static void on_gone(void *arg, void *started)
 {
-	/* The watches stand in front, and stay. */
-	for (struct list *it = s->calls.prev; it != &s->calls; it = it->prev) {
-		struct sim_call *c = list_entry(it, struct sim_call, link);
+	struct sim_call *c = started;
 
-		if (c->http == http)
-			return c;
-	}
-	return NULL;
-}
-
-static void on_gone(void *arg, struct http_call *http)
-{
-	const struct sim_port *port = arg;
-	struct sim_call *c = call_of(port->api, http);
-
-	if (!c)
-		return;
+	(void)arg;
 	timer_release(&c->timer);
 	list_remove(&c->link);
 	free(c->selector);

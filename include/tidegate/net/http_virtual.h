@@ -22,9 +22,10 @@ struct http_sent {
 };
 
 struct http_transport {
-	void (*start)(void *arg, struct http_call *call, const struct http_sent *sent);
+	/* What it returns is how `gone` names the call. */
+	void *(*start)(void *arg, struct http_call *call, const struct http_sent *sent);
 	/* The call has ended or was given up: it must not be answered (again). */
-	void (*gone)(void *arg, struct http_call *call);
+	void (*gone)(void *arg, void *started);
 	void *arg;
 };
 

@@ -17,19 +17,20 @@ struct peer {
 static struct clock_virtual now;
 static struct peer peer;
 
-static void on_start(void *arg, struct http_call *call, const struct http_sent *sent)
+static void *on_start(void *arg, struct http_call *call, const struct http_sent *sent)
 {
 	struct peer *p = arg;
 
 	p->call = call;
 	snprintf(p->seen, sizeof(p->seen), "%s %s %s", sent->method, sent->url, sent->body);
+	return call;
 }
 
-static void on_gone(void *arg, struct http_call *call)
+static void on_gone(void *arg, void *started)
 {
 	struct peer *p = arg;
 
-	assert_ptr_equal(call, p->call);
+	assert_ptr_equal(started, p->call);
 	p->gone++;
 	p->call = NULL;
 }

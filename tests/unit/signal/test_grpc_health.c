@@ -168,18 +168,19 @@ static struct peer {
 	char why[200];
 } v;
 
-static void on_start(void *arg, struct http_call *call, const struct http_sent *sent)
+static void *on_start(void *arg, struct http_call *call, const struct http_sent *sent)
 {
 	(void)arg;
 	v.call = call;
 	snprintf(v.seen, sizeof(v.seen), "%s %s %s %zu", sent->method, sent->url,
 	         str_or(sent->content_type, ""), sent->body_len);
+	return NULL;
 }
 
-static void on_gone(void *arg, struct http_call *call)
+static void on_gone(void *arg, void *started)
 {
 	(void)arg;
-	(void)call;
+	(void)started;
 	v.call = NULL;
 }
 
