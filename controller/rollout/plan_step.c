@@ -215,10 +215,7 @@ static bool arrive(struct planner *p)
 #define RESUMED_MS  20000
 #define ONE_LOOK_MS 1000 /* what is read or begun one after the other */
 
-/*
- * Another leader's silence may be as old as the step, which users come to before it is reached. A
- * release's first judge begins with its first step.
- */
+/* Another leader's silence may be as old as the step; a release's first judge begins before it. */
 static bool began_in_step(const struct planner *p)
 {
 	return p->s->judgement.began_ms > p->st->step_started_ms + ONE_LOOK_MS;
@@ -239,13 +236,16 @@ static bool needs_data(const struct planner *p)
 	       !plan_returning(p) && (p->st->weight > 0 || step_audience(p));
 }
 
-/* A step that real users are on is not over while nobody can say how it does. */
+/*
+ * A step that real users are on is not over while nobody can say how it does. Nor is the first one
+ * before anything was heard: a clock that is set forward ends a hold, and silence has no such end.
+ */
 static bool blind(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
 	return needs_data(p) && j->judging &&
-	       (j->since_data_ms > ROLLOUT_NO_DATA_MS || (!j->heard && began_in_step(p)));
+	       (j->since_data_ms > ROLLOUT_NO_DATA_MS || !j->heard);
 }
 
 /* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
