@@ -201,6 +201,7 @@ void kube_client_free(struct kube_client *c)
 	map_release(&c->warnings, NULL);
 	arena_release(&c->scratch);
 	free(c->user_agent);
+	client_counts_free(c);
 	free(c->host);
 	free(c);
 }

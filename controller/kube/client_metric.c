@@ -50,23 +50,63 @@ static const char *code_text(int status, char *buf)
 	return status ? str_from_i64(status, buf) : "<error>";
 }
 
-static void observe(struct metric_family *f, const struct kube_client *c, const char *method,
-                    double v)
-{
-	metric_observe(f, metric_series(f, method, c->host), v);
-}
+/* Where the attempts of one method with one outcome are counted, found once. */
+struct client_counts {
+	struct client_counts *next;
+	char *method;
+	int status;
+	struct metric_series *requests;
+	struct metric_series *durations, *sent, *received; /* NULL: none was timed yet */
+};
 
-void client_count(const struct kube_client *c, const char *method, bool timed,
-                  const struct http_result *r, size_t sent)
+static struct client_counts *counts_get(struct kube_client *c, const char *method, int status)
 {
+	struct client_counts *k = c->counts;
 	char code[STR_I64_MAX];
 
-	metric_add(metric_series(&requests, code_text(r->status, code), method, c->host), 1);
+	while (k && (k->status != status || !str_eq(k->method, method)))
+		k = k->next;
+	if (k)
+		return k;
+	k = xcalloc(1, sizeof(*k));
+	k->method = xstrdup(method);
+	k->status = status;
+	k->requests = metric_series(&requests, code_text(status, code), method, c->host);
+	k->next = c->counts;
+	return c->counts = k;
+}
+
+static void find_timed(const struct kube_client *c, struct client_counts *k)
+{
+	k->durations = metric_series(&durations, k->method, c->host);
+	k->sent = metric_series(&request_sizes, k->method, c->host);
+	k->received = metric_series(&response_sizes, k->method, c->host);
+}
+
+void client_count(struct kube_client *c, const char *method, bool timed,
+                  const struct http_result *r, size_t sent)
+{
+	struct client_counts *k = counts_get(c, method, r->status);
+
+	metric_add(k->requests, 1);
 	if (!timed)
 		return;
-	observe(&durations, c, method, (double)r->elapsed_ms / 1000.0);
-	observe(&request_sizes, c, method, (double)sent);
-	observe(&response_sizes, c, method, (double)r->body_len);
+	if (!k->durations)
+		find_timed(c, k);
+	metric_observe(&durations, k->durations, (double)r->elapsed_ms / 1000.0);
+	metric_observe(&request_sizes, k->sent, (double)sent);
+	metric_observe(&response_sizes, k->received, (double)r->body_len);
+}
+
+void client_counts_free(struct kube_client *c)
+{
+	struct client_counts *k;
+
+	while ((k = c->counts)) {
+		c->counts = k->next;
+		free(k->method);
+		free(k);
+	}
 }
 
 void client_count_retry(const struct kube_client *c, const char *method, int status)

@@ -33,6 +33,7 @@ struct kube_client {
 	bool unreachable; /* the last attempt was not answered at all */
 	int64_t throttle_told_ms;
 	unsigned throttled; /* answers of 429 and the like since the last line about them */
+	struct client_counts *counts;
 };
 
 /*
@@ -50,8 +51,9 @@ void client_throttled(struct kube_client *c, const struct kube_request *r, const
 /* An attempt was answered, whatever the answer, or was not. */
 void client_seen(struct kube_client *c, bool answered);
 /* client_metric.c: counts one attempt; status 0 = no answer. */
-void client_count(const struct kube_client *c, const char *method, bool timed,
+void client_count(struct kube_client *c, const char *method, bool timed,
                   const struct http_result *r, size_t sent);
+void client_counts_free(struct kube_client *c);
 void client_count_retry(const struct kube_client *c, const char *method, int status);
 
 /* call.c */
