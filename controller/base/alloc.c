@@ -80,7 +80,9 @@ void *xreallocarray(void *p, size_t n, size_t size)
 
 char *xstrdup(const char *s)
 {
-	return xstrndup(s, strlen(s));
+	size_t size = strlen(s) + 1;
+
+	return memcpy(xmalloc(size), s, size);
 }
 
 char *xstrndup(const char *s, size_t n)

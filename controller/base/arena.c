@@ -159,7 +159,7 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 
 char *arena_strdup(struct arena *a, const char *s)
 {
-	return s ? arena_strndup(a, s, strlen(s)) : NULL;
+	return s ? arena_memdup(a, s, strlen(s)) : NULL;
 }
 
 char *arena_strndup(struct arena *a, const char *s, size_t n)

@@ -80,7 +80,7 @@ static unsigned count_tracks(const struct sequential *s)
 /* What is beyond the last place shares it: strata are a refinement, not a condition. */
 static unsigned stratum_index(struct sequential *s, const char *name)
 {
-	uint64_t key = str_hash(STR_HASH_SEED, name, strlen(name));
+	uint64_t key = str_hash_fast(name, strlen(name));
 
 	for (unsigned i = 0; i < s->nstrata; i++)
 		if (s->strata[i].key == key)
@@ -97,7 +97,7 @@ static struct pod *pod_get(struct sequential *s, const struct sequential_sample 
                            unsigned stratum)
 {
 	const char *name = str_or(x->pod, "");
-	uint64_t key = str_hash(STR_HASH_SEED + x->canary, name, strlen(name));
+	uint64_t key = str_hash_fast(name, strlen(name)) ^ x->canary;
 
 	for (unsigned i = 0; i < s->npods; i++)
 		if (s->pods[i].key == key)
