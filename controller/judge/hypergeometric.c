@@ -42,21 +42,23 @@ static void find_side(struct side *out, long n, double a, double b, double c, do
 typedef double pair __attribute__((vector_size(2 * sizeof(double))));
 
 /*
- * The terms on one side over the observed one. From the outermost inwards, two a step: each step
+ * The terms on one side over the observed one. From the outermost inwards, four a step: each step
  * has to wait for the one before.
  */
 static pair sum_side(const struct side *side, pair odds)
 {
-	pair sum = {0, 0}, near, far;
-	unsigned i = side->n;
+	const double *r = side->ratios + side->n;
+	pair sum = {0, 0}, first, second, third, last;
 
-	if (i % 2)
-		sum = side->ratios[--i] * odds;
-	while (i) {
-		i -= 2;
-		near = side->ratios[i] * odds;
-		far = near * side->ratios[i + 1] * odds;
-		sum = near + far + far * sum;
+	while ((r - side->ratios) % 4)
+		sum = *--r * odds * (1 + sum);
+	while (r > side->ratios) {
+		r -= 4;
+		first = r[0] * odds;
+		second = r[1] * odds * first;
+		third = r[2] * odds * second;
+		last = r[3] * odds * third;
+		sum = first + second + (third + last) + last * sum;
 	}
 	return sum;
 }
