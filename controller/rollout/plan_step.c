@@ -244,8 +244,7 @@ static bool blind(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return needs_data(p) && j->judging &&
-	       (j->since_data_ms > ROLLOUT_NO_DATA_MS || !j->heard);
+	return needs_data(p) && j->judging && (j->since_data_ms > ROLLOUT_NO_DATA_MS || !j->heard);
 }
 
 /* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
