@@ -134,8 +134,9 @@ int replicas_weight_back(const struct replicas_input *in, int weight)
 		return 0;
 	while (w < weight && held_pods(in, 100 - w) > old_ready)
 		w++;
-	/* What rounding alone would move is not worth a change of the route. */
-	if (w > 0 && (weight - w) * in->replicas < 90)
+	/* Not worth a change of the route where no pod gets free by it, to make one of stable's
+	 * for. */
+	if (w > 0 && pods_held(in->replicas, w) >= pods_held(in->replicas, weight))
 		w = weight;
 	/* Where neither has enough, each pod gets as much as any other. */
 	return min_int(w, 100 * new_ready / (new_ready + max_int(0, old_ready)));

@@ -185,6 +185,33 @@ static void test_abort_returns_traffic_and_waits_for_retry(void **state)
 	world_release(&w);
 }
 
+/* No deadline comes to its help: by the pods alone, however they round. */
+static void test_abort_ends_with_any_number_of_replicas(void **state)
+{
+	static const int weights[] = {1, 10, 20, 25, 33, 34, 40, 50, 60, 67, 75, 90, 99};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(weights) * 13 * 4; i++) {
+		struct mdep_step steps[] = {{.weight = weights[i % 13], .approval = true}};
+		struct world w;
+
+		world_init(&w, 1);
+		w.requests_per_s = 100;
+		w.m.replicas = 1 + (int)(i / 13 % 13);
+		w.m.max_surge.value = (int)(i / 169) & 1;
+		w.m.max_unavailable.value = (int)(i / 169) >> 1;
+		w.m.progress_deadline_ms = 0;
+		world_first_release(&w);
+		world_steps(&w, steps, 1);
+		world_spec(&w, NEW, "v2");
+		world_settle(&w);
+		scene_until(&w, ROLLOUT_APPROVAL);
+		give(&w, ORDER_ABORT, NEW);
+		scene_until(&w, ROLLOUT_ABORTED);
+		world_release(&w);
+	}
+}
+
 static void test_retry_during_the_rollback_waits_for_its_end(void **state)
 {
 	struct world w;
@@ -361,6 +388,7 @@ int main(void)
 		cmocka_unit_test(test_pending_promote_dies_with_its_release),
 		cmocka_unit_test(test_a_pending_order_may_be_withdrawn),
 		cmocka_unit_test(test_abort_returns_traffic_and_waits_for_retry),
+		cmocka_unit_test(test_abort_ends_with_any_number_of_replicas),
 		cmocka_unit_test(test_retry_during_the_rollback_waits_for_its_end),
 		cmocka_unit_test(test_pause_freezes_steps_and_weights_but_keeps_pods),
 		cmocka_unit_test(test_pause_while_moving_resumes_moving),

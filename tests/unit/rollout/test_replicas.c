@@ -270,7 +270,9 @@ static void test_weight_back(void **state)
 		{4, 1, 1, 2, 3, 50, 0},   {4, 1, 0, 0, 2, 50, 0},  /* nobody there to carry it */
 		{4, 1, 0, 1, 2, 50, 33}, /* neither has enough: each pod as much as any other */
 		{4, 1, 0, 3, 0, 50, 50},  {1, 0, 0, 1, 0, 50, 0},  {0, 1, 0, 2, 0, 50, 0},
-		{4, 1, 0, 2, 2, 0, 0},
+		{4, 1, 0, 2, 2, 0, 0},    {3, 1, 0, 2, 2, 50, 30}, /* all places are taken: one pod
+	                                                              of new's must become free */
+		{5, 1, 0, 3, 3, 50, 38},
 	};
 
 	(void)state;
