@@ -236,15 +236,20 @@ static bool needs_data(const struct planner *p)
 	       !plan_returning(p) && (p->st->weight > 0 || step_audience(p));
 }
 
-/*
- * A step that real users are on is not over while nobody can say how it does. Nor is the first one
- * before anything was heard: a clock that is set forward ends a hold, and silence has no such end.
- */
+/* So long a hold does not end before anything was heard, but by a clock that was set forward. */
+static bool is_long_hold(const struct planner *p)
+{
+	return p->st->hold_until_ms > p->st->step_reached_ms + ROLLOUT_NO_DATA_MS;
+}
+
+/* A step that real users are on is not over while nobody can say how it does. */
 static bool blind(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
 
-	return needs_data(p) && j->judging && (j->since_data_ms > ROLLOUT_NO_DATA_MS || !j->heard);
+	return needs_data(p) && j->judging &&
+	       (j->since_data_ms > ROLLOUT_NO_DATA_MS ||
+	        (!j->heard && (began_in_step(p) || is_long_hold(p))));
 }
 
 /* Not proven worse, but in doubt: more requests will tell, while any go to stable. */
