@@ -8,10 +8,10 @@
 #include "tidegate/base/str.h"
 
 struct budget {
-	int any;  /* pods of this track */
-	int own;  /* ready pods of this track */
-	int main; /* ready pods of stable and target together */
-	int all;  /* ready pods, strays too */
+	int any[TRACKS]; /* pods */
+	int own[TRACKS]; /* ready pods */
+	int main;        /* ready pods of stable and target together */
+	int all;         /* ready pods, strays too */
 };
 
 /* Where room is not known, a card is free where somebody left, and hardly anywhere else. */
@@ -119,28 +119,29 @@ static int stable_wants(const struct planner *p, const char *zone)
 
 /* --- which pods leave -------------------------------------------------------------------- */
 
-static bool has_budget(const struct budget *b)
+/* Removing a stray cannot take what stable and target were found to have. */
+static bool has_budget(const struct budget *b, enum track_id track)
 {
-	return b->own > 0 && b->main > 0 && b->all > 0;
+	return b->own[track] > 0 && b->all > 0 && (track == TRACK_STRAY || b->main > 0);
 }
 
 static bool can_take(const struct cell_view *c, const struct budget *b, bool ready)
 {
-	if (c->surplus <= 0 || b->any <= 0)
+	if (c->surplus <= 0 || b->any[c->track] <= 0)
 		return false;
-	return !ready || c->yields > 0 || has_budget(b);
+	return !ready || c->yields > 0 || has_budget(b, c->track);
 }
 
 static void take(struct cell_view *c, struct budget *b, bool ready)
 {
 	c->surplus--;
-	b->any--;
-	if (ready && !has_budget(b)) {
+	b->any[c->track]--;
+	if (ready && !has_budget(b, c->track)) {
 		c->yields--;
 		return;
 	}
-	b->own -= ready;
-	b->main -= ready;
+	b->own[c->track] -= ready;
+	b->main -= ready && c->track != TRACK_STRAY;
 	b->all -= ready;
 }
 
@@ -261,28 +262,31 @@ static void take_ready(struct planner *p, enum track_id track, struct budget *b)
 	}
 }
 
-static void choose(struct planner *p, enum track_id track, int any, int own, struct budget *b)
+static void take_useless(struct planner *p, enum track_id track, struct budget *b)
 {
-	b->any = any;
-	b->own = own;
 	take_homeless(p, track, b);
 	take_unseen(p, track, b);
 	for (int class = CLASS_PENDING; class < CLASS_READY; class ++)
 		take_class(p, track, (enum pod_class) class, b);
-	take_ready(p, track, b);
 }
 
+/*
+ * Those that have left already, of every track, go before any that is in service: what is free
+ * changes as they leave, and the one would come back while another leaves, in every pass.
+ */
 static void choose_victims(struct planner *p, const struct replicas_limits *lim)
 {
 	const struct track_view *t = p->tracks;
 	int ready = t[TRACK_STABLE].ready + t[TRACK_TARGET].ready + t[TRACK_STRAY].in_service;
-	struct budget b = {.main = lim->ready, .all = ready - lim->floor};
+	struct budget b = {.any = {lim->old_any, lim->new_any, t[TRACK_STRAY].count},
+	                   .own = {lim->old_ready, lim->new_ready, t[TRACK_STRAY].ready},
+	                   .main = lim->ready,
+	                   .all = ready - lim->floor};
 
-	choose(p, TRACK_STABLE, lim->old_any, lim->old_ready, &b);
-	choose(p, TRACK_TARGET, lim->new_any, lim->new_ready, &b);
-	/* Removing a stray cannot take what stable and target were found to have. */
-	b.main = t[TRACK_STRAY].ready;
-	choose(p, TRACK_STRAY, t[TRACK_STRAY].count, t[TRACK_STRAY].ready, &b);
+	for (int track = 0; track < TRACKS; track++)
+		take_useless(p, (enum track_id)track, &b);
+	for (int track = 0; track < TRACKS; track++)
+		take_ready(p, (enum track_id)track, &b);
 	/* Marks count on nothing that is only on its way back: half of this plan may get lost. */
 	p->spare = t[TRACK_STABLE].in_service + t[TRACK_TARGET].in_service - lim->floor;
 	p->spare_all = p->spare + t[TRACK_STRAY].in_service;

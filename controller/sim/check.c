@@ -19,6 +19,9 @@
 #define MIN_SCORE       80    /* what a release asks for when nothing is said of it */
 #define JUDGE_ALPHA     0.01  /* what a judge declares when nothing is said of it */
 #define HOLD_SLACK_MS   5000
+/* Leases and all: one or two a second are usual. */
+#define WRITES_MAX      10000
+#define WRITES_A_SECOND 10
 #define CALM_MS         (5 * 60000LL) /* until the last order has been heard of */
 
 void check_violate(struct run *r, const char *fmt, ...)
@@ -543,6 +546,15 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 	check_counts(r);
 }
 
+/* Done and undone in turns, at each look: no state that is checked need ever be wrong. */
+static void check_writes(struct run *r)
+{
+	uint64_t most = WRITES_MAX + (uint64_t)(run_now(r) / 1000 * WRITES_A_SECOND);
+
+	if (r->result->writes > most)
+		check_violate(r, "%" PRIu64 " writes: it goes round in circles", r->result->writes);
+}
+
 void check_tick(struct run *r)
 {
 	struct check *c = &r->check;
@@ -555,6 +567,7 @@ void check_tick(struct run *r)
 	else if (!c->silent_since_ms)
 		c->silent_since_ms = run_now(r);
 	check_counts(r);
+	check_writes(r);
 	note_lonely(r);
 	slo_tick(r);
 	loss_tick(r, pods_serving(r, &there));
