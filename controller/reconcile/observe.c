@@ -65,6 +65,7 @@ struct observation {
 	int64_t since_ms, began_ms;
 	int64_t resumed_ms;    /* end of the last such silence; 0 = none */
 	int64_t began_mono_ms; /* began_ms, monotonic */
+	int64_t began_step_ms; /* start of the step that was under way then; 0 = none */
 	enum judge_verdict verdict;
 	int64_t woken_ms, text_ms, looked_ms;
 	int score;
@@ -484,6 +485,9 @@ static void set_judge(struct observer *ob, struct observation *o, const struct r
 		return;
 	xstr_replace(&o->policy, tag);
 	o->began_ms = s->now_ms;
+	o->began_step_ms = str_eq(s->mdep->status.target, plan->status.target)
+	                           ? s->mdep->status.step_started_ms
+	                           : 0;
 	o->began_mono_ms = clock_mono_ms();
 	o->heard = false;
 	o->silent = true;
@@ -699,6 +703,7 @@ static void read_judge(struct observation *o, struct arena *a, struct rollout_sn
 	j->text = arena_strdup(a, o->text);
 	j->since_data_ms = llround(res.since_data_s * 1000.0);
 	j->began_ms = o->began_ms;
+	j->began_step_ms = o->began_step_ms;
 	note_silence(o, s->now_ms, j);
 	j->compared = v.compares;
 	j->disagree = arena_strdup(a, v.disagree);

@@ -212,13 +212,17 @@ static bool arrive(struct planner *p)
 	return true;
 }
 
-#define RESUMED_MS  20000
-#define ONE_LOOK_MS 1000 /* what is read or begun one after the other */
+#define RESUMED_MS 20000
 
-/* Another leader's silence may be as old as the step; a release's first judge begins before it. */
+/*
+ * Another leader's silence may be as old as the step; a release's first judge begins before it.
+ * Compared as a name: that leader's clock may have been ahead of ours.
+ */
 static bool began_in_step(const struct planner *p)
 {
-	return p->s->judgement.began_ms > p->st->step_started_ms + ONE_LOOK_MS;
+	int64_t step_ms = p->s->judgement.began_step_ms;
+
+	return step_ms && step_ms == p->st->step_started_ms;
 }
 
 /* End of the last silence that held this step or may have; 0 = none. */

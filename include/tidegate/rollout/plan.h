@@ -195,6 +195,8 @@ struct rollout_judgement {
 	int64_t resumed_ms;    /* wall: end of the last silence, ROLLOUT_NO_DATA_MS long or that of
 	                          its beginning; 0 = none */
 	int64_t began_ms;      /* wall time from which it has gathered evidence */
+	int64_t began_step_ms; /* step_started_ms of the step in whose midst that was; 0 = in none
+	                        */
 	const struct mdep_group_score *groups; /* of the metrics by query */
 	unsigned ngroups;
 	const char *held;     /* the ScorePolicy that is asked for is not in force, and why; NULL */

@@ -243,6 +243,25 @@ static void test_no_data_holds_a_step_that_a_new_leader_reaches(void **state)
 	world_release(&w);
 }
 
+/* Its clock is behind that of the leader before: the step begins when it has begun to judge. */
+static void test_no_data_holds_a_step_that_began_in_the_future(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 5000}, {.weight = 50}}, 2);
+	w.m.canary.on_no_data = NO_DATA_HOLD;
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.m.status.step_started_ms = w.now + 10000;
+	w.judge_step_ms = w.m.status.step_started_ms;
+	w.judge_began_ms = w.now;
+	w.no_data_ms = 20000;
+	world_run(&w, 15000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	assert_int_equal(w.m.status.step, 0);
+	world_release(&w);
+}
+
 /* The first requests of a release say nothing of a silence: its steps are no longer for them. */
 static void test_the_first_requests_of_a_release_hold_no_step(void **state)
 {
@@ -516,6 +535,7 @@ int main(void)
 		cmocka_unit_test(test_no_data_holds_the_step_by_default),
 		cmocka_unit_test(test_data_that_comes_after_the_hold_is_judged_first),
 		cmocka_unit_test(test_no_data_holds_a_step_that_a_new_leader_reaches),
+		cmocka_unit_test(test_no_data_holds_a_step_that_began_in_the_future),
 		cmocka_unit_test(test_the_first_requests_of_a_release_hold_no_step),
 		cmocka_unit_test(
 			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),

@@ -741,6 +741,9 @@ static void snapshot(const struct world *w, struct arena *a, struct rollout_snap
 		.resumed_ms = w->resumed_ms,
 		.resumed_first = w->resumed_first,
 		.began_ms = w->judge_began_ms,
+		.began_step_ms = w->judge_began_ms > w->m.status.step_started_ms
+	                                 ? w->m.status.step_started_ms
+	                                 : w->judge_step_ms,
 		.heard = !w->no_data_ms || w->no_data_ms + 1000 < w->now - w->judge_began_ms,
 		.held = w->policy_held,
 		.compared = w->disagree != NULL,

@@ -94,6 +94,7 @@ struct world {
 	int64_t no_data_ms, resumed_ms;
 	bool resumed_first;
 	int64_t judge_began_ms;    /* another leader's judge began then; 0 = the first one */
+	int64_t judge_step_ms;     /* in the midst of that step, whatever the clock says */
 	bool no_judge, judge_gone; /* it has not begun yet; it never will */
 	const char *taken;         /* names that others hold */
 	struct rollout_takeover takeover;
