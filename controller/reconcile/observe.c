@@ -24,7 +24,8 @@
 /* The score text changes with every scrape; status shows it this often, or when the verdict
  * changes. */
 #define TEXT_EVERY_MS 5000
-/* A judge begins with the pods' first readings, which no increment can be taken of. */
+/* A judge, its scrapes and its queries begin one after the other: silence is the younger by that.
+ */
 #define BEGINNING_MS 1000
 /*
  * A changed verdict wakes the planner at once. Beyond that it looks at what has no moment of its

@@ -134,8 +134,7 @@ int replicas_weight_back(const struct replicas_input *in, int weight)
 		return 0;
 	while (w < weight && held_pods(in, 100 - w) > old_ready)
 		w++;
-	/* Not worth a change of the route where no pod gets free by it, to make one of stable's
-	 * for. */
+	/* Where no pod gets free by it, in whose place one of stable's is made, it is in vain. */
 	if (w > 0 && pods_held(in->replicas, w) >= pods_held(in->replicas, weight))
 		w = weight;
 	/* Where neither has enough, each pod gets as much as any other. */

@@ -3,7 +3,7 @@
  * keeps: a first list, a thousand releases at once, and every pass a little. Whole pages of them
  * are given back soon after work was done; an idle process does nothing. So are the pages of the
  * program and its libraries: with each that is read the kernel maps the fifteen around it, and most
- * of them serve the start alone. The few that are in use come again, without a read of the disk.
+ * of them serve the start alone. The few that are in use come again from the page cache.
  *
  * Ownership: embedded; the loop must outlive it.
  */

@@ -25,13 +25,19 @@ static inline void scene_stable(struct world *w)
 	world_first_release(w);
 }
 
-/* As above, and NEW released over the steps given, as far as its first plan. */
-static inline void scene_release(struct world *w, const struct mdep_step *steps, unsigned n)
+/* NEW is released over the steps given, as far as its first plan. */
+static inline void scene_begin(struct world *w, const struct mdep_step *steps, unsigned n)
 {
-	scene_stable(w);
 	world_steps(w, steps, n);
 	world_spec(w, NEW, "v2");
 	world_settle(w);
+}
+
+/* Stable OLD, and NEW over the steps given. */
+static inline void scene_release(struct world *w, const struct mdep_step *steps, unsigned n)
+{
+	scene_stable(w);
+	scene_begin(w, steps, n);
 }
 
 static inline void scene_until(struct world *w, enum rollout_phase phase)

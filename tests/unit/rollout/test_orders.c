@@ -185,31 +185,35 @@ static void test_abort_returns_traffic_and_waits_for_retry(void **state)
 	world_release(&w);
 }
 
+static void abort_at(int weight, int replicas, int surge, int unavailable)
+{
+	struct mdep_step step = {.weight = weight, .approval = true};
+	struct world w;
+
+	world_init(&w, 1);
+	w.requests_per_s = 100;
+	w.m.replicas = replicas;
+	w.m.max_surge.value = surge;
+	w.m.max_unavailable.value = unavailable;
+	w.m.progress_deadline_ms = 0;
+	world_first_release(&w);
+	scene_begin(&w, &step, 1);
+	scene_until(&w, ROLLOUT_APPROVAL);
+	give(&w, ORDER_ABORT, NEW);
+	scene_until(&w, ROLLOUT_ABORTED);
+	world_release(&w);
+}
+
 /* No deadline comes to its help: by the pods alone, however they round. */
 static void test_abort_ends_with_any_number_of_replicas(void **state)
 {
 	static const int weights[] = {1, 10, 20, 25, 33, 34, 40, 50, 60, 67, 75, 90, 99};
 
 	(void)state;
-	for (unsigned i = 0; i < ARRAY_SIZE(weights) * 13 * 4; i++) {
-		struct mdep_step steps[] = {{.weight = weights[i % 13], .approval = true}};
-		struct world w;
-
-		world_init(&w, 1);
-		w.requests_per_s = 100;
-		w.m.replicas = 1 + (int)(i / 13 % 13);
-		w.m.max_surge.value = (int)(i / 169) & 1;
-		w.m.max_unavailable.value = (int)(i / 169) >> 1;
-		w.m.progress_deadline_ms = 0;
-		world_first_release(&w);
-		world_steps(&w, steps, 1);
-		world_spec(&w, NEW, "v2");
-		world_settle(&w);
-		scene_until(&w, ROLLOUT_APPROVAL);
-		give(&w, ORDER_ABORT, NEW);
-		scene_until(&w, ROLLOUT_ABORTED);
-		world_release(&w);
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(weights); i++)
+		for (int replicas = 1; replicas <= 13; replicas++)
+			for (int bounds = 0; bounds < 4; bounds++)
+				abort_at(weights[i], replicas, bounds & 1, bounds >> 1);
 }
 
 static void test_retry_during_the_rollback_waits_for_its_end(void **state)

@@ -265,13 +265,20 @@ static void test_weight_back(void **state)
 		int replicas, surge, unavailable, new_ready, old_ready, weight, want;
 	} rows[] = {
 		{4, 1, 0, 2, 2, 50, 50}, /* a tenth of a pod is rounding */
-		{4, 1, 0, 2, 3, 50, 23},  {4, 1, 0, 2, 4, 50, 0},  {10, 1, 0, 9, 1, 90, 90},
-		{10, 1, 0, 9, 5, 90, 49}, {4, 0, 0, 2, 2, 50, 23}, /* one may be missing */
-		{4, 1, 1, 2, 3, 50, 0},   {4, 1, 0, 0, 2, 50, 0},  /* nobody there to carry it */
+		{4, 1, 0, 2, 3, 50, 23},
+		{4, 1, 0, 2, 4, 50, 0},
+		{10, 1, 0, 9, 1, 90, 90},
+		{10, 1, 0, 9, 5, 90, 49},
+		{4, 0, 0, 2, 2, 50, 23}, /* one may be missing */
+		{4, 1, 1, 2, 3, 50, 0},
+		{4, 1, 0, 0, 2, 50, 0},  /* nobody there to carry it */
 		{4, 1, 0, 1, 2, 50, 33}, /* neither has enough: each pod as much as any other */
-		{4, 1, 0, 3, 0, 50, 50},  {1, 0, 0, 1, 0, 50, 0},  {0, 1, 0, 2, 0, 50, 0},
-		{4, 1, 0, 2, 2, 0, 0},    {3, 1, 0, 2, 2, 50, 30}, /* all places are taken: one pod
-	                                                              of new's must become free */
+		{4, 1, 0, 3, 0, 50, 50},
+		{1, 0, 0, 1, 0, 50, 0},
+		{0, 1, 0, 2, 0, 50, 0},
+		{4, 1, 0, 2, 2, 0, 0},
+		/* All places are taken: one of new's pods must become free. */
+		{3, 1, 0, 2, 2, 50, 30},
 		{5, 1, 0, 3, 3, 50, 38},
 	};
 

@@ -243,15 +243,20 @@ static void test_no_data_holds_a_step_that_a_new_leader_reaches(void **state)
 	world_release(&w);
 }
 
+static void short_hold_scene(struct world *w)
+{
+	scene_release(w, (struct mdep_step[]){{.weight = 25, .hold_ms = 5000}, {.weight = 50}}, 2);
+	w->m.canary.on_no_data = NO_DATA_HOLD;
+	scene_until(w, ROLLOUT_HOLDING);
+}
+
 /* Its clock is behind that of the leader before: the step begins when it has begun to judge. */
 static void test_no_data_holds_a_step_that_began_in_the_future(void **state)
 {
 	struct world w;
 
 	(void)state;
-	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 5000}, {.weight = 50}}, 2);
-	w.m.canary.on_no_data = NO_DATA_HOLD;
-	scene_until(&w, ROLLOUT_HOLDING);
+	short_hold_scene(&w);
 	w.m.status.step_started_ms = w.now + 10000;
 	w.judge_step_ms = w.m.status.step_started_ms;
 	w.judge_began_ms = w.now;
@@ -268,9 +273,7 @@ static void test_the_first_requests_of_a_release_hold_no_step(void **state)
 	struct world w;
 
 	(void)state;
-	scene_release(&w, (struct mdep_step[]){{.weight = 25, .hold_ms = 5000}, {.weight = 50}}, 2);
-	w.m.canary.on_no_data = NO_DATA_HOLD;
-	scene_until(&w, ROLLOUT_HOLDING);
+	short_hold_scene(&w);
 	w.resumed_ms = w.now;
 	w.resumed_first = true;
 	w.dirty = true;
