@@ -294,3 +294,13 @@ const char *server_address(const struct server *s)
 {
 	return s->address;
 }
+
+bool server_has_unsent(const struct server *s)
+{
+	const struct list *it;
+
+	list_for_each (it, &s->conns)
+		if (server_conn_unsent(list_entry(it, struct server_conn, node)))
+			return true;
+	return false;
+}

@@ -67,6 +67,11 @@ const char *server_address(const struct server *s);
 void server_reply(struct server_request *r, int status, const char *content_type,
                   const char *extra_headers, const void *body, size_t len);
 void server_reply_text(struct server_request *r, int status, const char *text);
+/*
+ * Is any answer not with the kernel yet? server_reply() sends in the loop's next round at the
+ * earliest: who replies and frees the server in one round loses the answer.
+ */
+bool server_has_unsent(const struct server *s);
 
 /*
  * Streaming (server-sent events): head now, then chunks; a slow client is dropped at 256 kB.

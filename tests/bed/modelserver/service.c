@@ -367,7 +367,7 @@ static void drain_check(void *arg)
 	struct service *s = arg;
 	int64_t quiet = loop_now(s->loop) - s->last_request_ms;
 
-	if (s->in_flight == 0 && quiet >= DRAIN_QUIET_MS)
+	if (!s->in_flight && !server_has_unsent(s->server) && quiet >= DRAIN_QUIET_MS)
 		s->on_drained(s->arg);
 	else
 		timer_start(&s->drain_timer, quiet < DRAIN_QUIET_MS ? DRAIN_QUIET_MS - quiet : 10);

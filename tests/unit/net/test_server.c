@@ -262,6 +262,21 @@ static void a_half_closed_peer_gets_its_answer(void **state)
 	close(fd);
 }
 
+static void an_answer_is_unsent_until_the_next_round(void **state)
+{
+	int fd = raw_connect(server_address(server));
+
+	(void)state;
+	raw_say(fd, "GET /later HTTP/1.1\r\nHost: a\r\n\r\n");
+	run_for(loop, 10);
+	assert_false(server_has_unsent(server));
+	server_reply_text(kept, 200, "x");
+	assert_true(server_has_unsent(server));
+	loop_run_once(loop, true);
+	assert_false(server_has_unsent(server));
+	close(fd);
+}
+
 static void a_peer_that_left_gives_its_place_back(void **state)
 {
 	int fd = raw_connect(server_address(server));
@@ -569,6 +584,7 @@ int main(void)
 		T(idle_connections_are_closed),
 		T(the_request_survives_its_peer),
 		T(a_half_closed_peer_gets_its_answer),
+		T(an_answer_is_unsent_until_the_next_round),
 		T(a_peer_that_left_gives_its_place_back),
 		T(answers_after_server_free),
 		T(streams_after_server_free),
