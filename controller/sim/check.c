@@ -354,21 +354,21 @@ static double chance_of_split(double n, double mine, double part)
 	return more;
 }
 
-/* Since the release began: what stable drew before no judge has seen. */
-struct draws {
-	double errors, expected;
-};
+/* How far back: a judge is its leader's, so what it saw may be less than the release's. */
+enum since { SINCE_RELEASE, SINCE_JUDGE };
 
-static struct draws draws_of(struct run *r, const char *revision)
+static struct sim_draws draws_of(struct run *r, const char *revision, enum since since)
 {
-	struct draws d = {0, 0};
+	struct sim_draws d = {0, 0};
 
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
 	     o = sim_next(r->cluster.api, SIM_POD, o)) {
+		const struct sim_counts *c = &o->world.counts;
+
 		if (!is_ours(o) || !str_eq(world_label(o, TG_LABEL_REVISION), revision))
 			continue;
-		d.errors += o->world.counts.errors - o->world.counts.errors_before;
-		d.expected += o->world.counts.expected - o->world.counts.expected_before;
+		d.errors += c->drawn.errors - c->before[since].errors;
+		d.expected += c->drawn.expected - c->before[since].expected;
 	}
 	return d;
 }
@@ -379,14 +379,20 @@ static struct draws draws_of(struct run *r, const char *revision)
  * Whatever errors an incident brings are expected, so a judge that holds those against the target
  * is not excused.
  */
-static bool is_unlucky(struct run *r)
+static bool has_drawn_badly(struct run *r, enum since since)
 {
-	struct draws new = draws_of(r, r->check.target), old = draws_of(r, r->check.stable);
+	struct sim_draws new = draws_of(r, r->check.target, since);
+	struct sim_draws old = draws_of(r, r->check.stable, since);
 	double all = new.expected + old.expected;
 
 	return chance_of(new.errors, new.expected) < JUDGE_ALPHA ||
 	       (old.expected > 0 && chance_of_split(new.errors + old.errors, new.errors,
 	                                            new.expected / all) < JUDGE_ALPHA);
+}
+
+static bool is_unlucky(struct run *r)
+{
+	return has_drawn_badly(r, SINCE_RELEASE) || has_drawn_badly(r, SINCE_JUDGE);
 }
 
 /* Of a version that is not bad. */
@@ -456,13 +462,11 @@ static bool is_resumed(const struct run *r, int64_t step)
 	return str_eq(r->check.phase, "Paused") && step == r->check.holding_step;
 }
 
-static void note_draws(struct run *r)
+static void note_draws(struct run *r, enum since since)
 {
 	for (struct sim_object *o = sim_next(r->cluster.api, SIM_POD, NULL); o;
-	     o = sim_next(r->cluster.api, SIM_POD, o)) {
-		o->world.counts.errors_before = o->world.counts.errors;
-		o->world.counts.expected_before = o->world.counts.expected;
-	}
+	     o = sim_next(r->cluster.api, SIM_POD, o))
+		o->world.counts.before[since] = o->world.counts.drawn;
 }
 
 /* Another release: one in mid-incident began after that had. `newest`: by the newest spec. */
@@ -476,7 +480,8 @@ static void check_target(struct run *r, bool newest)
 		c->incident_ms = run_now(r);
 	c->target_ms = run_now(r);
 	c->unlucky = false;
-	note_draws(r);
+	note_draws(r, SINCE_RELEASE);
+	note_draws(r, SINCE_JUDGE);
 }
 
 static void check_status(struct run *r, const struct sim_object *o)
@@ -519,20 +524,25 @@ static void check_status(struct run *r, const struct sim_object *o)
 
 /* --- after each event ---------------------------------------------------------------------- */
 
+static void check_lease(struct run *r, const char *agent, const struct sim_object *o)
+{
+	const char *holder = json_str(json_get(o->json, "spec"), "holderIdentity");
+
+	if (str_empty(holder))
+		agent = "";
+	else if (!str_eq(agent, r->holder))
+		note_draws(r, SINCE_JUDGE);
+	str_copy(r->holder, sizeof(r->holder), agent);
+}
+
 void check_written(void *arg, const char *agent, const struct sim_object *o)
 {
 	struct run *r = arg;
-	const char *holder;
 
 	r->result->writes++;
-	if (o->resource == SIM_LEASE && !str_eq(o->name, CLUSTER_LEASE))
-		return;
-	if (o->resource == SIM_LEASE) {
-		holder = json_str(json_get(o->json, "spec"), "holderIdentity");
-		str_copy(r->holder, sizeof(r->holder), str_empty(holder) ? "" : agent);
-		return;
-	}
-	if (o->resource == SIM_EVENT)
+	if (o->resource == SIM_LEASE && str_eq(o->name, CLUSTER_LEASE))
+		check_lease(r, agent, o);
+	if (o->resource == SIM_LEASE || o->resource == SIM_EVENT)
 		return;
 	if (!str_eq(agent, r->holder))
 		check_violate(r, "%s wrote %s %s while %s leads", agent,

@@ -85,9 +85,9 @@ static void add_metrics(struct buf *out, struct world *w, const struct sim_objec
 	if (!p->requests_metric)
 		return;
 	add_sample(out, w, p, SAMPLE_OK,
-	           p->error_label || p->errors_apart ? c->requests - c->errors : c->requests);
+	           p->error_label || p->errors_apart ? c->requests - c->drawn.errors : c->requests);
 	if (p->error_label || p->errors_metric)
-		add_sample(out, w, p, SAMPLE_FAILED, c->errors);
+		add_sample(out, w, p, SAMPLE_FAILED, c->drawn.errors);
 	if (p->busy_metric)
 		add_sample(out, w, p, SAMPLE_BUSY, ceil(c->rate * pod->world.behaviour->p50_s));
 	if (p->latency_metric)

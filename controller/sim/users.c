@@ -141,8 +141,8 @@ void users_count_pod(struct world *w, struct sim_object *pod)
 	pod->world.app->tally.errors += errors;
 	copies = draw_poisson(w, c->copies * s);
 	c->requests += n + copies;
-	c->expected += (n + copies) * share;
-	c->errors += errors + draw_binomial(w, copies, share);
+	c->drawn.expected += (n + copies) * share;
+	c->drawn.errors += errors + draw_binomial(w, copies, share);
 	count_latency(w, pod, zone && zone->slower > 1 ? zone->slower : 1, n + copies);
 }
 

@@ -52,14 +52,19 @@ struct world_app;
 struct world_behaviour;
 struct preset;
 
+/* Errors, and how many its share made one expect: those above are drawn. */
+struct sim_draws {
+	double errors, expected;
+};
+
 /* What a pod's model server counted, and what comes in from `since_ms` on. */
 struct sim_counts {
 	double rate, copies; /* requests per second, and mirrored ones */
 	int64_t since_ms;
-	double requests, errors;
-	double expected; /* errors, as its share has it; those above are drawn */
-	double errors_before, expected_before; /* the release that is under way (check.c) */
-	double buckets[SIM_BUCKETS + 1];       /* not cumulative */
+	double requests;
+	struct sim_draws drawn;
+	struct sim_draws before[2];      /* what check.c looks back to */
+	double buckets[SIM_BUCKETS + 1]; /* not cumulative */
 };
 
 /* What the world keeps with an object, on top of its JSON. */
