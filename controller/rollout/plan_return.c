@@ -138,7 +138,9 @@ bool plan_returning(const struct planner *p)
 		return false;
 	if (!str_empty(st->return_to))
 		return str_eq(st->target, st->return_to) && str_eq(st->return_from, p->m->revision);
-	return r && str_eq(r->result, "RolledBack") && str_eq(st->stable, p->m->revision);
+	/* A release over it that spec named meanwhile is none. */
+	return r && str_eq(r->result, "RolledBack") && str_eq(st->stable, p->m->revision) &&
+	       str_eq(st->target, st->previous);
 }
 
 void plan_return_forget(struct planner *p)

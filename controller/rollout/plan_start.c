@@ -310,13 +310,14 @@ void plan_promote(struct planner *p)
 	struct mdep_status *st = p->st;
 	struct mdep_revision_status *r = mdep_revision_find(st, st->target);
 
-	if (plan_returning(p)) {
-		plan_returned(p);
-		return;
-	}
+	/* Whatever had become of it before, if people went back to it. */
 	if (r) {
 		r->result = "Promoted";
 		r->retired_ms = 0;
+	}
+	if (plan_returning(p)) {
+		plan_returned(p);
+		return;
 	}
 	r = mdep_revision_find(st, st->stable);
 	if (r)

@@ -159,6 +159,35 @@ static void test_rollback_to_stays_until_retry(void **state)
 	world_release(&w);
 }
 
+/* What became of the revision in its own release is past: it serves, and spec names it. */
+static void test_spec_that_names_it_in_mid_retry_ends_the_retry(void **state)
+{
+	struct world w;
+
+	(void)state;
+	scene_release(&w, two_steps, 2);
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.verdict = VERDICT_FAIL;
+	w.dirty = true;
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	world_spec(&w, OLD, "v1");
+	world_settle(&w);
+	give(&w, ORDER_ROLLBACK_TO, NEW);
+	scene_until(&w, ROLLOUT_ROLLED_BACK);
+	assert_string_equal(w.m.status.stable, NEW);
+	assert_string_equal(scene_result(&w, NEW), "Promoted");
+	w.verdict = VERDICT_NONE;
+	give(&w, ORDER_RETRY, "now");
+	scene_until(&w, ROLLOUT_HOLDING);
+	world_spec(&w, NEW, "v2");
+	world_settle(&w);
+	assert_int_equal(w.m.status.phase, ROLLOUT_ROLLING_BACK);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	assert_int_equal(world_share(&w, NEW), 10000);
+	world_release(&w);
+}
+
 static void test_rollback_to_stays_until_spec_names_another(void **state)
 {
 	struct world w;
@@ -444,6 +473,7 @@ int main(void)
 		cmocka_unit_test(test_rollback_to_keeps_to_surge_and_loses_no_pod),
 		cmocka_unit_test(test_rollback_to_without_a_spare_card),
 		cmocka_unit_test(test_rollback_to_stays_until_retry),
+		cmocka_unit_test(test_spec_that_names_it_in_mid_retry_ends_the_retry),
 		cmocka_unit_test(test_rollback_to_stays_until_spec_names_another),
 		cmocka_unit_test(test_spec_that_names_the_revision_on_the_way_goes_on),
 		cmocka_unit_test(test_another_spec_on_the_way_supersedes_it),

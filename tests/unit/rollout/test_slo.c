@@ -299,6 +299,26 @@ static void test_a_way_back_that_does_not_come_up_is_given_up(void **state)
 	world_release(&w);
 }
 
+/* A third revision is no way back to OLD, though NEW is marked as one that is to be left. */
+static void test_spec_that_names_stable_again_ends_a_release_begun_on_the_way_back(void **state)
+{
+	struct world w;
+
+	(void)state;
+	promoted(&w, BREACH_ROLLBACK);
+	breach_by(&w, NEW);
+	assert_string_equal(w.m.status.target, OLD);
+	world_spec(&w, "cccccccccc", "v3");
+	scene_until(&w, ROLLOUT_HOLDING);
+	w.breach = NULL;
+	world_spec(&w, NEW, "v2");
+	world_settle(&w);
+	assert_int_equal(w.m.status.phase, ROLLOUT_ROLLING_BACK);
+	scene_until(&w, ROLLOUT_IDLE);
+	assert_string_equal(w.m.status.stable, NEW);
+	world_release(&w);
+}
+
 static void test_without_objectives_nothing_is_said(void **state)
 {
 	struct world w;
@@ -329,6 +349,8 @@ int main(void)
 		cmocka_unit_test(test_after_it_the_spec_waits_for_a_retry_or_another_version),
 		cmocka_unit_test(test_another_version_overtakes_the_way_back),
 		cmocka_unit_test(test_a_way_back_that_does_not_come_up_is_given_up),
+		cmocka_unit_test(
+			test_spec_that_names_stable_again_ends_a_release_begun_on_the_way_back),
 		cmocka_unit_test(test_without_objectives_nothing_is_said),
 	};
 
