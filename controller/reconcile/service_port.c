@@ -67,6 +67,15 @@ static bool is_listed(const struct mdep_operator *op, const struct service *s, i
 	return suffix >= 0 && slices->synced;
 }
 
+static bool all_listed(const struct mdep_operator *op, const struct service *const *services,
+                       unsigned n, int port)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (!is_listed(op, services[i], port))
+			return false;
+	return true;
+}
+
 /* --- waits ------------------------------------------------------------------------------- */
 
 /* It has been so for long enough. */
@@ -95,12 +104,25 @@ static int named_of(const struct mdep *m, const struct traffic_view *v, struct a
 	return 0;
 }
 
+/*
+ * People may have written the new one into a route that led to a Service which had it already. What
+ * we write in its place leads to other Services as well, and an old one is still answered by all.
+ */
+static int answered_by_all(const struct mdep_operator *op, const struct service *const *services,
+                           unsigned n, const struct service_ports *p)
+{
+	for (unsigned i = 0; i < p->nold; i++)
+		if (all_listed(op, services, n, p->old[i]))
+			return p->old[i];
+	return p->wanted;
+}
+
 void service_ports_plan(const struct mdep_operator *op, const struct rollout_snapshot *s,
                         const struct service *const *services, unsigned n, struct key_state *ks,
                         struct arena *a, struct service_ports *out)
 {
 	const struct mdep *m = s->mdep;
-	bool all = true, listed = true;
+	bool all = true, listed = all_listed(op, services, n, m->service_port);
 	struct traffic_view view;
 	int named;
 
@@ -111,7 +133,6 @@ void service_ports_plan(const struct mdep_operator *op, const struct rollout_sna
 	for (unsigned i = 0; i < n; i++) {
 		note_old(out, services[i]);
 		all = all && suffix_of(services[i], m->service_port) >= 0;
-		listed = listed && is_listed(op, services[i], m->service_port);
 	}
 	if (!out->nold) {
 		ks->port_stage = STAGE_NONE;
@@ -125,6 +146,8 @@ void service_ports_plan(const struct mdep_operator *op, const struct rollout_sna
 		out->route = named;
 	if (named)
 		return;
+	if (!listed)
+		out->route = answered_by_all(op, services, n, out);
 	if (!all || !s->traffic.in_force)
 		ks->port_stage = STAGE_NONE;
 	else if (has_lasted(ks, STAGE_FREE, FREE_MS, out))

@@ -7,7 +7,11 @@
 #include "fixture.h"
 #include "put.h"
 
+#define SERVICES "/api/v1/namespaces/shop/services"
+
 #define SPEC "'model':{'name':'rec','version':'7'},'runtime':{'preset':'vllm'}"
+/* By a route that is made for it. */
+#define OURS SPEC ",'traffic':{'httpRoute':{'name':'route','parentRefs':[{'name':'gw'}]}}"
 
 struct scene {
 	struct arena a;
