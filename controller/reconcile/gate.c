@@ -76,6 +76,18 @@ static void catch_up(struct gate *g, const struct pod *p)
 		model_prober_repeat(g->prober, p->meta.key);
 }
 
+/*
+ * It may be Ready and get requests before a watch that lags tells of it, and a plan must not take
+ * it for one that serves nobody. That a pod does not serve delays no plan: zones are left by it.
+ */
+static void hold_plans(struct gate *g, const struct pod *p, const struct told *t)
+{
+	const struct mdep *m = t->ready ? mdep_of_pod(g->op, p) : NULL;
+
+	if (m)
+		key_floor_raise(operator_key(g->op, m->meta.key), CACHE_POD, t->rv);
+}
+
 static void write_free(struct gate_write *w)
 {
 	list_remove(&w->link);
@@ -98,6 +110,7 @@ static void on_written(void *arg, const struct kube_response *r)
 	} else if (t && !object_scan_rv(r->body, r->body_len, t->rv, sizeof(t->rv))) {
 		forget_told(g, w->pod);
 	} else if (t && p) {
+		hold_plans(g, p, t);
 		catch_up(g, p);
 	}
 	write_free(w);

@@ -168,6 +168,27 @@ static void test_a_cache_that_lags_is_not_believed(void **state)
 	operator_free(op);
 }
 
+/* Told that it is served it may get requests at once: no plan by a cache from before that. */
+static void test_plans_wait_for_what_serves(void **state)
+{
+	static const struct fake_reply writes[] = {WRITTEN("11"), WRITTEN("12")};
+	static const struct fake_reply replies[] = {{.status = 404, .times = 2}, OK};
+	struct bed *b = *state;
+	struct mdep_operator *op;
+
+	fake_api_script(b->api, "GET", MODEL, replies, 2);
+	fake_api_script(b->api, "PATCH", STATUS, writes, 2);
+	op = make_world(b, GATE, "True");
+	wait_for(b, "GET", MODEL, 2);
+	assert_int_equal(fake_api_count(b->api, "PATCH", STATUS), 1);
+	assert_null(operator_key(op, "shop/ranker")->floor);
+	wait_for(b, "PATCH", STATUS, 2);
+	for (int i = 0; i < 100 && !operator_key(op, "shop/ranker")->floor; i++)
+		fake_api_idle(b->loop, 5);
+	assert_string_equal(operator_key(op, "shop/ranker")->floor[CACHE_POD], "12");
+	operator_free(op);
+}
+
 static void test_who_is_not_asked(void **state)
 {
 	static const struct {
@@ -225,7 +246,7 @@ int main(void)
 		T(test_reason_before_the_first_ready),
 		T(test_failed_write_is_repeated),
 		T(test_a_cache_that_lags_is_not_believed),
-		T(test_failed_write_is_repeated),
+		T(test_plans_wait_for_what_serves),
 		T(test_who_is_not_asked),
 		T(test_a_pod_that_is_seen_before_its_modeldeployment_is_asked),
 		T(test_end_while_writing),
