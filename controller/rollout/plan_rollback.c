@@ -10,9 +10,13 @@ void plan_give_back(struct planner *p, const char *result, const char *reason, c
 {
 	struct mdep_status *st = p->st;
 	struct mdep_revision_status *r = mdep_revision_find(st, st->target);
+	struct mdep_revision_status *stable = mdep_revision_find(st, st->stable);
 
 	if (r)
 		r->result = result;
+	/* It was to be left, and stays. */
+	if (stable && str_eq(stable->result, "RolledBack"))
+		stable->result = "Promoted";
 	st->phase = ROLLOUT_ROLLING_BACK;
 	plan_return_forget(p);
 	st->paused_from = ROLLOUT_IDLE;

@@ -293,6 +293,7 @@ static void test_a_way_back_that_does_not_come_up_is_given_up(void **state)
 	breach_by(&w, NEW);
 	scene_until(&w, ROLLOUT_IDLE);
 	assert_string_equal(w.m.status.stable, NEW);
+	assert_string_equal(scene_result(&w, NEW), "Promoted");
 	world_run(&w, 60000);
 	assert_int_equal(w.m.status.phase, ROLLOUT_IDLE); /* and not tried again */
 	assert_int_equal(world_ready(&w, NEW), 4);
