@@ -11,6 +11,7 @@
 #include "internal.h"
 #include "run_priv.h"
 #include "tidegate/api/names.h"
+#include "tidegate/api/core.h"
 #include "tidegate/base/clock.h"
 
 #define AFTER_DAMAGE_MS (20 * 60000LL)
@@ -422,6 +423,19 @@ static void check_retreat(struct run *r, const char *phase, const char *reason)
 		check_violate(r, "%u times rolled back by %u orders", c->returns, c->rollbacks);
 }
 
+/* It is there for what no plan can get over, and must not be what gets a plan on. */
+static void check_deadline(struct run *r, const struct json *status, const char *reason)
+{
+	static const char passed[] = "ProgressDeadlineExceeded";
+	const struct json *stalled = json_condition(json_get(status, "conditions"), "Stalled");
+	bool told = str_eq(json_str(stalled, "reason"), passed) &&
+	            str_eq(json_str(stalled, "status"), "True");
+
+	if ((told || str_eq(reason, passed)) && !r->check.clock_jumped)
+		check_violate(r, "nothing has moved for as long as the deadline: %s",
+		              str_or(json_str(json_get(status, "rollout"), "message"), ""));
+}
+
 static void check_pause(struct run *r, const char *phase)
 {
 	struct check *c = &r->check;
@@ -504,6 +518,7 @@ static void check_status(struct run *r, const struct sim_object *o)
 	zone_status(r, status);
 	slo_status(r, status);
 	check_retreat(r, phase, str_or(json_str(rollout, "reason"), ""));
+	check_deadline(r, status, str_or(json_str(rollout, "reason"), ""));
 	check_pause(r, phase);
 	check_stable(r, stable);
 	/* A pause does not stop the clock of a hold. */
