@@ -125,6 +125,8 @@ bool world_lose_node(struct world *w, const char *node)
 		return false;
 	users_count(w);
 	o->world.lost = true;
+	/* One that counts as gone since its zone was dark may have been about to be back. */
+	o->world.due_ms = o->world.unready ? clock_mono_ms() + NODE_FORGOTTEN_MS : 0;
 	mark_pods(w);
 	users_share(w);
 	world_wake(w, clock_mono_ms());
