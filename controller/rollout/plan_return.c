@@ -138,7 +138,7 @@ bool plan_returning(const struct planner *p)
 		return false;
 	if (!str_empty(st->return_to))
 		return str_eq(st->target, st->return_to) && str_eq(st->return_from, p->m->revision);
-	/* A release over it that spec named meanwhile is none. */
+	/* Back to what was stable before it: another release that spec named meanwhile is none. */
 	return r && str_eq(r->result, "RolledBack") && str_eq(st->stable, p->m->revision) &&
 	       str_eq(st->target, st->previous);
 }

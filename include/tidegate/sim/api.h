@@ -63,7 +63,7 @@ struct sim_counts {
 	int64_t since_ms;
 	double requests;
 	struct sim_draws drawn;
-	struct sim_draws before[2];      /* what check.c looks back to */
+	struct sim_draws before[2];      /* two moments that check.c looks back to */
 	double buckets[SIM_BUCKETS + 1]; /* not cumulative */
 };
 
