@@ -48,7 +48,7 @@ static void add_conditional(struct evidence *e, const struct table2x2 *t,
 		return;
 	for (unsigned i = 0; i < EVIDENCE_GRID; i++)
 		e->worse[i] += (worse[i] - chance[0]) / null->phi;
-	for (unsigned i = 0; i < EVIDENCE_PASS; i++)
+	for (unsigned i = 0; i < EVIDENCE_PASS && !null->worse_only; i++)
 		e->fine[i] += (fine[i] - chance[1]) / null->phi;
 }
 

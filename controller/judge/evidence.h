@@ -30,6 +30,7 @@ struct evidence_null {
 	double harm;         /* odds ratio that PASS must exclude, > margin */
 	double phi;          /* >= 1: overdispersion that tempers the likelihood */
 	double stable_share; /* guess, for outages; 0 = they are not looked for */
+	bool worse_only;     /* the table has been made harder to call worse: not for PASS */
 };
 
 void evidence_add(struct evidence *e, const struct table2x2 *t, const struct evidence_null *null);

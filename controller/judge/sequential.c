@@ -18,6 +18,8 @@
 /* So many requests of one look may be compared with those of later ones: too few to prove anything
  * when something came over both versions in between. */
 #define FEW 10
+/* Where the split changed: one chance in 40 that fewer came than are counted. */
+#define SPLIT_SIGMAS 2
 /* The margin does not grow beyond, whatever pods differ by. */
 #define ERROR_MARGIN_MAX   4.0
 #define LATENCY_MARGIN_MAX 8.0
@@ -93,8 +95,8 @@ static unsigned stratum_index(struct sequential *s, const char *name)
 }
 
 /* NULL when there are too many: they count, but tell nothing of how pods differ. */
-static struct pod *pod_get(struct sequential *s, const struct sequential_sample *x,
-                           unsigned stratum)
+static struct pod_counts *pod_get(struct sequential *s, const struct sequential_sample *x,
+                                  unsigned stratum)
 {
 	const char *name = str_or(x->pod, "");
 	uint64_t key = str_hash_fast(name, strlen(name)) ^ x->canary;
@@ -104,12 +106,13 @@ static struct pod *pod_get(struct sequential *s, const struct sequential_sample 
 			return &s->pods[i];
 	if (s->npods == SPREAD_PODS)
 		return NULL;
-	s->pods[s->npods] =
-		(struct pod){.key = key, .canary = x->canary, .stratum = (unsigned char)stratum};
+	s->pods[s->npods] = (struct pod_counts){
+		.key = key, .canary = x->canary, .stratum = (unsigned char)stratum};
 	return &s->pods[s->npods++];
 }
 
-static void gather_cell(struct side *side, struct pod *pod, unsigned track, double n, double bad)
+static void gather_cell(struct side *side, struct pod_counts *pod, unsigned track, double n,
+                        double bad)
 {
 	side->cells[track].n += n;
 	side->cells[track].bad += bad;
@@ -124,7 +127,7 @@ static void gather(struct sequential *s, const struct sequential_sample *x)
 	unsigned index = stratum_index(s, str_or(x->stratum, ""));
 	struct stratum *st = &s->strata[index];
 	struct side *side = x->canary ? &st->canary : &st->stable;
-	struct pod *pod = pod_get(s, x, index);
+	struct pod_counts *pod = pod_get(s, x, index);
 	double seen, slower;
 
 	if (isnan(st->since))
@@ -257,20 +260,51 @@ static double guess_share(const struct cell *past)
 	return (past->bad + 0.2) / (past->n + 20);
 }
 
+/*
+ * So many of the stable version's requests came while the canary's did, at least, as its share was
+ * `split` at most. What is known is the canary's number only, so less two standard deviations.
+ */
+static double partners(double canary, double split)
+{
+	return (canary * (1 - split) - SPLIT_SIGMAS * sqrt(canary * (1 - split))) / split;
+}
+
+/*
+ * An outage after the canary's share rose leaves the stable version the good requests that it had
+ * before, and the canary none. These do not count; all bad ones do. False: nothing is left to
+ * compare with.
+ */
+static bool leave_earlier_out(struct table2x2 *t, double split)
+{
+	long most = lround(partners((double)t->canary, split));
+
+	if (most <= 0)
+		return false;
+	if (t->stable > most)
+		t->stable = most > t->stable_bad ? most : t->stable_bad;
+	return true;
+}
+
+static void add_table(struct sequential *s, unsigned track, const struct stratum *st)
+{
+	struct table2x2 table = make_table(&st->canary.cells[track], &st->stable.cells[track]);
+	struct track *t = &s->tracks[track];
+
+	if (!track)
+		t->null.stable_share = guess_share(&s->stable.cells[0]);
+	t->null.worse_only = st->split > 0;
+	if (st->split <= 0 || leave_earlier_out(&table, st->split))
+		evidence_add(&t->evidence, &table, &t->null);
+	add_budget(t, &st->canary.cells[track]);
+	t->block.n += st->stable.cells[track].n;
+	t->block.bad += st->stable.cells[track].bad;
+}
+
 /* The table of one stratum, and room for the next one. */
 static void compare(struct sequential *s, struct stratum *st)
 {
-	for (unsigned i = 0; i < count_tracks(s); i++) {
-		struct table2x2 table = make_table(&st->canary.cells[i], &st->stable.cells[i]);
-		struct track *t = &s->tracks[i];
-
-		if (!i)
-			t->null.stable_share = guess_share(&s->stable.cells[0]);
-		evidence_add(&t->evidence, &table, &t->null);
-		add_budget(t, &st->canary.cells[i]);
-		t->block.n += st->stable.cells[i].n;
-		t->block.bad += st->stable.cells[i].bad;
-	}
+	for (unsigned i = 0; i < count_tracks(s); i++)
+		add_table(s, i, st);
 	s->block_canary += st->canary.cells[0].n;
 	add_side(&s->canary, &st->canary);
 	add_side(&s->stable, &st->stable);
@@ -439,10 +473,26 @@ static void close_table(struct sequential *s, double t)
 	choose_bounds(s);
 }
 
+void sequential_look_split(struct sequential *s, const char *stratum, double share)
+{
+	unsigned i = stratum ? stratum_index(s, stratum) : 0;
+	struct stratum *st = stratum ? &s->strata[i] : &s->rest;
+
+	st->split = fmax(st->split, share);
+}
+
+static void forget_splits(struct sequential *s)
+{
+	for (unsigned i = 0; i < s->nstrata; i++)
+		s->strata[i].split = 0;
+	s->rest.split = 0;
+}
+
 void sequential_look_end(struct sequential *s, double t)
 {
 	if (s->started)
 		close_table(s, t);
+	forget_splits(s);
 }
 
 void sequential_advance(struct sequential *s, double now)

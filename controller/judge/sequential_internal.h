@@ -25,6 +25,8 @@ struct stratum {
 	uint64_t key;
 	struct side canary, stable; /* not compared yet */
 	double since;               /* of the oldest of it; with looks, without a comparison */
+	/* In this look the split changed; the canary got at most this share. 0 = it did not. */
+	double split;
 };
 
 struct track {
@@ -36,7 +38,7 @@ struct track {
 	struct cell block;         /* stable, since the block began */
 };
 
-struct pod {
+struct pod_counts {
 	uint64_t key;
 	bool canary;
 	unsigned char stratum;
@@ -53,7 +55,7 @@ struct sequential {
 	struct stratum *strata;
 	unsigned nstrata;
 	struct stratum rest; /* what found no partner in its stratum */
-	struct pod pods[SPREAD_PODS];
+	struct pod_counts pods[SPREAD_PODS];
 	unsigned npods;
 	bool started;
 	bool canary_latency, stable_latency; /* somebody told one */

@@ -19,7 +19,7 @@
 #include "tidegate/signal/scrape.h"
 
 #define SCRAPES_AT_ONCE 64
-/* A gateway takes a moment to act on a route; readings that began before are not counted. */
+/* A gateway takes a moment to act on a route; what was counted from before does not show it. */
 #define ROUTE_SETTLE_MS 300
 /* The score text changes with every scrape; status shows it this often, or when the verdict
  * changes. */
@@ -35,19 +35,12 @@
 #define WAKE_EVERY_MAX_MS 10000
 #define WAKE_EVERY_PART   60
 
-struct watched {
-	bool canary;
-	bool failing; /* the last scrape was not answered, an earlier one was */
-	bool marked;  /* watch_pods' sweep */
-	char zone[64];
-	int64_t last_ms; /* wall time of the last reading */
-};
-
 struct observation {
 	char *stable, *target;
 	bool judging;
 	char *policy; /* "uid/generation" of the ScorePolicy that is judged by, "" = built-in */
 	struct sequential *judge;  /* of counts: this, or */
+	struct split_watch split;  /* of what it compares */
 	struct thresholds *limits; /* this, or neither */
 	struct analysis *analysis; /* metrics by query; NULL without */
 	struct drift *drift;       /* of scores; NULL without */
@@ -57,9 +50,11 @@ struct observation {
 	bool resumed_first;        /* no silence has ended but that of its beginning */
 	bool chosen;               /* the canary's requests are of an audience: no sample of all */
 	bool settled;              /* see is_settled() */
-	int64_t heard_ms;          /* monotonic: last requests of the canary, or the beginning */
-	struct slo_watch *slo;     /* NULL without objectives */
+	bool mixed;            /* the look under way has requests of before and after split_ms */
+	int64_t heard_ms;      /* monotonic: last requests of the canary, or the beginning */
+	struct slo_watch *slo; /* NULL without objectives */
 	struct return_watch *back; /* NULL while no zone comes back */
+	int64_t split_ms;          /* wall: last change of what versions and zones get */
 	struct map pods;           /* "ns/name" -> struct watched */
 	double canary_requests, total_requests;
 	bool counted; /* a reading since the route changed */
@@ -87,6 +82,7 @@ static void observation_free(void *arg)
 	if (!o)
 		return;
 	map_release(&o->pods, free);
+	split_watch_release(&o->split);
 	sequential_free(o->judge);
 	free(o->limits);
 	analysis_free(o->analysis);
@@ -142,6 +138,7 @@ static void judge_start(struct observer *ob, struct observation *o, const struct
 
 static void judge_end(struct observation *o)
 {
+	split_watch_release(&o->split);
 	sequential_free(o->judge);
 	free(o->limits);
 	analysis_free(o->analysis);
@@ -209,41 +206,6 @@ static void count_share(struct observation *o, const struct watched *w,
 
 /* --- dark zones -------------------------------------------------------------------------- */
 
-static bool zone_answers(const struct observation *o, const char *zone, bool *silent)
-{
-	const char *key;
-	void *value;
-	size_t it = 0;
-	bool answers = false;
-
-	*silent = false;
-	while (map_next(&o->pods, &it, &key, &value)) {
-		const struct watched *w = value;
-
-		if (!str_eq(w->zone, zone))
-			continue;
-		answers |= w->last_ms && !w->failing;
-		*silent |= w->failing;
-	}
-	return answers;
-}
-
-/* No pod of the zone answers any more, and pods of another one do. */
-static bool is_silent(const struct observation *o, const char *zone)
-{
-	bool silent, elsewhere = false, answers = zone_answers(o, zone, &silent);
-	const char *key;
-	void *value;
-	size_t it = 0;
-
-	while (map_next(&o->pods, &it, &key, &value)) {
-		const struct watched *w = value;
-
-		elsewhere |= !str_eq(w->zone, zone) && w->last_ms && !w->failing;
-	}
-	return silent && !answers && elsewhere;
-}
-
 /* The zone has nodes and none of them is Ready. */
 static bool nodes_are_gone(const struct mdep_operator *op, const char *zone)
 {
@@ -267,7 +229,8 @@ static const char *dark_zone(const struct mdep_operator *op, const struct observ
                              const struct mdep *m)
 {
 	for (unsigned i = 0; i < m->nzones; i++)
-		if (is_silent(o, m->zones[i].name) || nodes_are_gone(op, m->zones[i].name))
+		if (watched_silent(&o->pods, m->zones[i].name) ||
+		    nodes_are_gone(op, m->zones[i].name))
 			return m->zones[i].name;
 	return NULL;
 }
@@ -349,6 +312,7 @@ static void feed_judges(struct observation *o, const struct watched *w,
 static void on_increment(struct observer *ob, struct observation *o, const struct watched *w,
                          const struct scrape_reading *r)
 {
+	o->mixed |= r->whole && w->last_ms < o->split_ms + ROUTE_SETTLE_MS;
 	if (o->judging || o->back)
 		feed_judges(o, w, r);
 	if (o->judging)
@@ -385,30 +349,17 @@ static void on_round(void *arg, const char *group)
 
 	if (!o)
 		return;
-	if (o->judge)
+	if (o->judge) {
+		split_watch_look_end(&o->split, o->mixed, o->judge);
 		sequential_look_end(o->judge, t);
-	if (o->back && return_watch_look_end(o->back, t))
+	}
+	if (o->back && return_watch_look_end(o->back, t, o->mixed))
 		operator_enqueue(ob->op, group);
+	o->mixed = false;
 	wake(ob, group, o, now);
 }
 
 /* --- targets ----------------------------------------------------------------------------- */
-
-static void sweep_pods(struct observation *o)
-{
-	const char *key;
-	void *value;
-	size_t it = 0;
-
-	while (map_next(&o->pods, &it, &key, &value)) {
-		struct watched *w = value;
-
-		if (!w->marked)
-			free(map_del(&o->pods, key));
-		else
-			w->marked = false;
-	}
-}
 
 static void watch_pods(struct observer *ob, const char *key, struct observation *o,
                        const struct rollout_snapshot *s, struct arena *a)
@@ -445,7 +396,7 @@ static void watch_pods(struct observer *ob, const char *key, struct observation 
 			str_copy(w->zone, sizeof(w->zone), c->zone);
 		}
 	}
-	sweep_pods(o);
+	watched_sweep(&o->pods);
 	scraper_set(ob->scraper, key, m->canary.interval_ms, targets, n);
 }
 
@@ -526,6 +477,17 @@ static bool is_settled(const struct observation *o, const struct rollout_snapsho
 	       s->now_ms - j->since_data_ms > st->step_reached_ms;
 }
 
+/* A new split may be in force as soon as it is planned: its write may be answered late. */
+static void set_split(struct observation *o, const struct rollout_snapshot *s,
+                      const struct rollout_plan *plan)
+{
+	bool changed = o->judge && split_watch_set(&o->split, s, plan);
+
+	changed |= o->back && return_watch_split(o->back, s, plan);
+	if (changed)
+		o->split_ms = s->now_ms;
+}
+
 static bool is_chosen(const struct mdep *m, const struct mdep_status *st)
 {
 	return st->step >= 0 && st->step < (int)m->nsteps && m->steps[st->step].nheaders > 0;
@@ -555,6 +517,7 @@ void observer_set(struct observer *ob, const char *key, const struct rollout_sna
 	set_judge(ob, o, s, plan, policy->policy, other_pair);
 	set_slo(o, s->mdep, st, s->now_ms);
 	o->back = return_watch_set(o->back, st);
+	set_split(o, s, plan);
 	o->chosen = is_chosen(s->mdep, st);
 	o->settled = is_settled(o, s, st);
 	if (observer_can_scrape(s->mdep)) {
@@ -575,7 +538,10 @@ void observer_route_changed(struct observer *ob, const char *key, int64_t wall_m
 {
 	struct observation *o = map_get(&ob->observations, key);
 
-	if (!o || !o->judging)
+	if (!o)
+		return;
+	o->split_ms = wall_ms;
+	if (!o->judging)
 		return;
 	o->since_ms = wall_ms;
 	o->canary_requests = o->total_requests = 0;

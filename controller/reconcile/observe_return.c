@@ -7,6 +7,7 @@
  * follows is judged anew, latency included, up to the end; both share one chance of a false alarm.
  * Zones differ by their cards and their distance, so more is tolerated than between two versions.
  */
+#include <math.h>
 #include <string.h>
 
 #include "observe.h"
@@ -26,6 +27,7 @@ struct returning {
 	bool marked; /* return_watch_set's sweep */
 	bool worse;
 	struct sequential *judge;
+	struct split share; /* of what it and the zones that it is held against get */
 	char text[160];
 };
 
@@ -162,10 +164,56 @@ void return_watch_feed(struct return_watch *w, const struct sequential_sample *x
 		feed_zone(w, &w->zones[i], x);
 }
 
-static bool look_end(struct returning *r, double t)
+/* --- looks in which the ramp went on --------------------------------------------------------- */
+
+struct parts {
+	double own, others;
+};
+
+static void add_part(struct return_watch *w, const struct returning *r, const char *zone,
+                     double part, struct parts *p)
+{
+	if (str_eq(zone, r->zone))
+		p->own += part;
+	else if (!find(w, zone))
+		p->others += part;
+}
+
+static double share_of(const struct parts *p)
+{
+	return p->own > 0 ? p->own / (p->own + p->others) : 0;
+}
+
+static bool note_share(struct return_watch *w, struct returning *r,
+                       const struct rollout_traffic *route, const struct rollout_plan *plan)
+{
+	struct parts planned = {0, 0}, routed = {0, 0};
+	const char *stable = plan->status.stable;
+
+	for (unsigned i = 0; i < plan->nweights; i++)
+		if (str_eq(plan->weights[i].revision, stable))
+			add_part(w, r, plan->weights[i].zone, plan->weights[i].weight, &planned);
+	for (unsigned i = 0; i < route->nweights; i++)
+		if (str_eq(route->revisions[i], stable))
+			add_part(w, r, route->zones[i], route->weights[i], &routed);
+	return split_note(&r->share, fmax(share_of(&planned), share_of(&routed)));
+}
+
+bool return_watch_split(struct return_watch *w, const struct rollout_snapshot *s,
+                        const struct rollout_plan *plan)
+{
+	bool changed = false;
+
+	for (unsigned i = 0; i < w->n; i++)
+		changed |= note_share(w, &w->zones[i], &s->traffic, plan);
+	return changed;
+}
+
+static bool look_end(struct returning *r, double t, bool mixed)
 {
 	if (r->worse)
 		return false;
+	split_look_end(&r->share, mixed, r->judge, "");
 	sequential_look_end(r->judge, t);
 	r->worse = sequential_verdict(r->judge, t) == JUDGE_FAIL;
 	if (r->worse)
@@ -173,12 +221,12 @@ static bool look_end(struct returning *r, double t)
 	return r->worse;
 }
 
-bool return_watch_look_end(struct return_watch *w, double t)
+bool return_watch_look_end(struct return_watch *w, double t, bool mixed)
 {
 	bool news = false;
 
 	for (unsigned i = 0; i < w->n; i++)
-		news |= look_end(&w->zones[i], t);
+		news |= look_end(&w->zones[i], t, mixed);
 	return news;
 }
 

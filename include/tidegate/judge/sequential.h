@@ -77,6 +77,14 @@ void sequential_observe(struct sequential *s, const struct sequential_sample *x)
 /* Closes ticks that end at or before `now`; does nothing with looks. */
 void sequential_advance(struct sequential *s, double now);
 /*
+ * In the look that ends next the stratum's requests were split anew between the versions, and the
+ * canary got at most `share` of them at any time of it, 0 to 1 (1 = not known). What came over both
+ * versions after that is a greater part of the canary's requests than of the stable version's: only
+ * so many good ones of these count as go with the canary's at that share, and nothing for PASS.
+ * stratum NULL: of what is compared over all strata together.
+ */
+void sequential_look_split(struct sequential *s, const char *stratum, double share);
+/*
  * A look is complete, t: at or after its samples. In each stratum it is compared if it has requests
  * of both versions, and else no evidence; a few requests wait for the other version's.
  */

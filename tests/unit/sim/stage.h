@@ -24,6 +24,7 @@ static struct stage {
 	const char *preset; /* NULL = triton */
 	unsigned replicas;  /* of a model; 0 = 3 */
 	const char *ramp;   /* of the way back; NULL = 8s */
+	const char *steps;  /* before that to 100 %; NULL = 20 % for ten minutes */
 	/* Whether a process gets an answer from a pod; NULL = as the world has it. */
 	bool (*reaches)(const char *agent, const char *model, const char *zone, const char *url);
 	bool (*connected)(void *arg, const char *agent);
@@ -119,13 +120,13 @@ static inline void stage_model(const char *name, const char *version, const char
 		"{\"metadata\":{\"name\":\"%s\"},\"spec\":{\"replicas\":%u,\"model\":{\"name\":"
 		"\"ranker\",\"version\":\"%s\"},\"runtime\":{\"preset\":\"%s\"},\"gpu\":"
 		"{\"count\":1},\"zones\":[{\"name\":\"z0\"},{\"name\":\"z1\"},{\"name\":\"z2\"}],"
-		"\"strategy\":{\"maxSurge\":1,\"steps\":[{\"weight\":20,\"hold\":\"10m\"},"
-		"{\"weight\":100}]},\"failover\":{\"minCapacity\":\"60%%\",\"recoverAfter\":"
-		"\"30s\","
+		"\"strategy\":{\"maxSurge\":1,\"steps\":[%s,{\"weight\":100}]},\"failover\":{"
+		"\"minCapacity\":\"60%%\",\"recoverAfter\":\"30s\","
 		"\"ramp\":\"%s\"},\"traffic\":{\"httpRoute\":{\"name\":\"%s\",\"parentRefs\":"
 		"[{\"name\":\"gw\"}]}}%s}}",
 		name, stage.replicas ? stage.replicas : 3, version, str_or(stage.preset, "triton"),
-		str_or(stage.ramp, "8s"), name, more);
+		str_or(stage.steps, "{\"weight\":20,\"hold\":\"10m\"}"), str_or(stage.ramp, "8s"),
+		name, more);
 
 	assert_non_null(sim_put(stage.cluster.api, SIM_MDEP, text, NULL));
 }

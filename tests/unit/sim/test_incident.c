@@ -12,6 +12,7 @@
 #define REQUESTS_S  1500
 #define INTERVAL_MS 5000 /* canary.interval by default */
 #define STEP_MS     490  /* between two moments of it that an incident begins at */
+#define WEIGHT      20   /* of the second step */
 #define ERRORS      0.05
 
 static int end(void **st)
@@ -31,40 +32,53 @@ static bool is_taken_back(void)
 	return str_eq(phase_of(0), "RollingBack") || str_eq(phase_of(0), "RolledBack");
 }
 
-/* Up to the moment in which the new version gets its first requests. */
+/* Up to the moment in which the new version gets so many of the requests. */
 static void release(const char *version)
 {
 	int64_t until;
 
 	stage_begin(1, 1);
+	stage.steps = "{\"weight\":5,\"hold\":\"18s\"},{\"weight\":20,\"hold\":\"10m\"}";
 	world_app(&stage.world, "default", "m00")->rate = REQUESTS_S;
 	run(20000);
 	stage_model("m00", version, "");
 	until = stage.cluster.clock.mono_ms + 60000;
-	while (!canary_weight() && stage.cluster.clock.mono_ms < until)
+	while (canary_weight() < WEIGHT && stage.cluster.clock.mono_ms < until)
 		run(100);
-	assert_int_equal(canary_weight(), 20);
+	assert_int_equal(canary_weight(), WEIGHT);
 }
 
 /*
  * Whenever it begins: pods are not asked one after the other. Each time in a release of its own
  * with other names of pods, and soon: a judge that has seen shares swing takes that for less.
  */
-static void test_an_incident_is_nobodys_fault(void **st)
+static void incidents(int64_t from_ms, double errors)
 {
-	(void)st;
 	for (int64_t at = 0; at < INTERVAL_MS; at += STEP_MS) {
 		char version[8];
 
 		snprintf(version, sizeof(version), "%d", 2 + (int)at);
 		release(version);
-		run(INTERVAL_MS + at);
-		world_spoil(&stage.world, "m00", ERRORS);
+		run(from_ms + at);
+		world_spoil(&stage.world, "m00", errors);
 		run(4 * INTERVAL_MS);
 		assert_false(is_taken_back());
 		if (at + STEP_MS < INTERVAL_MS)
 			stage_end();
 	}
+}
+
+static void test_an_incident_is_nobodys_fault(void **st)
+{
+	(void)st;
+	incidents(INTERVAL_MS, ERRORS);
+}
+
+/* In the look in which the new version gets more: stable has good requests of before. */
+static void test_nor_one_that_comes_with_the_weight(void **st)
+{
+	(void)st;
+	incidents(0, 0.5);
 }
 
 /* The same share of errors at the new version alone. */
@@ -90,6 +104,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_an_incident_is_nobodys_fault, end),
+		cmocka_unit_test_teardown(test_nor_one_that_comes_with_the_weight, end),
 		cmocka_unit_test_teardown(test_a_version_that_gets_bad_is_taken_back, end),
 	};
 
