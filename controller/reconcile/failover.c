@@ -264,10 +264,15 @@ static bool needs_nodes(const struct mdep *m, const char *zone)
 	return z && mdep_zone_is_troubled(z);
 }
 
+/* It was not left, so its pods are wanted there. */
+static bool keeps_traffic(const struct mdep_zone_status *z)
+{
+	return z->state == ZONE_FROZEN || z->state == ZONE_DEGRADED;
+}
+
 /*
- * Asked only of zones that are out or Frozen: all nodes are looked at. A Frozen zone has its
- * traffic and wants its pods; when they are gone and wait for cards that others have got, none is
- * to blame.
+ * Asked only of zones that are out or Frozen: all nodes are looked at. Where pods are wanted and
+ * none is left, because they wait for cards that others have got, none is to blame.
  */
 static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, const char *zone)
 {
@@ -275,7 +280,7 @@ static bool is_vacant(const struct mdep_operator *op, const struct mdep *m, cons
 
 	if (!needs_nodes(m, zone))
 		return false;
-	if (any_set(op, m, zone, z->state == ZONE_FROZEN ? has_pods : wants_pods))
+	if (any_set(op, m, zone, keeps_traffic(z) ? has_pods : wants_pods))
 		return false;
 	return failover_has_node(op, zone);
 }

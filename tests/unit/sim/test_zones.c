@@ -135,6 +135,42 @@ static void test_a_zone_without_pods_comes_back_with_its_nodes(void **st)
 	run_until_well();
 }
 
+static void cordon(const char *zone, bool on)
+{
+	cleanup_free char *text =
+		xasprintf("{\"spec\":{\"unschedulable\":%s}}", on ? "true" : "null");
+	struct sim_object *n;
+
+	for (n = sim_next(stage.cluster.api, SIM_NODE, NULL); n;
+	     n = sim_next(stage.cluster.api, SIM_NODE, n))
+		if (str_eq(world_label(n, "topology.kubernetes.io/zone"), zone))
+			sim_patch(stage.cluster.api, n, text);
+}
+
+/*
+ * It could not be left, as another one was out already, and when it has its light again its pods
+ * are gone and find no card there: without a pod nothing would ever say that it is well.
+ */
+static void test_a_zone_that_could_not_be_left_and_lost_its_pods(void **st)
+{
+	(void)st;
+	stage_begin(1, 1);
+	run_until_well();
+	world_zone_set(&stage.world, "z1", true);
+	run_until_all("z1", "Evacuated", 6000);
+	world_zone_set(&stage.world, "z2", true);
+	run_until_all("z2", "Degraded", 6000);
+	assert_string_equal(zone_reason(0, "z2"), "AnotherZoneIsOut");
+	cordon("z2", true);
+	remove_pods("z2");
+	world_zone_set(&stage.world, "z1", false);
+	world_zone_set(&stage.world, "z2", false);
+	run_until_all("z2", "Healthy", 90000);
+	run_until_all("z1", "Healthy", 90000);
+	cordon("z2", false);
+	run_until_well();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -143,6 +179,8 @@ int main(void)
 		cmocka_unit_test_teardown(test_different_zones_at_once_freeze, end),
 		cmocka_unit_test_teardown(test_a_new_leader_goes_on, end),
 		cmocka_unit_test_teardown(test_a_zone_without_pods_comes_back_with_its_nodes, end),
+		cmocka_unit_test_teardown(test_a_zone_that_could_not_be_left_and_lost_its_pods,
+	                                  end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
