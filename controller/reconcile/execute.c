@@ -82,8 +82,8 @@ static void note_written(struct pass *p, const struct intent *i, const struct ku
 	struct key_state *ks = operator_key(p->op, p->key);
 	char rv[RV_MAX];
 
-	if (strcmp(i->method, "DELETE") && object_scan_rv(r->body, r->body_len, rv, sizeof(rv)))
-		key_floor_raise(ks, i->cache, rv);
+	if (!i->deletes && object_scan_rv(r->body, r->body_len, rv, sizeof(rv)))
+		own_writes_note(ks, i->cache, rv);
 	if (i->class == INTENT_STATUS)
 		ks->status_ms = clock_mono_ms();
 	if (i->class == INTENT_TRAFFIC)
@@ -127,6 +127,13 @@ static void note_name(struct pass *p, const struct intent *i, const struct err *
 	}
 }
 
+/* Not there is as good as deleted, and the cache may show it all the same. */
+static void note_deleted(struct pass *p, const struct intent *i, const struct err *err)
+{
+	if (i->deletes && (err->class == ERR_NONE || err->class == ERR_NOT_FOUND))
+		own_writes_note_deleted(operator_key(p->op, p->key), i->cache, i->deletes, i->uid);
+}
+
 static void step_done(void *arg, const struct kube_response *r)
 {
 	struct step *s = arg;
@@ -135,6 +142,7 @@ static void step_done(void *arg, const struct kube_response *r)
 	            (r->err.class == ERR_EXISTS && s->intent->taken_ok);
 
 	note_name(p, s->intent, &r->err);
+	note_deleted(p, s->intent, &r->err);
 	note_moment(p, s->intent, &r->err);
 	if (r->err.class == ERR_NONE) {
 		note_written(p, s->intent, r);

@@ -85,7 +85,7 @@ static void hold_plans(struct gate *g, const struct pod *p, const struct told *t
 	const struct mdep *m = t->ready ? mdep_of_pod(g->op, p) : NULL;
 
 	if (m)
-		key_floor_raise(operator_key(g->op, m->meta.key), CACHE_POD, t->rv);
+		own_writes_note(operator_key(g->op, m->meta.key), CACHE_POD, t->rv);
 }
 
 static void write_free(struct gate_write *w)

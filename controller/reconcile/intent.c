@@ -173,6 +173,8 @@ void intent_delete(struct intents *t, enum intent_class class, enum cache cache,
 	                       "\"preconditions\":{\"uid\":\"%s\"}}",
 	                       o->uid);
 	i->body_len = strlen(i->body);
+	i->deletes = arena_strdup(t->arena, o->key);
+	i->uid = arena_strdup(t->arena, o->uid);
 	i->missing_ok = true;
 }
 

@@ -53,7 +53,8 @@ struct key_state {
 	 * nowhere, which is how it is most of the time.
 	 */
 	char (*floor)[RV_MAX];
-	int64_t floor_ms;         /* monotonic, of the newest write */
+	struct deleted *deleted;  /* what we deleted and the caches may still show; NULL mostly */
+	int64_t written_ms;       /* monotonic, of the newest of both */
 	int64_t route_written_ms; /* monotonic, of the last change of the route that may be done */
 	int64_t front_written_ms; /* monotonic, of the last such change of the Service "<name>" */
 	uint64_t route_want;      /* what the last answered write of the route wanted */
@@ -116,10 +117,18 @@ void reconcile_key(struct mdep_operator *op, const char *key);
 struct key_state *operator_key(struct mdep_operator *op, const char *key); /* made when absent */
 void operator_forget_key(struct mdep_operator *op, const char *key);
 void key_state_free(void *state);
-/* A write was answered with this version: no pass before the cache has it. */
-void key_floor_raise(struct key_state *ks, enum cache cache, const char *rv);
 void operator_enqueue(struct mdep_operator *op, const char *key);
 void operator_enqueue_pod(struct mdep_operator *op, const struct pod *p); /* its ModelDeployment */
+
+/* --- read your writes (own_writes.c) ------------------------------------------------------ */
+/* A write was answered with this version: no pass before the cache has it. */
+void own_writes_note(struct key_state *ks, enum cache cache, const char *rv);
+/* This object is gone: no pass while the cache shows it. key: "ns/name" */
+void own_writes_note_deleted(struct key_state *ks, enum cache cache, const char *key,
+                             const char *uid);
+/* Some cache is still behind what we wrote for this key. Watches that take too long begin anew. */
+bool own_writes_unseen(struct mdep_operator *op, struct key_state *ks);
+void own_writes_forget(struct key_state *ks);
 
 struct policy_view;
 /* --- a new leader's caches (barrier.c) --------------------------------------------------- */
@@ -155,11 +164,12 @@ struct intent {
 	const char *method, *path, *body, *manager;
 	size_t body_len;
 	enum kube_patch patch;
-	bool missing_ok;     /* 404 is success */
-	bool taken_ok;       /* it can be done without when the name is somebody else's */
-	const char *creates; /* name of what a POST makes; NULL */
-	bool front;          /* of the Service "<name>" */
-	uint64_t want;       /* INTENT_TRAFFIC: struct traffic_edit's */
+	bool missing_ok;           /* 404 is success */
+	bool taken_ok;             /* it can be done without when the name is somebody else's */
+	const char *creates;       /* name of what a POST makes; NULL */
+	const char *deletes, *uid; /* key and uid of what a DELETE takes away; NULL */
+	bool front;                /* of the Service "<name>" */
+	uint64_t want;             /* INTENT_TRAFFIC: struct traffic_edit's */
 };
 
 struct intents {

@@ -8,10 +8,6 @@
 #include "tidegate/base/metric.h"
 #include "tidegate/base/str.h"
 
-/* A write whose event never comes holds a key no longer. */
-#define FLOOR_MAX_MS 180000
-/* Later than events are on a bad day: a watch that hangs is given up. */
-#define FLOOR_LATE_MS   5000
 #define STALE_RETRY_MS  250
 #define ROUTES_RETRY_MS 2000
 
@@ -32,22 +28,6 @@ struct key_state *operator_key(struct mdep_operator *op, const char *key)
 	return ks;
 }
 
-static void floor_forget(struct key_state *ks)
-{
-	free(ks->floor);
-	ks->floor = NULL;
-}
-
-void key_floor_raise(struct key_state *ks, enum cache cache, const char *rv)
-{
-	if (!ks->floor)
-		ks->floor = xcalloc(CACHES, sizeof(*ks->floor));
-	if (rv_cmp(rv, ks->floor[cache]) <= 0)
-		return;
-	str_copy(ks->floor[cache], RV_MAX, rv);
-	ks->floor_ms = clock_mono_ms();
-}
-
 void key_state_free(void *state)
 {
 	struct key_state *ks = state;
@@ -58,7 +38,7 @@ void key_state_free(void *state)
 	made_forget(ks);
 	room_forget(ks);
 	stranded_forget(ks);
-	floor_forget(ks);
+	own_writes_forget(ks);
 	free(ks);
 }
 
@@ -81,38 +61,6 @@ void operator_enqueue_pod(struct mdep_operator *op, const struct pod *p)
 
 	if (key)
 		operator_enqueue(op, key);
-}
-
-static void hurry(struct mdep_operator *op, enum cache cache, const struct key_state *ks)
-{
-	int64_t now = clock_mono_ms();
-
-	if (now - ks->floor_ms < FLOOR_LATE_MS || now - op->hurried_ms[cache] < FLOOR_LATE_MS)
-		return;
-	op->hurried_ms[cache] = now;
-	reflector_hurry(op->reflectors[cache]);
-}
-
-/* True when some cache is still behind what we wrote for this key. */
-static bool behind_own_writes(struct mdep_operator *op, struct key_state *ks)
-{
-	bool behind = false;
-
-	for (int i = 0; ks->floor && i < CACHES; i++) {
-		if (!ks->floor[i][0])
-			continue;
-		if (rv_cmp(op->stores[i].last_rv, ks->floor[i]) >= 0) {
-			ks->floor[i][0] = '\0';
-			continue;
-		}
-		behind = true;
-		hurry(op, (enum cache)i, ks);
-	}
-	if (behind && clock_mono_ms() - ks->floor_ms > FLOOR_MAX_MS)
-		behind = false;
-	if (!behind)
-		floor_forget(ks);
-	return behind;
 }
 
 static struct event_ref mdep_ref(const struct mdep *m)
@@ -293,7 +241,7 @@ void reconcile_key(struct mdep_operator *op, const char *key)
 	ks->pass_ms = clock_mono_ms();
 	ks->again = false;
 	ks->told_hash = 0;
-	if (behind_own_writes(op, ks)) {
+	if (own_writes_unseen(op, ks)) {
 		metric_add(metric_series(&stale_skips), 1);
 		put_off(op, key, STALE_RETRY_MS);
 		return;

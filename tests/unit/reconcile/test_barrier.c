@@ -101,8 +101,8 @@ static void test_late_write_hurries_its_cache(void **state)
 	const char *short_watch = "/api/v1/pods?watch=1&allowWatchBookmarks=true&timeoutSeconds=3&";
 	struct err err = ERR_INIT;
 
-	key_floor_raise(ks, CACHE_POD, "15");
-	ks->floor_ms = clock_mono_ms() - 6000;
+	own_writes_note(ks, CACHE_POD, "15");
+	ks->written_ms = clock_mono_ms() - 6000;
 	store_put(&op->stores[CACHE_MDEP],
 	          decode_text(&mdep_kind,
 	                      "{'metadata':{'name':'ranker','namespace':'shop','uid':'u1',"

@@ -220,7 +220,9 @@ static void test_floor(void **state)
 	         .cache = CACHE_SERVICE,
 	         .what = "delete",
 	         .method = "DELETE",
-	         .path = SERVICES "/x"},
+	         .path = SERVICES "/x",
+	         .deletes = "shop/x",
+	         .uid = "u9"},
 	};
 	struct bed *b = *state;
 	struct mdep_operator *op = make_operator(b);
@@ -235,7 +237,7 @@ static void test_floor(void **state)
 	assert_string_equal(ks->floor[CACHE_REPLICASET], "101");
 	assert_string_equal(ks->floor[CACHE_POD], "90");
 	assert_string_equal(ks->floor[CACHE_SERVICE], "");
-	assert_true(ks->floor_ms > 0);
+	assert_true(ks->written_ms > 0);
 	operator_free(op);
 }
 
@@ -265,7 +267,7 @@ static void test_stale_cache_waits(void **state)
 	struct key_state *ks = operator_key(op, KEY);
 
 	fake_api_script(b->api, "PATCH", "/", &ok, 1);
-	key_floor_raise(ks, CACHE_REPLICASET, "100");
+	own_writes_note(ks, CACHE_REPLICASET, "100");
 	store_set_rv(&op->stores[CACHE_REPLICASET], "99");
 	lead(op);
 	fake_api_idle(b->loop, 50);
@@ -288,12 +290,67 @@ static void test_old_floor_is_dropped(void **state)
 	struct key_state *ks = operator_key(op, KEY);
 
 	fake_api_script(b->api, "PATCH", "/", &ok, 1);
-	key_floor_raise(ks, CACHE_REPLICASET, "100");
-	ks->floor_ms = clock_mono_ms() - 181000;
+	own_writes_note(ks, CACHE_REPLICASET, "100");
+	ks->written_ms = clock_mono_ms() - 181000;
 	lead(op);
 	for (int i = 0; i < 100 && !fake_api_count(b->api, "PATCH", MDEPS); i++)
 		fake_api_idle(b->loop, 5);
 	assert_true(fake_api_count(b->api, "PATCH", MDEPS) >= 1);
+	operator_free(op);
+}
+
+static void show_service(struct mdep_operator *op, int rv, const char *uid, const char *more)
+{
+	cleanup_free char *text = xasprintf("{'metadata':{'name':'x','namespace':'shop','uid':'%s',"
+	                                    "'resourceVersion':'%d'%s},'spec':{}}",
+	                                    uid, rv, more);
+	struct err err = ERR_INIT;
+	struct object *o = decode_text(&service_kind, text, &err);
+
+	assert_non_null(o);
+	store_put(&op->stores[CACHE_SERVICE], o);
+}
+
+static bool unseen(struct mdep_operator *op)
+{
+	return own_writes_unseen(op, operator_key(op, KEY));
+}
+
+/* Whether it was there or had gone already: to a plan that wants it back it would seem to be there.
+ */
+static void test_what_was_deleted_and_is_still_shown(void **state)
+{
+	static const struct fake_reply replies[] = {
+		OK,
+		{.status = 404, .body = "{\"kind\":\"Status\",\"reason\":\"NotFound\"}"},
+		OK,
+		{.status = 409, .body = "{\"kind\":\"Status\",\"reason\":\"Conflict\"}"}};
+	static const struct intent delete = {.class = INTENT_CLEANUP,
+	                                     .cache = CACHE_SERVICE,
+	                                     .what = "delete x",
+	                                     .method = "DELETE",
+	                                     .path = SERVICES "/x",
+	                                     .missing_ok = true,
+	                                     .deletes = "shop/x",
+	                                     .uid = "u9"};
+	struct bed *b = *state;
+	struct mdep_operator *op = make_operator(b);
+
+	fake_api_script(b->api, "DELETE", SERVICES, replies, ARRAY_SIZE(replies));
+	for (unsigned i = 0; i < ARRAY_SIZE(replies); i++) {
+		memset(&outcome, 0, sizeof(outcome));
+		show_service(op, 10 + 2 * (int)i, "u9", "");
+		start(op, &delete, 1);
+		finish(b);
+		assert_true(unseen(op) == (i < 3));
+		if (i == 0)
+			store_remove(&op->stores[CACHE_SERVICE], "shop/x", NULL);
+		else if (i == 1) /* somebody else's, of the same name */
+			show_service(op, 13, "u10", "");
+		else if (i == 2) /* held by a finalizer */
+			show_service(op, 15, "u9", ",'deletionTimestamp':'2026-11-24T00:00:00Z'");
+		assert_false(unseen(op));
+	}
 	operator_free(op);
 }
 
@@ -362,6 +419,7 @@ int main(void)
 		T(test_floor),
 		T(test_stale_cache_waits),
 		T(test_old_floor_is_dropped),
+		T(test_what_was_deleted_and_is_still_shown),
 		T(test_a_route_may_have_changed_though_nothing_was_answered),
 		T(test_end_while_running),
 		T(test_end_while_ending),
