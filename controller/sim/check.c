@@ -505,13 +505,15 @@ static void check_status(struct run *r, const struct sim_object *o)
 	const char *phase = str_or(json_str(rollout, "phase"), "");
 	const char *target = str_or(json_str(status, "targetRevision"), "");
 	const char *stable = str_or(json_str(status, "stableRevision"), "");
+	const char *started = str_or(json_str(rollout, "startedTime"), "");
 	const char *zone_out = check_zone_out(status);
 	int64_t step = json_i64(rollout, "step", 0);
 	struct check *c = &r->check;
 
 	if (zone_out)
 		c->damage_ms = run_now(r);
-	if (str_eq(target, c->target))
+	/* What gave way and was ordered back at once is the same target of another release. */
+	if (str_eq(target, c->target) && str_eq(started, c->started))
 		check_step_end(r, step, zone_out);
 	else
 		check_target(r, json_i64(status, "observedGeneration", 0) == o->generation);
@@ -533,6 +535,7 @@ static void check_status(struct run *r, const struct sim_object *o)
 	}
 	str_copy(c->phase, sizeof(c->phase), phase);
 	str_copy(c->target, sizeof(c->target), target);
+	str_copy(c->started, sizeof(c->started), started);
 	str_copy(c->stable, sizeof(c->stable), stable);
 	c->step = step;
 }

@@ -114,7 +114,7 @@ struct check {
 	int64_t damage_ms; /* last sign of a zone that is out or a node that is gone; 0 = none */
 	int64_t bounds_ms; /* last change of what may be wanted or must serve */
 	/* Of status. */
-	char phase[32], target[64], stable[64];
+	char phase[32], target[64], started[32], stable[64];
 	int64_t step, holding_step, holding_wall_ms, hold_ms;
 	/* Orders given, and what was done by order. */
 	unsigned aborts, retreats, rollbacks, returns, pauses, stops, promotes, approvals, skips,
