@@ -15,7 +15,6 @@ export COUNT=${COUNT:-1000} NODES=${NODES:-500} LIMIT=${LIMIT:-180}
 
 # shellcheck source=/dev/null
 . tests/bench/processes.sh
-programs=(kube-apiserver etcd kube-controller-manager kwok)
 work=$BED_DIR/deployments
 server=$("$KUBECTL" config view -o 'jsonpath={.clusters[0].cluster.server}')
 login=(--silent --cacert "$BED_DIR/pki/ca.crt" --header "Authorization: Bearer $BED_TOKEN")
@@ -61,17 +60,10 @@ wait_for() {
 	return 1
 }
 
-cpu() {
-	local name
-	for name in "${programs[@]}"; do
-		echo "$name $(process_cpu_ms "$(cat "$BED_DIR/run/$name.pid")")"
-	done
-}
-
 # phase NAME READY UPDATED: sends the requests of that name, 32 at a time.
 phase() {
 	local began watcher
-	cpu >"$work/before"
+	processes_snapshot "$work/before"
 	began=$(date +%s%N)
 	wait_for "$2" "$3" &
 	watcher=$!
@@ -82,7 +74,9 @@ phase() {
 	}
 	printf '%s: %d Deployments in %d ms; CPU s: ' "$1" "$COUNT" $((($(date +%s%N) - began) / 1000000))
 	sleep 5 # what was put off is counted
-	cpu | paste -d ' ' "$work/before" - | awk '{printf "%s %.1f, ", $1, ($4 - $2) / 1000; all += $4 - $2} END {printf "together %.1f\n", all / 1000}'
+	processes_snapshot "$work/after"
+	processes_between "$work/before" "$work/after"
+	echo
 }
 
 for ((i = 0; i < 20; i++)); do

@@ -16,10 +16,11 @@ process_needed() {
 	readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | sort | paste -sd ' '
 }
 
-# The programs that a phase's CPU time is told of, one "NAME PID" a line.
+# The programs that a phase's CPU time is told of, one "NAME PID" a line; without a controller where
+# $controller_pid names none.
 processes() {
 	local name
-	echo "controller $controller_pid"
+	[ -z "${controller_pid-}" ] || echo "controller $controller_pid"
 	for name in kube-apiserver etcd kube-controller-manager kwok; do
 		echo "$name $(cat "$BED_DIR/run/$name.pid")"
 	done
