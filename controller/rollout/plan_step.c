@@ -225,12 +225,17 @@ static bool began_in_step(const struct planner *p)
 	return step_ms && step_ms == p->st->step_started_ms;
 }
 
-/* End of the last silence that held this step or may have; 0 = none. */
+/*
+ * End of the last silence that held this step or may have; 0 = none. A judge that began before
+ * there was anything to hear is not held to be silent, unless it heard nothing of the step either.
+ */
 static int64_t resumed(const struct planner *p)
 {
 	const struct rollout_judgement *j = &p->s->judgement;
+	bool beginning = j->resumed_first && !began_in_step(p) &&
+	                 j->resumed_ms <= p->st->step_reached_ms + ROLLOUT_NO_DATA_MS;
 
-	return j->resumed_first && !began_in_step(p) ? 0 : j->resumed_ms;
+	return beginning ? 0 : j->resumed_ms;
 }
 
 /* Real users are on the step, and without data it is not to end. */

@@ -281,6 +281,25 @@ static void test_the_first_requests_of_a_release_hold_no_step(void **state)
 	world_release(&w);
 }
 
+/* Its judge began before there was anything to hear, and then heard nothing of the step either. */
+static void test_the_first_requests_after_a_silence_are_judged(void **state)
+{
+	struct world w;
+
+	(void)state;
+	short_hold_scene(&w);
+	w.no_data_ms = 31000;
+	world_run(&w, 60000);
+	assert_int_equal(w.m.status.phase, ROLLOUT_HOLDING);
+	w.no_data_ms = 0;
+	w.resumed_ms = w.now;
+	w.resumed_first = true;
+	w.dirty = true;
+	assert_false(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 19000));
+	assert_true(world_until(&w, PHASE_BIT(ROLLOUT_MOVING), 60000));
+	world_release(&w);
+}
+
 /* A step without a hold ends on arrival, but not before the new leader's judge has begun. */
 static void test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet(void **state)
 {
@@ -540,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_no_data_holds_a_step_that_a_new_leader_reaches),
 		cmocka_unit_test(test_no_data_holds_a_step_that_began_in_the_future),
 		cmocka_unit_test(test_the_first_requests_of_a_release_hold_no_step),
+		cmocka_unit_test(test_the_first_requests_after_a_silence_are_judged),
 		cmocka_unit_test(
 			test_no_data_holds_a_step_without_hold_though_no_judge_is_there_yet),
 		cmocka_unit_test(test_no_data_holds_the_step_though_another_leaders_judge_is_young),
