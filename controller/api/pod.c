@@ -291,6 +291,11 @@ const struct pod_constraints *pod_constraints(const struct pod *p)
 	return p->constraints ? p->constraints : &none;
 }
 
+bool pod_has_no_place(const struct pod *p)
+{
+	return p->phase == POD_PENDING && !p->node && str_eq(p->reason, "Unschedulable");
+}
+
 const struct object_kind pod_kind = {
 	.kind = "Pod",
 	.api = "/api/v1",

@@ -61,7 +61,7 @@ static double share_of_pods(struct tally *t, const struct rollout_snapshot *s)
 			const struct pod *p = s->cells[i].pods[j];
 
 			tally_add(t, s->cells[i].revision, s->cells[i].zone,
-			          p->ready && p->in_service);
+			          p->ready && pod_is_in_service(p));
 		}
 	return tally_take(t);
 }

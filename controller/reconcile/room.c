@@ -64,16 +64,30 @@ static void make_pods(const struct mdep *m, struct key_state *ks)
 		ks->room->v[i] = make_pod(m, mdep_zone_name(m, i));
 }
 
-/* A release is on its way, or will be in this pass, and there is a choice. */
-static bool is_wanted(const struct mdep *m, int *surge)
+static bool any_has_no_place(const struct rollout_snapshot *s)
 {
+	for (unsigned i = 0; i < s->ncells; i++)
+		for (unsigned j = 0; j < s->cells[i].npods; j++)
+			if (pod_has_no_place(s->cells[i].pods[j]))
+				return true;
+	return false;
+}
+
+/*
+ * There is a choice, and a release is on its way, or will be in this pass, or a pod has no place
+ * where it is.
+ */
+static bool is_wanted(const struct rollout_snapshot *s, int *surge)
+{
+	const struct mdep *m = s->mdep;
 	int unavailable;
 	bool choice;
 
 	mdep_resolve_bounds(m, surge, &unavailable);
 	choice = mdep_zone_count(m) > 1 || *surge > replicas_surge_least(m->replicas, unavailable);
 	return choice && !str_empty(m->status.stable) &&
-	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable));
+	       (m->status.phase != ROLLOUT_IDLE || !str_eq(m->revision, m->status.stable) ||
+	        any_has_no_place(s));
 }
 
 /* Of the zone's pods that are seen on no node yet, those with which the binder has got so far. */
@@ -127,7 +141,7 @@ void room_read(struct mdep_operator *op, struct key_state *ks, struct arena *a,
 	struct rollout_room *rooms;
 	int surge;
 
-	if (!is_wanted(m, &surge)) {
+	if (!is_wanted(s, &surge)) {
 		room_forget(ks);
 		return;
 	}

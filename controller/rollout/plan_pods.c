@@ -89,11 +89,6 @@ static bool is_idle(struct planner *p, const struct cell_view *c)
 	       p->tracks[TRACK_STABLE].in_service > 0 && !route_holds(p, c);
 }
 
-static bool has_no_place(const struct pod *pod)
-{
-	return pod->phase == POD_PENDING && !pod->node && str_eq(pod->reason, "Unschedulable");
-}
-
 /*
  * Pods of stable that no node of the zone has a place for, beyond those that are about to get the
  * places of pods that end. What carries nothing makes way for them, though it counts as available:
@@ -112,7 +107,7 @@ static int stable_wants(const struct planner *p, const char *zone)
 			continue;
 		n -= c->terminating;
 		for (unsigned j = 0; c->track == TRACK_STABLE && j < c->npods; j++)
-			n += has_no_place(c->pods[j].pod);
+			n += pod_has_no_place(c->pods[j].pod);
 	}
 	return n > 0 ? n : 0;
 }
@@ -154,7 +149,7 @@ static void take_homeless(struct planner *p, enum track_id track, struct budget 
 		for (unsigned j = 0; c->track == track && j < c->npods; j++) {
 			struct pod_view *v = &c->pods[j];
 
-			if (c->turns <= 0 || v->victim || !has_no_place(v->pod))
+			if (c->turns <= 0 || v->victim || !pod_has_no_place(v->pod))
 				continue;
 			c->turns--;
 			take(c, b, false);

@@ -119,6 +119,8 @@ extern const struct object_kind pod_kind;
 bool pod_is_in_service(const struct pod *p);
 /* Never NULL. */
 const struct pod_constraints *pod_constraints(const struct pod *p);
+/* It waits, and no node has room for it as things are. */
+bool pod_has_no_place(const struct pod *p);
 
 /* --- Node -------------------------------------------------------------------------------- */
 struct node {

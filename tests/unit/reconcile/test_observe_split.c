@@ -190,7 +190,7 @@ static void test_an_audience_and_copies_are_of_no_known_share(void **state)
 static void test_replica_ratio(void **state)
 {
 	struct pod in = {.ready = true, .in_service = "true"}, cold = {.in_service = "true"};
-	struct pod left = {.ready = true};
+	struct pod left = {.ready = true, .in_service = "false"};
 	const struct pod *old_a[] = {&in, &in, &in}, *new_a[] = {&in, &cold, &left};
 	struct scene x;
 
