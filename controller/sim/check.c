@@ -562,6 +562,10 @@ void check_written(void *arg, const char *agent, const struct sim_object *o)
 		check_lease(r, agent, o);
 	if (o->resource == SIM_LEASE || o->resource == SIM_EVENT)
 		return;
+	if (r->check.light_is_new && (is_ours(o) || str_eq(o->name, RUN_MODEL))) {
+		r->check.light_ms = run_now(r);
+		r->check.light_is_new = false;
+	}
 	if (!str_eq(agent, r->holder))
 		check_violate(r, "%s wrote %s %s while %s leads", agent,
 		              sim_kinds[o->resource].kind, o->name, r->holder);

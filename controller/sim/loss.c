@@ -3,7 +3,8 @@
  * pods that are dark is not among them; excused is what is lost while people want no pods at all,
  * and in the moment in which a zone gets light: its kubelets hear there first that the model was
  * not served, and take its pods out of service until the operator has asked them again and been
- * able to write it: with what goes wrong at the API server that takes some tries.
+ * able to write it: with what goes wrong at the API server that takes some tries, and where nobody
+ * leads, somebody first.
  */
 #include "run_priv.h"
 
@@ -32,7 +33,9 @@ static void excuse(struct run *r)
 
 static bool is_light_anew(const struct run *r)
 {
-	return r->check.light_ms && run_now(r) < r->check.light_ms + LIGHT_MS;
+	const struct check *c = &r->check;
+
+	return c->light_ms && (c->light_is_new || run_now(r) < c->light_ms + LIGHT_MS);
 }
 
 void loss_tick(struct run *r, int64_t serving)

@@ -132,7 +132,9 @@ struct check {
 	bool asleep;       /* people want no pods, or those that they want are not all there yet */
 	double lost, excused; /* requests: of all time, and of these excused */
 	bool excusing;
-	int64_t light_ms;                              /* when a zone got light last; 0 = never */
+	/* When a zone got light last, and a leader wrote for the model; 0 = never. */
+	int64_t light_ms;
+	bool light_is_new;                             /* nobody has since */
 	bool steps_changed, clock_jumped, route_reset; /* people did that */
 	uint64_t counted_at;                           /* changes of the store by then */
 	int64_t serving, there;                        /* pods, as counted then */

@@ -194,6 +194,7 @@ static void end_outages(struct run *r)
 		world_zone_set(&r->world, u->dark_zone, false);
 		u->dark_until_ms = 0;
 		r->check.light_ms = now;
+		r->check.light_is_new = true;
 	}
 	if (u->node_due_ms && now >= u->node_due_ms) {
 		put_node(r, u->nodes++, u->lost_zone);
