@@ -3,7 +3,8 @@
  * their parts by weight, so with a spare card in another zone alone a release that may lack no pod
  * would wait for ever. The part itself stays as it is: when a pod of stable has made way at home,
  * a pod is made there, and the one abroad goes. On a way back the same holds for pods of stable:
- * what the target still carries keeps its cards until they are ready. A place that others make way
+ * what the target still carries keeps its cards until they are ready. On the way there what is left
+ * of stable is where its pods are, not where one more waits. A place that others make way
  * from counts, too: only a pod that waits in that very zone gets it.
  */
 #include "plan_internal.h"
@@ -77,23 +78,26 @@ static void move_one(struct cell_view *from, struct cell_view *to)
 	to->goal++;
 }
 
-/* Loads are long: a pod that is at it stays, though a place got free at home meanwhile. */
-static void lend_from(struct planner *p, struct cell_view *home)
+/*
+ * Loads are long: a pod that is at it stays, though a place got free at home meanwhile. New ones
+ * are made abroad only with `anew`.
+ */
+static void lend_from(struct planner *p, struct cell_view *home, bool anew)
 {
 	struct cell_view *host;
 
 	while (home->goal > placed(home) && (host = host_of(p, home->track, true)))
 		move_one(home, host);
-	while (homeless(p, home) > 0 &&
-	       ((host = host_of(p, home->track, false)) || (host = roomiest(p, home->track))))
+	while (homeless(p, home) > 0 && ((host = host_of(p, home->track, false)) ||
+	                                 (anew && (host = roomiest(p, home->track)))))
 		move_one(home, host);
 }
 
-static void lend(struct planner *p, enum track_id track)
+static void lend(struct planner *p, enum track_id track, bool anew)
 {
 	for (unsigned i = 0; i < p->ncells; i++)
 		if (takes_part(&p->cells[i], track))
-			lend_from(p, &p->cells[i]);
+			lend_from(p, &p->cells[i], anew);
 }
 
 /* Places that are left when each pod has one; negative: so many pods have none. */
@@ -149,9 +153,10 @@ void plan_lend(struct planner *p)
 {
 	if (!is_settled(p))
 		return;
-	if (p->st->phase == ROLLOUT_ROLLING_BACK)
-		lend(p, TRACK_STABLE);
+	/* Between releases room is known only as long as a pod waits: one would come and go. */
+	if (p->st->phase != ROLLOUT_IDLE)
+		lend(p, TRACK_STABLE, p->st->phase == ROLLOUT_ROLLING_BACK);
 	take_turns(p, TRACK_STABLE);
-	lend(p, TRACK_TARGET);
+	lend(p, TRACK_TARGET, true);
 	take_turns(p, TRACK_TARGET);
 }
