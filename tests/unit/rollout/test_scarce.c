@@ -393,6 +393,33 @@ static void test_a_spare_card_in_another_zone_carries_the_way_back(void **state)
 	}
 }
 
+/* All pods are made anew in mid-release: what is left of stable waits where the target has filled
+ * up. */
+static void test_a_release_from_nothing_goes_on(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 200; seed++) {
+		struct world w;
+		int replicas;
+
+		scene_spare(&w, seed);
+		world_steps(&w, (struct mdep_step[]){{.weight = 25}, {.weight = 75}}, 2);
+		world_spec(&w, NEW, "v2");
+		world_run(&w, 1000 + (int64_t)world_random(&w, 200000));
+		replicas = w.m.replicas;
+		w.m.replicas = 0;
+		w.dirty = true;
+		world_run(&w, 200000);
+		w.m.replicas = replicas;
+		w.excused = true;
+		w.dirty = true;
+		scene_until(&w, ROLLOUT_IDLE);
+		world_run(&w, 300000);
+		assert_int_equal(world_ready(&w, NEW), w.m.replicas);
+		world_release(&w);
+	}
+}
+
 /* The first pod is made when no room is known yet, and may wait where there is none. */
 static void test_a_way_back_by_order_takes_cards_where_they_are(void **state)
 {
@@ -657,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_new_pods_that_do_not_come_up_are_waited_for_by_name),
 		cmocka_unit_test(test_nothing_is_said_while_things_move),
 		cmocka_unit_test(test_any_release_on_just_enough_cards_completes),
+		cmocka_unit_test(test_a_release_from_nothing_goes_on),
 		cmocka_unit_test(test_a_way_back_by_order_takes_cards_where_they_are),
 		cmocka_unit_test(test_a_card_that_moves_to_another_zone_holds_nothing_up),
 		cmocka_unit_test(test_a_spare_card_in_another_zone_carries_the_release),
