@@ -130,7 +130,8 @@ static void gather(struct sequential *s, const struct sequential_sample *x)
 	struct pod_counts *pod = pod_get(s, x, index);
 	double seen, slower;
 
-	if (isnan(st->since))
+	/* Who has no requests waits for no partner. */
+	if (isnan(st->since) && (x->requests > 0 || x->errors > 0))
 		st->since = x->t;
 	gather_cell(side, pod, 0, fmax(x->requests, x->errors), x->errors);
 	for (unsigned i = 0; i < s->bounds.nused; i++)

@@ -454,6 +454,35 @@ static void test_looks_of_lonely_zones(void **state)
 	sequential_free(s);
 }
 
+/* Pods of both without a request for a while are no partners that were waited for. */
+static void test_a_zone_is_lonely_from_its_first_request_on(void **state)
+{
+	struct sequential_options o;
+	struct sequential *s;
+
+	(void)state;
+	sequential_options_default(&o);
+	o.looks = true;
+	s = sequential_new(&o);
+	for (int t = 0; t < 60; t += 5) {
+		for (int i = 0; i < 3; i++) {
+			bool canary = i == 2;
+			double n = i == 1 || (canary && t < 50) ? 0 : 300;
+			struct sequential_sample x = {.t = t,
+			                              .stratum = i ? "a" : "b",
+			                              .pod = "p",
+			                              .canary = canary,
+			                              .requests = n,
+			                              .errors = canary ? n / 5 : 0};
+
+			sequential_observe(s, &x);
+		}
+		sequential_look_end(s, t);
+		assert_int_not_equal(sequential_verdict(s, t), JUDGE_FAIL);
+	}
+	sequential_free(s);
+}
+
 static void test_text_shows_the_counts(void **state)
 {
 	struct sequential_options o;
@@ -499,6 +528,7 @@ int main(void)
 		cmocka_unit_test(test_looks_are_not_mixed),
 		cmocka_unit_test(test_looks_with_little_traffic),
 		cmocka_unit_test(test_looks_of_lonely_zones),
+		cmocka_unit_test(test_a_zone_is_lonely_from_its_first_request_on),
 		cmocka_unit_test(test_text_shows_the_counts),
 	};
 
