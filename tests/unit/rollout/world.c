@@ -701,14 +701,24 @@ static bool is_at_rest(const struct world *w)
 	return w->m.status.phase == ROLLOUT_IDLE && str_eq(w->m.revision, w->m.status.stable);
 }
 
-/* Cards that any zone may take are no zone's room; nobody asks for room while nothing is released.
+static bool any_waits(const struct world *w)
+{
+	for (unsigned i = 0; i < WORLD_PODS; i++)
+		if (w->pods[i].used && pod_has_no_place(&w->pods[i].pod))
+			return true;
+	return false;
+}
+
+/*
+ * Cards that any zone may take are no zone's room; nobody asks for room while nothing is released
+ * and every pod has a place.
  */
 static void observe_rooms(const struct world *w, struct arena *a, struct rollout_snapshot *s)
 {
 	struct rollout_room *rooms = arena_array(a, MDEP_ZONES_MAX, sizeof(*rooms));
 	unsigned n = w->m.nzones ? w->m.nzones : 1;
 
-	if (!w->cards || (w->m.nzones && !w->cards_tied) || is_at_rest(w))
+	if (!w->cards || (w->m.nzones && !w->cards_tied) || (is_at_rest(w) && !any_waits(w)))
 		return;
 	for (unsigned i = 0; i < n; i++) {
 		const char *zone = w->m.nzones ? w->m.zones[i].name : "";
